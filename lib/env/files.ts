@@ -1,0 +1,30 @@
+import * as fs from 'node:fs';
+
+/**
+ * The part of `node:fs` that storage uses, passed in so that tests can inject faults (ENOSPC, EIO, short writes, power
+ * loss). Same names and meanings as in Node.
+ */
+export type FileSystem = Pick<
+  typeof fs,
+  | 'closeSync'
+  | 'existsSync'
+  | 'fdatasyncSync'
+  | 'fsyncSync'
+  | 'fstatSync'
+  | 'ftruncateSync'
+  | 'mkdirSync'
+  | 'openSync'
+  | 'readFileSync'
+  | 'readSync'
+  | 'readdirSync'
+  | 'renameSync'
+  | 'rmSync'
+  | 'statSync'
+  | 'unlinkSync'
+  | 'writeFileSync'
+  | 'writeSync'
+  | 'fsync'
+  | 'fdatasync'
+>;
+
+export const nodeFileSystem: FileSystem = fs;

@@ -1,0 +1,110 @@
+import { assert, PromletError } from '../model/index.ts';
+
+/** Keep in step with compile.mjs: the module and the memory it imports must agree. */
+const INITIAL_PAGES = 16;
+const MAXIMUM_PAGES = 65_536;
+const PAGE_SIZE_BYTES = 65_536;
+/** Memory grows by at least this much at a time, so that views are renewed rarely. */
+const GROWTH_BYTES = 1 << 20;
+
+/** Block sizes are 16 × 2^(k/2)-like steps: waste below a third, few free lists. */
+const SIZE_CLASSES_BYTES: readonly number[] = buildSizeClasses();
+
+function buildSizeClasses(): number[] {
+  const sizes: number[] = [];
+  for (let size = 16; size <= 1 << 26; size *= 2) sizes.push(size, size + size / 2);
+  return sizes;
+}
+
+/**
+ * The one shared linear memory: kernels, the head's chunks, scrape buffers. A bump allocator with a free list per size
+ * class; freed blocks are reused within their class and never returned to the system.
+ *
+ *     0 ........ heapBase ............ top ........ length ........ maximum (reserved only)
+ *     | statics  | blocks (in use, free) | untouched |
+ *
+ * One thread allocates (the writer); other threads only read. Views (`u8`, `u32`, `f64`) must be fetched again after any
+ * call that may allocate: growing leaves an old view valid, but short.
+ */
+export class SharedArena {
+  readonly memory: WebAssembly.Memory;
+  u8: Uint8Array<ArrayBufferLike>;
+  u32: Uint32Array<ArrayBufferLike>;
+  f64: Float64Array<ArrayBufferLike>;
+  #top = 0;
+  /** Per size class, addresses of freed blocks. */
+  readonly #free: number[][] = SIZE_CLASSES_BYTES.map(() => []);
+  #usedBytes = 0;
+
+  constructor() {
+    this.memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true });
+    this.u8 = new Uint8Array(this.memory.buffer);
+    this.u32 = new Uint32Array(this.memory.buffer);
+    this.f64 = new Float64Array(this.memory.buffer);
+  }
+
+  /** Bytes in blocks that are in use. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Called once by the loader, with the end of the module's static data. */
+  start(heapBase: number): void {
+    assert(this.#top === 0, 'arena: started twice');
+    this.#top = (heapBase + 7) & ~7;
+  }
+
+  /**
+   * A block of at least `sizeBytes`, aligned to 8 bytes, contents undefined.
+   * @returns its address
+   * @throws PromletError `kernels/out-of-memory` when the memory is at its maximum
+   */
+  allocate(sizeBytes: number): number {
+    const sizeClass = sizeClassOf(sizeBytes);
+    const size = SIZE_CLASSES_BYTES[sizeClass]!;
+    this.#usedBytes += size;
+    const reused = this.#free[sizeClass]!.pop();
+    if (reused !== undefined) return reused;
+    const address = this.#top;
+    this.#ensure(address + size);
+    this.#top = address + size;
+    return address;
+  }
+
+  /** Gives a block back; `sizeBytes` as it was asked for. */
+  free(address: number, sizeBytes: number): void {
+    const sizeClass = sizeClassOf(sizeBytes);
+    this.#usedBytes -= SIZE_CLASSES_BYTES[sizeClass]!;
+    this.#free[sizeClass]!.push(address);
+  }
+
+  /** How much a block for `sizeBytes` really holds. */
+  capacityOf(sizeBytes: number): number {
+    return SIZE_CLASSES_BYTES[sizeClassOf(sizeBytes)]!;
+  }
+
+  #ensure(endBytes: number): void {
+    const length = this.memory.buffer.byteLength;
+    if (endBytes <= length) return;
+    const pages = Math.ceil(Math.max(endBytes - length, GROWTH_BYTES) / PAGE_SIZE_BYTES);
+    try {
+      this.memory.grow(pages);
+    } catch (cause) {
+      throw new PromletError('kernels/out-of-memory', `the shared memory cannot grow beyond ${length} bytes`, { cause });
+    }
+    this.u8 = new Uint8Array(this.memory.buffer);
+    this.u32 = new Uint32Array(this.memory.buffer);
+    this.f64 = new Float64Array(this.memory.buffer);
+  }
+}
+
+function sizeClassOf(sizeBytes: number): number {
+  if (sizeBytes <= 16) return 0;
+  const log = 31 - Math.clz32(sizeBytes - 1);
+  const base = 2 ** log;
+  const sizeClass = (log - 4) * 2 + (sizeBytes <= base + base / 2 ? 1 : 2);
+  if (sizeClass >= SIZE_CLASSES_BYTES.length) {
+    throw new PromletError('kernels/block-too-large', `a block of ${sizeBytes} bytes is above the arena's largest`);
+  }
+  return sizeClass;
+}

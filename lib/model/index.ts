@@ -1,0 +1,16 @@
+export { Annotations } from './annotations.ts';
+export { formatDuration, parseDuration } from './duration.ts';
+export { assert, AssertionError, errorMessage, PromletError, shorten } from './errors.ts';
+export { formatFloat, parseFloatStrict } from './format.ts';
+export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote } from './labels.ts';
+export { Matcher, type MatchType } from './matcher.ts';
+export { compileRegex, type LinearRegex } from './regex.ts';
+export {
+  type FloatHistogram,
+  type HistogramSpan,
+  isStaleNaN,
+  SampleColumns,
+  STALE_NAN,
+  STALE_NAN_HIGH,
+  STALE_NAN_LOW,
+} from './sample.ts';

@@ -1,0 +1,108 @@
+/**
+ * The seam between storage and everything else. `promql`, `api`, `scrape` and `federation` see these interfaces only;
+ * the TSDB, the federated view and test doubles implement them. Shapes follow Prometheus `storage/interface.go`, made
+ * columnar: a series fills typed arrays, nothing is allocated per sample.
+ */
+import type { Annotations, FloatHistogram, Labels, Matcher, SampleColumns } from '../model/index.ts';
+
+/** A handle on a series inside one appendable store; positive integer below 2^32. 0 is "none". */
+export type SeriesRef = number;
+
+/** What became of one appended sample. Numbers, not exceptions: the scrape loop counts them per target. */
+export const AppendResult = {
+  ok: 0,
+  /** Older than the newest sample of its series, and outside the out-of-order window. */
+  outOfOrder: 1,
+  /** Same timestamp as the newest sample, other value. (Same value too is `ok` and stores nothing.) */
+  duplicate: 2,
+  /** Older than what the head still takes. */
+  tooOld: 3,
+  /** Further ahead of the clock than the limit. */
+  tooFarAhead: 4,
+  /** The ref names no series (it was garbage-collected): call `series` again. */
+  unknownRef: 5,
+} as const;
+export type AppendResult = (typeof AppendResult)[keyof typeof AppendResult];
+
+/** Collects samples; `commit` makes all of them durable and visible, or none. One writer at a time uses it. */
+export interface Appender {
+  /**
+   * Finds or creates a series.
+   * @throws PromletError `storage/series-limit` when new series are refused.
+   */
+  series(labels: Labels): SeriesRef;
+  append(ref: SeriesRef, timestampMs: number, value: number): AppendResult;
+  /**
+   * One timestamp, many series: the scrape path. `results[i]` becomes the AppendResult of sample i; ref 0 is skipped (`ok`).
+   * @returns how many were not `ok`
+   */
+  appendColumns(refs: Uint32Array, values: Float64Array, count: number, timestampMs: number, results: Uint8Array): number;
+  appendHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram): AppendResult;
+  /** After it resolves, the samples survive `kill -9`. @throws PromletError `storage/…`: nothing was applied. */
+  commit(): Promise<void>;
+  rollback(): void;
+}
+
+export interface Appendable {
+  appender(): Appender;
+}
+
+/** What the caller will do with a selection; storage may use it to read less, never to answer otherwise. */
+export interface SelectHints {
+  /** First and last ms of interest, both inclusive; within the querier's range. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs?: number;
+  readonly rangeMs?: number;
+  /** Name of the innermost function or aggregation around the selector. */
+  readonly func?: string;
+  readonly grouping?: readonly string[];
+  readonly by?: boolean;
+  /** At most this many series. */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One series of a selection. */
+export interface Series {
+  readonly labels: Labels;
+  /** Appends all samples in the querier's range, in order, stale markers included, behind `into.length`. */
+  read(into: SampleColumns): void;
+}
+
+export interface SeriesSet {
+  /** Batches of series, sorted by labels when that was asked for. A batch is valid until the next is requested. */
+  readonly batches: AsyncIterable<readonly Series[]>;
+  /** Complete once `batches` is exhausted. */
+  readonly annotations: Annotations;
+}
+
+export interface LabelAnswer {
+  /** Sorted by UTF-8 bytes, unique. */
+  readonly values: readonly string[];
+  readonly annotations: Annotations;
+}
+
+export interface LabelHints {
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A consistent view of [minTimeMs, maxTimeMs], both inclusive. Close it. */
+export interface Querier {
+  select(sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet>;
+  labelNames(hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer>;
+  labelValues(name: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer>;
+  close(): void;
+}
+
+export interface Queryable {
+  querier(minTimeMs: number, maxTimeMs: number): Querier;
+}
+
+/** All series of a set, for callers whose sets are small. */
+export async function collectSeries(set: SeriesSet): Promise<Series[]> {
+  const out: Series[] = [];
+  for await (const batch of set.batches) out.push(...batch);
+  return out;
+}
