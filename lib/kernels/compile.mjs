@@ -14,11 +14,23 @@ const MAXIMUM_PAGES = 65_536;
 
 const { error, stderr } = await asc.main([
   join(here, 'assembly', 'index.ts'),
-  '--outFile', join(here, 'build', 'kernels.wasm'),
-  '--importMemory', '--sharedMemory',
-  '--initialMemory', String(INITIAL_PAGES), '--maximumMemory', String(MAXIMUM_PAGES),
-  '--enable', 'simd,threads,bulk-memory,sign-extension,nontrapping-f2i',
-  '--runtime', 'stub', '--noAssert', '-O3', '--converge', '--exportStart', '_start',
+  '--outFile',
+  join(here, 'build', 'kernels.wasm'),
+  '--importMemory',
+  '--sharedMemory',
+  '--initialMemory',
+  String(INITIAL_PAGES),
+  '--maximumMemory',
+  String(MAXIMUM_PAGES),
+  '--enable',
+  'simd,threads,bulk-memory,sign-extension,nontrapping-f2i',
+  '--runtime',
+  'stub',
+  '--noAssert',
+  '-O3',
+  '--converge',
+  '--exportStart',
+  '_start',
 ]);
 if (error) {
   console.error(`kernels: ${error.message}\n${stderr.toString()}`);

@@ -90,7 +90,9 @@ export class SharedArena {
     try {
       this.memory.grow(pages);
     } catch (cause) {
-      throw new PromletError('kernels/out-of-memory', `the shared memory cannot grow beyond ${length} bytes`, { cause });
+      throw new PromletError('kernels/out-of-memory', `the shared memory cannot grow beyond ${length} bytes`, {
+        cause,
+      });
     }
     this.u8 = new Uint8Array(this.memory.buffer);
     this.u32 = new Uint32Array(this.memory.buffer);

@@ -24,7 +24,10 @@ export function parseDuration(text: string): number {
   if (text === '0') return 0;
   const match = text === '' ? null : DURATION.exec(text);
   if (match === null) {
-    throw new PromletError('model/bad-duration', text === '' ? 'empty duration string' : `not a valid duration string: "${shorten(text)}"`);
+    throw new PromletError(
+      'model/bad-duration',
+      text === '' ? 'empty duration string' : `not a valid duration string: "${shorten(text)}"`,
+    );
   }
   let totalMs = 0;
   UNITS_MS.forEach(([, unitMs], i) => {

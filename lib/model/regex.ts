@@ -22,7 +22,10 @@ const MAX_PATTERN_LENGTH = 16 * 1024;
  */
 export function compileRegex(pattern: string): LinearRegex {
   if (pattern.length > MAX_PATTERN_LENGTH) {
-    throw new PromletError('model/bad-regex', `regex of ${pattern.length} characters, the limit is ${MAX_PATTERN_LENGTH}`);
+    throw new PromletError(
+      'model/bad-regex',
+      `regex of ${pattern.length} characters, the limit is ${MAX_PATTERN_LENGTH}`,
+    );
   }
   return fastPath(pattern) ?? compileGeneral(pattern);
 }

@@ -36,7 +36,13 @@ export interface Appender {
    * One timestamp, many series: the scrape path. `results[i]` becomes the AppendResult of sample i; ref 0 is skipped (`ok`).
    * @returns how many were not `ok`
    */
-  appendColumns(refs: Uint32Array, values: Float64Array, count: number, timestampMs: number, results: Uint8Array): number;
+  appendColumns(
+    refs: Uint32Array,
+    values: Float64Array,
+    count: number,
+    timestampMs: number,
+    results: Uint8Array,
+  ): number;
   appendHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram): AppendResult;
   /** After it resolves, the samples survive `kill -9`. @throws PromletError `storage/…`: nothing was applied. */
   commit(): Promise<void>;

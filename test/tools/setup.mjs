@@ -16,7 +16,9 @@ function run(command, args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
 }
 
-const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+const lock = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
 if (installed !== lock || !existsSync(pinnedNode)) {
   console.error('setup: installing the locked dependencies (npm ci)');
@@ -27,7 +29,10 @@ if (installed !== lock || !existsSync(pinnedNode)) {
 
 const assembly = join(root, 'lib', 'kernels', 'assembly');
 const wasm = join(root, 'lib', 'kernels', 'build', 'kernels.wasm');
-const sources = [join(root, 'lib', 'kernels', 'compile.mjs'), ...readdirSync(assembly).map((name) => join(assembly, name))];
+const sources = [
+  join(root, 'lib', 'kernels', 'compile.mjs'),
+  ...readdirSync(assembly).map((name) => join(assembly, name)),
+];
 const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
 if (!existsSync(wasm) || statSync(wasm).mtimeMs < newest) {
   console.error('setup: compiling the kernels');
