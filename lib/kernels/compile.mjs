@@ -33,6 +33,6 @@ const { error, stderr } = await asc.main([
   '_start',
 ]);
 if (error) {
-  console.error(`kernels: ${error.message}\n${stderr.toString()}`);
+  console.error(`kernels: ${error.message}\n${String(stderr)}`);
   process.exit(1);
 }

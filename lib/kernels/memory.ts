@@ -28,9 +28,9 @@ function buildSizeClasses(): number[] {
  */
 export class SharedArena {
   readonly memory: WebAssembly.Memory;
-  u8: Uint8Array<ArrayBufferLike>;
-  u32: Uint32Array<ArrayBufferLike>;
-  f64: Float64Array<ArrayBufferLike>;
+  u8: Uint8Array;
+  u32: Uint32Array;
+  f64: Float64Array;
   #top = 0;
   /** Per size class, addresses of freed blocks. */
   readonly #free: number[][] = SIZE_CLASSES_BYTES.map(() => []);
