@@ -4,7 +4,7 @@ export { assert, AssertionError, errorMessage, PromletError, shorten } from './e
 export { formatFloat, parseFloatStrict } from './format.ts';
 export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote } from './labels.ts';
 export { Matcher, type MatchType } from './matcher.ts';
-export { compileRegex, type LinearRegex } from './regex.ts';
+export { compileRegex, expandTemplate, type LinearRegex } from './regex.ts';
 export {
   type FloatHistogram,
   type HistogramSpan,

@@ -8,6 +8,10 @@ export interface LinearRegex {
   readonly set: readonly string[] | undefined;
   /** Literal prefix of every match. */
   readonly prefix: string;
+  /** The whole match, then each capturing group ('' when it took no part); undefined when `text` does not match. */
+  submatches(text: string): readonly string[] | undefined;
+  /** Named groups: name → index into `submatches`. */
+  readonly groupNames: Readonly<Record<string, number>>;
 }
 
 const LITERAL = /^[^\\.+*?()|[\]{}^$]*$/;
@@ -31,19 +35,38 @@ export function compileRegex(pattern: string): LinearRegex {
 }
 
 function fastPath(pattern: string): LinearRegex | undefined {
-  const alternatives = pattern.startsWith('(') && pattern.endsWith(')') ? pattern.slice(1, -1) : pattern;
-  const parts = alternatives.split('|');
+  const grouped = pattern.startsWith('(') && pattern.endsWith(')');
+  const inner = grouped ? pattern.slice(1, -1) : pattern;
+  const parts = inner.split('|');
   if (parts.length <= MAX_SET_SIZE && parts.every((part) => LITERAL.test(part))) {
     const set = new Set(parts);
-    return { matches: (text) => set.has(text), set: [...set], prefix: set.size === 1 ? parts[0]! : '' };
+    return simpleRegex((text) => set.has(text), grouped, set.size === 1 ? parts[0]! : '', [...set]);
   }
-  const tail = pattern.slice(-2);
-  const head = pattern.slice(0, -2);
+  const tail = inner.slice(-2);
+  const head = inner.slice(0, -2);
   if ((tail === '.*' || tail === '.+') && LITERAL.test(head)) {
     const minLength = head.length + (tail === '.+' ? 1 : 0);
-    return { matches: (text) => text.length >= minLength && text.startsWith(head), set: undefined, prefix: head };
+    return simpleRegex((text) => text.length >= minLength && text.startsWith(head), grouped, head);
   }
   return undefined;
+}
+
+const NO_GROUPS: Readonly<Record<string, number>> = Object.freeze(Object.create(null) as Record<string, number>);
+
+/** A regex without groups, or (`grouped`) with one around all of it. */
+function simpleRegex(
+  matches: (text: string) => boolean,
+  grouped: boolean,
+  prefix: string,
+  set?: readonly string[],
+): LinearRegex {
+  return {
+    matches,
+    set,
+    prefix,
+    submatches: (text) => (matches(text) ? (grouped ? [text, text] : [text]) : undefined),
+    groupNames: NO_GROUPS,
+  };
 }
 
 function compileGeneral(pattern: string): LinearRegex {
@@ -53,7 +76,36 @@ function compileGeneral(pattern: string): LinearRegex {
   } catch (error) {
     throw new PromletError('model/bad-regex', `invalid regex "${shorten(pattern)}": ${errorMessage(error)}`);
   }
-  return { matches: (text) => regex.matches(text), set: undefined, prefix: literalPrefix(pattern) };
+  return {
+    matches: (text) => regex.matches(text),
+    set: undefined,
+    prefix: literalPrefix(pattern),
+    submatches(text) {
+      const matcher = regex.matcher(text);
+      if (!matcher.matches()) return undefined;
+      const groups: string[] = [];
+      for (let i = 0; i <= matcher.groupCount(); i++) groups.push(matcher.group(i) ?? '');
+      return groups;
+    },
+    groupNames: regex.namedGroups(),
+  };
+}
+
+const REFERENCE = /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu;
+
+/**
+ * Go's `Regexp.Expand`: `$1`, `${1}`, `$name`, `${name}` become the group's text, '' when there is no such group; `$$`
+ * is `$`; any other `$` stays. `$1x` names the group "1x".
+ * @param groups what `regex.submatches` gave
+ */
+export function expandTemplate(template: string, regex: LinearRegex, groups: readonly string[]): string {
+  if (!template.includes('$')) return template;
+  return template.replaceAll(REFERENCE, (reference: string, braced?: string, bare?: string) => {
+    if (reference === '$$') return '$';
+    const name = (braced ?? bare)!;
+    const index = /^(?:0|[1-9]\d{0,7})$/.test(name) ? Number(name) : regex.groupNames[name];
+    return index === undefined ? '' : (groups[index] ?? '');
+  });
 }
 
 /** The literal characters before the first operator; none where an alternation could start elsewhere. */

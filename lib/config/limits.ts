@@ -1,0 +1,11 @@
+/** Longest configuration text read, in UTF-16 units. */
+export const MAX_CONFIG_LENGTH = 64 * 1024 * 1024;
+
+/** Longest label value a relabelling rule may build, in UTF-16 units; far above what a scrape accepts. */
+export const MAX_RELABELED_VALUE_LENGTH = 1024 * 1024;
+
+/** `modulus` of hashmod: below this, remainders are exact in doubles. */
+export const MAX_HASH_MODULUS = 2 ** 45;
+
+/** Most problems reported at once; the rest is counted. */
+export const MAX_REPORTED_PROBLEMS = 10;
