@@ -1,0 +1,3 @@
+import type { Tsdb, TsdbOptions } from './types.ts';
+
+export declare function openTsdb(options: TsdbOptions): Promise<Tsdb>;
