@@ -9,6 +9,7 @@ import { seededRandom } from '../../../lib/env/index.ts';
 
 const { values: flags } = parseArgs({
   options: {
+    host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '0' },
     name: { type: 'string', default: 'shop' },
     seed: { type: 'string', default: '1' },
@@ -58,7 +59,7 @@ app.use(async (ctx) => {
   ctx.body = `${flags.name}\n`;
 });
 
-const server = app.listen(Number(flags.port), '127.0.0.1', () => {
+const server = app.listen(Number(flags.port), flags.host, () => {
   const address = server.address();
   process.stdout.write(`listening ${typeof address === 'object' && address !== null ? address.port : ''}\n`);
 });

@@ -1,0 +1,59 @@
+/**
+ * `npm run bundle`: dist/agent.mjs and dist/operator.mjs with the chunks they load on demand, and the compiled kernels.
+ * Nothing else is needed to run them but Node.
+ */
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type BuildOptions } from 'esbuild';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** CommonJS dependencies call `require` for Node's own modules; ES modules have none. */
+const REQUIRE_BANNER =
+  "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);";
+
+const COMMON: BuildOptions = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  minifySyntax: true,
+  minifyWhitespace: true,
+  keepNames: true,
+  legalComments: 'linked',
+  banner: { js: REQUIRE_BANNER },
+  logLevel: 'warning',
+};
+
+/** Bundles one script into one file, as the e2e suite does with its sample workload. */
+export async function bundleScript(entry: string, outfile: string): Promise<void> {
+  await build({ ...COMMON, entryPoints: [entry], outfile, legalComments: 'none' });
+}
+
+/** Bundles both programs into `outdir` (emptied first). @returns sizes by file, bytes */
+export async function bundlePrograms(outdir: string): Promise<Map<string, number>> {
+  rmSync(outdir, { recursive: true, force: true });
+  const result = await build({
+    ...COMMON,
+    entryPoints: { agent: 'agent/main.ts', operator: 'operator/main.ts' },
+    outdir,
+    // What is imported on demand stays a file of its own, so that an agent that never needs it never loads it.
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
+    metafile: true,
+  });
+  mkdirSync(join(outdir, 'build'), { recursive: true });
+  copyFileSync(join(ROOT, 'lib', 'kernels', 'build', 'kernels.wasm'), join(outdir, 'build', 'kernels.wasm'));
+  return new Map(Object.entries(result.metafile.outputs).map(([file, { bytes }]) => [file, bytes]));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const sizes = await bundlePrograms(join(ROOT, 'dist'));
+  for (const [file, bytes] of sizes)
+    if (!/chunk-|LEGAL/.test(file)) console.log(`${file}  ${Math.ceil(bytes / 1024)} KiB`);
+  const total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  console.log(`${sizes.size} files, ${Math.ceil(total / 1024)} KiB in all`);
+}
