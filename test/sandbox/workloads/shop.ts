@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import Koa from 'koa';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { seededRandom } from '../../../lib/env/index.ts';
+import { seededRandom } from '../../../lib/env/random.ts';
 
 const { values: flags } = parseArgs({
   options: {
