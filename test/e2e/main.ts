@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { bundleScript } from '../tools/bundle.ts';
 import { fetchMissing, peer } from '../tools/peers.ts';
 import { Cluster } from './cluster.ts';
-import { eventually, instant, raw, type RawSeries } from './prometheus-api.ts';
+import { eventually, instant, raw, type RawSeries } from '../tools/prometheus-api.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NAMESPACE = 'promlet-e2e';

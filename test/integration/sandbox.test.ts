@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+import { MANIFESTS, PROMLET_NAMESPACE, Sandbox } from '../sandbox/sandbox.ts';
+import { pod } from '../sandbox/objects.ts';
+import { needPeer, peer } from '../tools/peers.ts';
+import { call, eventually, instant, raw, type RawSeries } from '../tools/prometheus-api.ts';
+
+const run = promisify(execFile);
+
+/** What the mission promises: a change is live in seconds. The scrape interval of the monitor is 2 s. */
+const LIVE_WITHIN_MS = 5_000;
+const PATIENCE_MS = 20_000;
+
+interface Target {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly health: string;
+  readonly lastError: string;
+}
+
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+async function activeTargets(url: string): Promise<Target[]> {
+  return (await call<{ activeTargets: Target[] }>(url, 'targets', { state: 'active' })).data.activeTargets;
+}
+
+describe('the sandbox cluster', function () {
+  this.timeout(120_000);
+  let dir: string;
+  let sandbox: Sandbox;
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'promlet-sandbox-'));
+    sandbox = await Sandbox.create({ dir });
+    await Promise.all([
+      sandbox.startOperator(),
+      sandbox.startAgent('node-a'),
+      sandbox.startAgent('node-b'),
+      ...['node-a', 'node-b'].flatMap((node) =>
+        ['frontend', 'cart'].map((app) => sandbox.addWorkload({ app, node, namespace: 'shop' })),
+      ),
+    ]);
+    sandbox.applyManifest('cart-podmonitor.yaml');
+  });
+
+  after(async () => {
+    await sandbox?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const kubectl = async (test: Mocha.Context, ...args: string[]): Promise<string> =>
+    (await run(needPeer(test, 'kubectl'), [`--kubeconfig=${sandbox.kubeconfigFile}`, ...args])).stdout;
+
+  it('scrapes a ServiceMonitor within 5 s of kubectl apply', async function () {
+    await kubectl(this, 'apply', '-f', join(MANIFESTS, 'frontend-servicemonitor.yaml'));
+    const appliedAtMs = Date.now();
+    await eventually('both frontends up in the federated answer', PATIENCE_MS, async () => {
+      const samples = await instant(sandbox.operatorUrl, 'up{job="frontend"} == 1');
+      return samples.length === 2;
+    });
+    // The first samples' own timestamps, from each agent: what the promise is about, whatever the polling here cost.
+    for (const agent of sandbox.agents.values()) {
+      const [series] = await raw(agent.url, 'up{job="frontend"}[1m]', Date.now() / 1000);
+      const firstSampleMs = series!.values[0]![0] * 1000;
+      assert.ok(firstSampleMs - appliedAtMs < LIVE_WITHIN_MS, `${agent.node}: ${firstSampleMs - appliedAtMs} ms`);
+    }
+  });
+
+  it('gives the final labels that prometheus-operator gives, and the node', async () => {
+    const [sample] = await instant(sandbox.operatorUrl, 'up{job="frontend", node="node-a"}');
+    const { instance, ...labels } = sample!.metric;
+    assert.match(instance!, /^127\.0\.0\.1:\d+$/);
+    assert.deepEqual(labels, {
+      __name__: 'up',
+      job: 'frontend',
+      namespace: 'shop',
+      service: 'frontend',
+      pod: 'frontend-node-a',
+      container: 'frontend',
+      endpoint: 'http',
+      node: 'node-a',
+    });
+  });
+
+  it('answers a federated sum by (job) (rate()) with the value of the agents’ raw samples', async () => {
+    const selector = 'shop_http_requests_total[10s]';
+    const query = `sum by (job) (rate(${selector}))`;
+    const { atSeconds, expected } = await eventually(
+      'enough samples for a rate of both jobs',
+      PATIENCE_MS,
+      async () => {
+        const atSeconds = Math.floor(Date.now() / 1000) - 1;
+        const perAgent = await Promise.all([...sandbox.agents.values()].map((a) => raw(a.url, selector, atSeconds)));
+        const rates = ratesByJob(perAgent.flat(), atSeconds - 10, atSeconds);
+        return rates.size === 2 && perAgent.every((series) => series.length >= 8) && { atSeconds, expected: rates };
+      },
+    );
+    const answer = await instant(sandbox.operatorUrl, query, atSeconds);
+    assert.equal(answer.length, 2);
+    for (const { metric, value } of answer) {
+      const rate = expected.get(metric['job']!)!;
+      assert.ok(rate > 0, `${metric['job']} has a rate`);
+      assert.ok(Math.abs(Number(value[1]) - rate) <= 1e-12 * rate, `${metric['job']}: ${value[1]} and ${rate}`);
+    }
+  });
+
+  it('merges series, label names, label values and targets of both agents', async () => {
+    const { operatorUrl } = sandbox;
+    const series = await call<Record<string, string>[]>(operatorUrl, 'series', { 'match[]': 'up' });
+    assert.deepEqual(new Set(series.data.map((labels) => labels['node'])), new Set(['node-a', 'node-b']));
+    assert.deepEqual((await call<string[]>(operatorUrl, 'label/node/values')).data, ['node-a', 'node-b']);
+    const names = (await call<string[]>(operatorUrl, 'labels')).data;
+    for (const name of ['__name__', 'job', 'le', 'node', 'pod']) assert.ok(names.includes(name), name);
+    const pods = (await activeTargets(operatorUrl)).map((target) => target.labels['pod']).sort();
+    assert.deepEqual(pods, ['cart-node-a', 'cart-node-b', 'frontend-node-a', 'frontend-node-b']);
+  });
+
+  it('publishes a config that promtool accepts', async function () {
+    const promtool = needPeer(this, 'promtool');
+    const secret = JSON.parse(
+      await kubectl(this, 'get', 'secret', '-n', PROMLET_NAMESPACE, 'promlet-agent-config', '-o', 'json'),
+    ) as { data: Record<string, string> };
+    const yaml = gunzipSync(Buffer.from(secret.data['prometheus.yaml.gz']!, 'base64'));
+    assert.match(yaml.toString(), /job_name: serviceMonitor\/shop\/frontend\/0/);
+    const file = join(dir, 'published.yaml');
+    writeFileSync(file, yaml);
+    const { stdout } = await run(promtool, ['check', 'config', file]);
+    assert.match(stdout, /SUCCESS/);
+  });
+
+  it('rejects a monitor with an invalid regex by a condition, and scrapes the others on', async () => {
+    const meta = { name: 'broken', namespace: 'shop' };
+    const metricRelabelings = [{ sourceLabels: ['__name__'], regex: 'a(', action: 'drop' }];
+    sandbox.api.apply({
+      apiVersion: 'monitoring.coreos.com/v1',
+      kind: 'ServiceMonitor',
+      metadata: meta,
+      spec: { selector: { matchLabels: { app: 'cart' } }, endpoints: [{ port: 'http', metricRelabelings }] },
+    });
+    const accepted = await eventually('a condition on the monitor', PATIENCE_MS, async () => {
+      const monitor = sandbox.api.get('monitoring.coreos.com/v1', 'ServiceMonitor', 'shop', 'broken');
+      const { conditions } = (monitor?.['status'] ?? {}) as { conditions?: Condition[] };
+      return conditions?.find((condition) => condition.type === 'Accepted');
+    });
+    assert.equal(accepted.status, 'False');
+    assert.match(accepted.message!, /a\(/);
+    const before = (await instant(sandbox.operatorUrl, 'sum(count_over_time(up{job="frontend"}[1h]))'))[0]!;
+    await eventually('further scrapes of the frontends', PATIENCE_MS, async () => {
+      const [now] = await instant(sandbox.operatorUrl, 'sum(count_over_time(up{job="frontend"}[1h]))');
+      return Number(now!.value[1]) >= Number(before.value[1]) + 2;
+    });
+    sandbox.api.delete('monitoring.coreos.com/v1', 'ServiceMonitor', 'shop', 'broken');
+  });
+
+  describe('with a target that answers garbage', () => {
+    let page: Server;
+
+    before(async () => {
+      page = createServer((_request, response) => response.end('good_metric 1\nbad metric{ 2\n'));
+      await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
+      const { port } = page.address() as { port: number };
+      const labels = { app: 'cart' };
+      sandbox.api.apply(
+        pod({ name: 'garbage', namespace: 'shop', nodeName: 'node-a', labels, portName: 'http', port }),
+      );
+    });
+
+    after(() => {
+      sandbox.api.delete('v1', 'Pod', 'shop', 'garbage');
+      page.close();
+      page.closeAllConnections();
+    });
+
+    it('says line and reason in lastError, sets up to 0, and leaves other targets alone', async () => {
+      const target = await eventually('the garbage target down', PATIENCE_MS, async () => {
+        const targets = await activeTargets(sandbox.agent('node-a').url);
+        return targets.find((candidate) => candidate.labels['pod'] === 'garbage' && candidate.health === 'down');
+      });
+      assert.match(target.lastError, /line 2/);
+      const up = await instant(sandbox.operatorUrl, 'up{node="node-a", job="shop/cart"}');
+      const byPod = Object.fromEntries(up.map(({ metric, value }) => [metric['pod'], value[1]]));
+      assert.deepEqual(byPod, { garbage: '0', 'cart-node-a': '1' });
+      assert.deepEqual(await instant(sandbox.operatorUrl, 'good_metric'), []);
+    });
+  });
+
+  it('marks the series of a deleted monitor stale and drops its targets', async function () {
+    await kubectl(this, 'delete', 'servicemonitor', '-n', 'shop', 'frontend');
+    await eventually('no frontend targets', PATIENCE_MS, async () => {
+      const targets = await activeTargets(sandbox.operatorUrl);
+      return !targets.some((target) => target.labels['job'] === 'frontend');
+    });
+    // Well inside the 5 min lookback: only a staleness marker can end the series for an instant query.
+    await eventually('an empty instant answer', PATIENCE_MS, async () => {
+      return (await instant(sandbox.operatorUrl, '{job="frontend"}')).length === 0;
+    });
+    const history = await raw(sandbox.operatorUrl, 'up{job="frontend"}[10m]', Date.now() / 1000);
+    assert.equal(history.length, 2, 'the samples themselves are kept');
+  });
+
+  it('answers with the other node’s data and a warning naming the node when an agent is down', async () => {
+    await sandbox.agent('node-b').process!.stop('SIGKILL');
+    const query = { query: 'count by (node) (up)' };
+    const { data, warnings } = await call<{ result: { metric: Record<string, string> }[] }>(
+      sandbox.operatorUrl,
+      'query',
+      query,
+    );
+    assert.deepEqual(
+      data.result.map(({ metric }) => metric['node']),
+      ['node-a'],
+    );
+    assert.ok(
+      warnings.some((warning) => warning.includes('node-b')),
+      JSON.stringify(warnings),
+    );
+    await assert.rejects(call(sandbox.operatorUrl, 'query', { ...query, partial_response: 'false' }), /node-b/);
+    await sandbox.startAgent('node-b');
+    await eventually('both nodes again', PATIENCE_MS, async () => {
+      return (await instant(sandbox.operatorUrl, 'count by (node) (up)')).length === 2;
+    });
+  });
+
+  it('goes on scraping, answering and discovering while the operator is stopped', async () => {
+    await sandbox.stopOperator();
+    const { url } = sandbox.agent('node-a');
+    const name = await sandbox.addWorkload({ app: 'cart', node: 'node-a', namespace: 'shop' }).catch(() => '');
+    assert.notEqual(name, '');
+    const { port } = await extraPod(sandbox, 'cart-late');
+    await eventually('the late pod scraped without the operator', PATIENCE_MS, async () => {
+      const samples = await instant(url, 'up{pod="cart-late"} == 1');
+      return samples.length === 1 && samples[0]!.metric['instance'] === `127.0.0.1:${port}`;
+    });
+  });
+
+  it('scrapes from the last good config after a restart without operator and API server', async () => {
+    await sandbox.api.stop();
+    const agent = sandbox.agent('node-a');
+    await agent.process!.stop('SIGKILL');
+    const restartedAtSeconds = Date.now() / 1000;
+    await sandbox.startAgent('node-a');
+    await eventually('fresh samples of the carts', PATIENCE_MS, async () => {
+      const samples = await instant(agent.url, 'timestamp(up{job="shop/cart", pod="cart-node-a"} == 1)');
+      return samples.length === 1 && Number(samples[0]!.value[1]) > restartedAtSeconds;
+    });
+    await sandbox.api.start();
+    await sandbox.startOperator();
+    await eventually('the operator’s federated answer again', PATIENCE_MS, async () => {
+      return (await instant(sandbox.operatorUrl, 'count by (node) (up)')).length === 2;
+    });
+  });
+});
+
+/** A second cart pod on node-a that shares the first one's process: only its Pod object is new. */
+async function extraPod(sandbox: Sandbox, name: string): Promise<{ port: number }> {
+  const existing = sandbox.api.get('v1', 'Pod', 'shop', 'cart-node-a')!;
+  const { containers } = existing['spec'] as { containers: { ports: { containerPort: number }[] }[] };
+  const port = containers[0]!.ports[0]!.containerPort;
+  sandbox.api.apply(
+    pod({ name, namespace: 'shop', nodeName: 'node-a', labels: { app: 'cart' }, portName: 'http', port }),
+  );
+  return { port };
+}
+
+/**
+ * Prometheus's extrapolated rate (promql/functions.go, extrapolatedRate), written out once more for counters over
+ * (startSeconds, endSeconds], and summed by job.
+ */
+function ratesByJob(series: readonly RawSeries[], startSeconds: number, endSeconds: number): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { metric, values } of series) {
+    if (values.length < 2) continue;
+    const job = metric['job']!;
+    sums.set(job, (sums.get(job) ?? 0) + extrapolatedRate(values, startSeconds, endSeconds));
+  }
+  return sums;
+}
+
+function extrapolatedRate(values: RawSeries['values'], startSeconds: number, endSeconds: number): number {
+  const times = values.map(([seconds]) => seconds);
+  const counts = values.map(([, value]) => Number(value));
+  const first = times[0]!;
+  const last = times.at(-1)!;
+  let increase = counts.at(-1)! - counts[0]!;
+  for (let i = 1; i < counts.length; i++) if (counts[i]! < counts[i - 1]!) increase += counts[i - 1]!;
+  const sampled = last - first;
+  const averageGap = sampled / (values.length - 1);
+  const threshold = averageGap * 1.1;
+  let toStart = first - startSeconds;
+  let toEnd = endSeconds - last;
+  if (toStart >= threshold) toStart = averageGap / 2;
+  if (increase > 0 && counts[0]! >= 0) toStart = Math.min(toStart, sampled * (counts[0]! / increase));
+  if (toEnd >= threshold) toEnd = averageGap / 2;
+  return (increase * ((sampled + toStart + toEnd) / sampled)) / (endSeconds - startSeconds);
+}
+
+describe('npm start -- --once', function () {
+  this.timeout(120_000);
+
+  it('prints the first federated answer of both nodes and exits 0', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'promlet-once-'));
+    try {
+      const { stdout } = await run(process.execPath, ['test/sandbox/main.ts', '--once', `--dir=${dir}`]);
+      assert.match(stdout, /job="frontend", node="node-a"\}\s+\d+\.\d+/);
+      assert.match(stdout, /job="shop\/cart", node="node-b"\}\s+\d+\.\d+/);
+      if (peer('node-exporter') !== undefined) assert.match(stdout, /monitoring\/node-exporter-node-a/);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
