@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SharedArena } from './memory.ts';
 
+export * as layout from './assembly/layout.ts';
+export * as scanLayout from './assembly/scan-layout.ts';
 export { SharedArena } from './memory.ts';
 
 /** The exports of build/kernels.wasm. Addresses and lengths are bytes in the arena's memory. */
@@ -10,6 +12,55 @@ export interface KernelExports {
   heapBase(): number;
   /** CRC-32C, unsigned; `seed` is 0 or the CRC so far. Returned as a signed 32-bit integer: apply `>>> 0`. */
   crc32c(seed: number, address: number, length: number): number;
+  /** Walks a known exposition page; `state` is laid out in assembly/scan-layout.ts. @returns 1 at its end, 0 at a line to be parsed */
+  scanPage(state: number): number;
+  /** Writes the 16-byte hash of a line, seeded by `state`, to `out`. */
+  hashLine(state: number, address: number, length: number, out: number): void;
+  /** Checks a scrape against the head and copies what will be stored; see assembly/xor.ts. @returns how many */
+  stageSamples(
+    directory: number,
+    pageCount: number,
+    refs: number,
+    values: number,
+    sampleCount: number,
+    timeMs: number,
+    minValidMs: number,
+    results: number,
+    outRefs: number,
+    outTimes: number,
+    outValues: number,
+    tally: number,
+  ): number;
+  /** Appends samples to their series' chunks; stops at `index << 3 | outcome` where the caller must act. */
+  appendBatch(
+    directory: number,
+    pageCount: number,
+    refs: number,
+    times: number,
+    values: number,
+    from: number,
+    sampleCount: number,
+    tally: number,
+  ): number;
+  /** Decodes an XOR chunk into two f64 columns. @returns the number of samples, -1 when it is damaged */
+  decodeXor(chunk: number, length: number, times: number, values: number, capacity: number): number;
+  /** Writes a WAL samples record, at most 17 + 23 × count bytes. @returns its length */
+  encodeSamples(refs: number, times: number, values: number, count: number, out: number): number;
+  /** @returns the number of samples; -1 malformed, -2 a ref beyond 32 bits */
+  decodeSamples(
+    record: number,
+    length: number,
+    refs: number,
+    times: number,
+    values: number,
+    capacity: number,
+  ): number;
+  /** `out` needs room for 32 + length + length / 6. @returns the compressed length */
+  snappyCompress(from: number, length: number, out: number): number;
+  /** @returns what a compressed block says its uncompressed length is, -1 when it says nothing sensible */
+  snappyLength(from: number, length: number): number;
+  /** @returns `size`, -1 when the block is damaged */
+  snappyDecompress(from: number, length: number, out: number, size: number): number;
 }
 
 /** One instance of the kernels on one shared memory. */

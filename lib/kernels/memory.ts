@@ -4,6 +4,8 @@ import { assert, PromletError } from '../model/index.ts';
 const INITIAL_PAGES = 16;
 const MAXIMUM_PAGES = 65_536;
 const PAGE_SIZE_BYTES = 65_536;
+/** Kernels read ahead of what they decode: this much memory always lies behind the last block. */
+const READ_AHEAD_BYTES = 64;
 /** Memory grows by at least this much at a time, so that views are renewed rarely. */
 const GROWTH_BYTES = 1 << 20;
 
@@ -66,7 +68,7 @@ export class SharedArena {
     const reused = this.#free[sizeClass]!.pop();
     if (reused !== undefined) return reused;
     const address = this.#top;
-    this.#ensure(address + size);
+    this.#ensure(address + size + READ_AHEAD_BYTES);
     this.#top = address + size;
     return address;
   }

@@ -1,5 +1,9 @@
 // The one entry of the kernels module: every kernel that TypeScript calls is exported here.
 export { crc32c } from './crc32c';
+export { decodeSamples, encodeSamples } from './records';
+export { hashLine, scanPage } from './scan';
+export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
+export { appendBatch, decodeXor, stageSamples } from './xor';
 /** First byte after the module's own static data; the arena begins here. */
 export function heapBase(): usize {
   return __heap_base;

@@ -1,0 +1,432 @@
+// XOR chunks, byte for byte those of Prometheus tsdb/chunkenc/xor.go, and the head's append path on series records
+// (see layout.ts). Twin: ../twins/xor.ts.
+import {
+  APPEND_DUPLICATE,
+  APPEND_NEEDS_CHUNK,
+  APPEND_NEEDS_ROOM,
+  APPEND_OK,
+  APPEND_OUT_OF_ORDER,
+  APPEND_OUTCOME_BITS,
+  APPEND_TOO_OLD,
+  APPEND_UNKNOWN_REF,
+  CHUNK_DATA,
+  MAX_CHUNK_BYTES_BEFORE_APPEND,
+  MAX_SAMPLE_BYTES,
+  SAMPLES_PER_CHUNK,
+  SERIES_CHUNK,
+  SERIES_CHUNK_BITS,
+  SERIES_CHUNK_CAPACITY,
+  SERIES_CHUNK_MIN_TIME,
+  SERIES_CHUNK_SAMPLES,
+  SERIES_DELTA,
+  SERIES_LABELS,
+  SERIES_LAST_TIME,
+  SERIES_LAST_VALUE,
+  SERIES_LEADING,
+  SERIES_NEXT_AT,
+  SERIES_PAGE_BITS,
+  SERIES_PAGE_COUNT,
+  SERIES_SIZE,
+  SERIES_TRAILING,
+  TALLY_COUNTS,
+  TALLY_MAX_TIME,
+  TALLY_MIN_TIME,
+} from './layout';
+
+const STALE_NAN: u64 = 0x7ff0000000000002;
+const QUIET_BIT: u64 = 0x0008000000000000;
+
+/** Engines may quiet the stale marker when a double moves; on disk it has Prometheus's exact bits. */
+// @ts-ignore: decorator
+@inline
+function exactBits(bits: u64): u64 {
+  return (bits & ~QUIET_BIT) == STALE_NAN ? STALE_NAN : bits;
+}
+
+// @ts-ignore: decorator
+@inline
+function recordOf(directory: usize, pageCount: u32, ref: u32): usize {
+  const page = ref >>> SERIES_PAGE_BITS;
+  if (page >= pageCount) return 0;
+  const base = <usize>load<u32>(directory + (page << 2));
+  if (base == 0) return 0;
+  const record = base + <usize>((ref & (SERIES_PAGE_COUNT - 1)) * SERIES_SIZE);
+  return load<u32>(record, SERIES_LABELS) == 0 ? 0 : record;
+}
+
+// The stream is written through one 64-bit big-endian word at a time: the bits before the position are kept, all behind
+// are cleared, so a fresh block needs no zeroing.
+
+/** Writes the low `count` (1..56) bits of `value` at bit `position` behind `base`; the bits above must be zero. */
+// @ts-ignore: decorator
+@inline
+function writeBits(base: usize, position: u32, value: u64, count: u32): void {
+  const at = base + (position >>> 3);
+  const used = position & 7;
+  const kept = bswap<u64>(load<u64>(at)) & ~(<u64>-1 >>> (<u64>used));
+  store<u64>(at, bswap<u64>(kept | (value << (64 - used - count))));
+}
+
+// @ts-ignore: decorator
+@inline
+function writeWide(base: usize, position: u32, value: u64, count: u32): void {
+  if (count <= 56) {
+    writeBits(base, position, value, count);
+  } else {
+    writeBits(base, position, value >>> 32, count - 32);
+    writeBits(base, position + count - 32, value & 0xffffffff, 32);
+  }
+}
+
+function writeUvarint(base: usize, position: u32, value: u64): u32 {
+  while (value >= 0x80) {
+    writeBits(base, position, (value & 0x7f) | 0x80, 8);
+    value >>>= 7;
+    position += 8;
+  }
+  writeBits(base, position, value, 8);
+  return position + 8;
+}
+
+/** computeChunkEndTime of tsdb/head_append.go at a quarter of the wanted samples. */
+function chunkEnd(start: i64, current: i64, end: i64): i64 {
+  const chunks = <f64>(end - start) / (<f64>(current - start + 1) * 4);
+  if (chunks <= 1) return end;
+  return <i64>(<f64>start + <f64>(end - start) / Math.floor(chunks));
+}
+
+/** Appends one sample to the open chunk of a series. @returns APPEND_… */
+function appendSample(record: usize, time: i64, value: u64): u32 {
+  const lastTime = load<i64>(record, SERIES_LAST_TIME);
+  const lastValue = load<u64>(record, SERIES_LAST_VALUE);
+  if (time <= lastTime) {
+    if (time < lastTime) return APPEND_OUT_OF_ORDER;
+    return value == lastValue ? APPEND_OK : APPEND_DUPLICATE;
+  }
+  const block = <usize>load<u32>(record, SERIES_CHUNK);
+  if (block == 0) return APPEND_NEEDS_CHUNK;
+  let position = load<u32>(record, SERIES_CHUNK_BITS);
+  const bytes = (position + 7) >>> 3;
+  const samples = <u32>load<u16>(record, SERIES_CHUNK_SAMPLES);
+  if (bytes > <u32>MAX_CHUNK_BYTES_BEFORE_APPEND) return APPEND_NEEDS_CHUNK;
+  // Before the end is estimated: that must happen once per chunk.
+  if (bytes + MAX_SAMPLE_BYTES > load<u32>(record, SERIES_CHUNK_CAPACITY)) return APPEND_NEEDS_ROOM;
+  if (samples > 0) {
+    let nextAt = load<i64>(record, SERIES_NEXT_AT);
+    if (samples == SAMPLES_PER_CHUNK / 4) {
+      nextAt = chunkEnd(load<i64>(record, SERIES_CHUNK_MIN_TIME), lastTime, nextAt);
+      store<i64>(record, nextAt, SERIES_NEXT_AT);
+    }
+    if (time >= nextAt || samples >= <u32>(SAMPLES_PER_CHUNK * 2)) return APPEND_NEEDS_CHUNK;
+  }
+
+  const data = block + CHUNK_DATA;
+  let delta: i64 = 0;
+  if (samples == 0) {
+    position = writeUvarint(data, position, (<u64>time << 1) ^ <u64>(time >> 63));
+    writeWide(data, position, value, 64);
+    position += 64;
+  } else {
+    delta = time - lastTime;
+    if (samples == 1) {
+      position = writeUvarint(data, position, <u64>delta);
+    } else {
+      const dod = delta - load<i64>(record, SERIES_DELTA);
+      if (dod == 0) {
+        writeBits(data, position, 0, 1);
+        position += 1;
+      } else if (dod >= -8191 && dod <= 8192) {
+        writeBits(data, position, 0x8000 | (<u64>dod & 0x3fff), 16);
+        position += 16;
+      } else if (dod >= -65535 && dod <= 65536) {
+        writeBits(data, position, 0xc0000 | (<u64>dod & 0x1ffff), 20);
+        position += 20;
+      } else if (dod >= -524287 && dod <= 524288) {
+        writeBits(data, position, 0xe00000 | (<u64>dod & 0xfffff), 24);
+        position += 24;
+      } else {
+        writeBits(data, position, 0xf, 4);
+        writeWide(data, position + 4, <u64>dod, 64);
+        position += 68;
+      }
+    }
+    position = writeValue(record, data, position, value ^ lastValue);
+  }
+  store<u16>(data, bswap<u16>(<u16>(samples + 1)));
+  store<i64>(record, time, SERIES_LAST_TIME);
+  store<u64>(record, value, SERIES_LAST_VALUE);
+  store<i64>(record, delta, SERIES_DELTA);
+  store<u32>(record, position, SERIES_CHUNK_BITS);
+  store<u16>(record, <u16>(samples + 1), SERIES_CHUNK_SAMPLES);
+  return APPEND_OK;
+}
+
+/** xorWrite of xor.go. @returns the position behind it */
+// @ts-ignore: decorator
+@inline
+function writeValue(record: usize, data: usize, position: u32, xor: u64): u32 {
+  if (xor == 0) {
+    writeBits(data, position, 0, 1);
+    return position + 1;
+  }
+  let leading = <u32>clz<u64>(xor);
+  const trailing = <u32>ctz<u64>(xor);
+  if (leading > 31) leading = 31;
+  const windowLeading = <u32>load<u8>(record, SERIES_LEADING);
+  const windowTrailing = <u32>load<u8>(record, SERIES_TRAILING);
+  if (windowLeading != 0xff && leading >= windowLeading && trailing >= windowTrailing) {
+    const count = 64 - windowLeading - windowTrailing;
+    writeBits(data, position, 2, 2);
+    writeWide(data, position + 2, xor >>> (<u64>windowTrailing), count);
+    return position + 2 + count;
+  }
+  store<u8>(record, <u8>leading, SERIES_LEADING);
+  store<u8>(record, <u8>trailing, SERIES_TRAILING);
+  const count = 64 - leading - trailing;
+  // 64 significant bits are written as 0 in the 6 bits there are.
+  writeBits(data, position, 0x1800 | (<u64>leading << 6) | <u64>(count & 63), 13);
+  writeWide(data, position + 13, xor >>> (<u64>trailing), count);
+  return position + 13 + count;
+}
+
+/** Puts `tally` back to nothing done. */
+function resetTally(tally: usize): void {
+  memory.fill(tally, 0, TALLY_MIN_TIME);
+  store<f64>(tally, Infinity, TALLY_MIN_TIME);
+  store<f64>(tally, -Infinity, TALLY_MAX_TIME);
+}
+
+// @ts-ignore: decorator
+@inline
+function count(tally: usize, outcome: u32): void {
+  const at = tally + TALLY_COUNTS + (outcome << 2);
+  store<u32>(at, load<u32>(at) + 1);
+}
+
+/**
+ * Checks a scrape against the head (`memSeries.appendable` of tsdb/head_append.go) without changing it, and copies what
+ * will be stored to the three output columns. Ref 0 is skipped; an exact repeat of the newest sample is OK and not copied.
+ * `results[i]` becomes the outcome. @returns how many were copied
+ */
+export function stageSamples(
+  directory: usize,
+  pageCount: u32,
+  refs: usize,
+  values: usize,
+  sampleCount: u32,
+  timeMs: f64,
+  minValidMs: f64,
+  results: usize,
+  outRefs: usize,
+  outTimes: usize,
+  outValues: usize,
+  tally: usize,
+): u32 {
+  resetTally(tally);
+  const time = <i64>timeMs;
+  const tooOld = timeMs < minValidMs;
+  let staged: u32 = 0;
+  for (let i: u32 = 0; i < sampleCount; i++) {
+    const ref = load<u32>(refs + (i << 2));
+    let outcome: u32 = APPEND_OK;
+    if (ref != 0) {
+      const record = recordOf(directory, pageCount, ref);
+      if (record == 0) {
+        outcome = APPEND_UNKNOWN_REF;
+      } else if (tooOld) {
+        outcome = APPEND_TOO_OLD;
+      } else {
+        const value = exactBits(load<u64>(values + (i << 3)));
+        const lastTime = load<i64>(record, SERIES_LAST_TIME);
+        if (time > lastTime) {
+          store<u32>(outRefs + (staged << 2), ref);
+          store<f64>(outTimes + (staged << 3), timeMs);
+          store<u64>(outValues + (staged << 3), value);
+          staged++;
+        } else if (time < lastTime) {
+          outcome = APPEND_OUT_OF_ORDER;
+        } else if (value != load<u64>(record, SERIES_LAST_VALUE)) {
+          outcome = APPEND_DUPLICATE;
+        }
+      }
+    }
+    count(tally, outcome);
+    store<u8>(results + i, <u8>outcome);
+  }
+  return staged;
+}
+
+/**
+ * Appends samples `from`..`sampleCount` of three columns to their series' open chunks. Samples that do not fit the order of
+ * their series are counted in `tally` and passed over.
+ * @returns `sampleCount << 3` when through, else `index << 3 | outcome`: the caller makes room (APPEND_NEEDS_ROOM), starts a
+ *   chunk (APPEND_NEEDS_CHUNK) or resolves the ref (APPEND_UNKNOWN_REF), and calls again from `index`
+ */
+export function appendBatch(
+  directory: usize,
+  pageCount: u32,
+  refs: usize,
+  times: usize,
+  values: usize,
+  from: u32,
+  sampleCount: u32,
+  tally: usize,
+): u32 {
+  if (from == 0) resetTally(tally);
+  let minTime = load<f64>(tally, TALLY_MIN_TIME);
+  let maxTime = load<f64>(tally, TALLY_MAX_TIME);
+  let i = from;
+  let stop: u32 = 0;
+  for (; i < sampleCount; i++) {
+    const record = recordOf(directory, pageCount, load<u32>(refs + (i << 2)));
+    if (record == 0) {
+      stop = APPEND_UNKNOWN_REF;
+      break;
+    }
+    const time = load<f64>(times + (i << 3));
+    const outcome = appendSample(record, <i64>time, exactBits(load<u64>(values + (i << 3))));
+    if (outcome >= <u32>APPEND_UNKNOWN_REF) {
+      stop = outcome;
+      break;
+    }
+    count(tally, outcome);
+    if (outcome == APPEND_OK) {
+      if (time < minTime) minTime = time;
+      if (time > maxTime) maxTime = time;
+    }
+  }
+  store<f64>(tally, minTime, TALLY_MIN_TIME);
+  store<f64>(tally, maxTime, TALLY_MAX_TIME);
+  return (i << APPEND_OUTCOME_BITS) | stop;
+}
+
+/**
+ * Decodes a whole chunk of `length` bytes (header included) into two columns: f64 ms and f64 bits. Reads up to 16 bytes
+ * behind the chunk, which must lie in the memory. `capacity` is the room of the columns, in samples.
+ * @returns the number of samples, or -1 when the bytes are no such chunk (too short, too many samples for the columns)
+ */
+export function decodeXor(chunk: usize, length: u32, times: usize, values: usize, capacity: u32): i32 {
+  if (length < 2) return -1;
+  const total = <u32>bswap<u16>(load<u16>(chunk));
+  if (total == 0) return 0;
+  if (total > capacity) return -1;
+  const end = chunk + length;
+  let at = chunk + 2;
+
+  // The first time and value are byte-aligned.
+  let zigzag: u64 = 0;
+  let shift: u64 = 0;
+  while (true) {
+    if (at >= end || shift > 63) return -1;
+    const byte = <u64>load<u8>(at++);
+    zigzag |= (byte & 0x7f) << shift;
+    if (byte < 0x80) break;
+    shift += 7;
+  }
+  let time = <i64>(zigzag >>> 1) ^ -(<i64>(zigzag & 1));
+  if (at + 8 > end) return -1;
+  let value = bswap<u64>(load<u64>(at));
+  at += 8;
+  store<f64>(times, <f64>time);
+  store<u64>(values, value);
+  if (total == 1) return 1;
+
+  // The second time is a byte-aligned delta.
+  let delta: i64 = 0;
+  shift = 0;
+  while (true) {
+    if (at >= end || shift > 63) return -1;
+    const byte = <u64>load<u8>(at++);
+    delta |= <i64>((byte & 0x7f) << shift);
+    if (byte < 0x80) break;
+    shift += 7;
+  }
+
+  // `bits` holds the stream's next bits, highest first; at least 56 of them are valid after a refill. The refill ors bits
+  // that are already there onto themselves, so it needs no branch.
+  let bits: u64 = 0;
+  let valid: u32 = 0;
+  let leading: u32 = 0;
+  let trailing: u32 = 0;
+  for (let i: u32 = 1; i < total; i++) {
+    if (at > end) {
+      // The stream may have been read ahead by at most 7 bytes.
+      if (at - (valid >>> 3) > end) return -1;
+    }
+    bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
+    at += (63 - valid) >>> 3;
+    valid |= 56;
+    if (i > 1) {
+      if (<i64>bits >= 0) {
+        bits <<= 1;
+        valid -= 1;
+      } else {
+        const ones = <u32>clz<u64>(~bits);
+        if (ones < 4) {
+          // 10 → 14 bits, 110 → 17, 1110 → 20; two's complement but for the smallest value, which means the largest.
+          const size = 11 + 3 * ones;
+          const raw = <i64>((bits << (<u64>(ones + 1))) >>> (<u64>(64 - size)));
+          delta += raw > <i64>1 << (<i64>(size - 1)) ? raw - (<i64>1 << (<i64>size)) : raw;
+          bits <<= <u64>(ones + 1 + size);
+          valid -= ones + 1 + size;
+        } else {
+          bits <<= 4;
+          valid -= 4;
+          const high = bits >>> 32;
+          bits <<= 32;
+          valid -= 32;
+          bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
+          at += (63 - valid) >>> 3;
+          valid |= 56;
+          delta += <i64>((high << 32) | (bits >>> 32));
+          bits <<= 32;
+          valid -= 32;
+        }
+        bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
+        at += (63 - valid) >>> 3;
+        valid |= 56;
+      }
+    }
+    time += delta;
+    if (<i64>bits >= 0) {
+      bits <<= 1;
+      valid -= 1;
+    } else {
+      if (bits & (<u64>1 << 62)) {
+        leading = <u32>(bits >>> 57) & 31;
+        let significant = <u32>(bits >>> 51) & 63;
+        if (significant == 0) significant = 64;
+        if (leading + significant > 64) return -1;
+        trailing = 64 - leading - significant;
+        bits <<= 13;
+        valid -= 13;
+      } else {
+        bits <<= 2;
+        valid -= 2;
+      }
+      bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
+      at += (63 - valid) >>> 3;
+      valid |= 56;
+      const significant = 64 - leading - trailing;
+      if (significant <= 56) {
+        value ^= (bits >>> (<u64>(64 - significant))) << (<u64>trailing);
+        bits <<= <u64>significant;
+        valid -= significant;
+      } else {
+        const high = bits >>> 32;
+        bits <<= 32;
+        valid -= 32;
+        bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
+        at += (63 - valid) >>> 3;
+        valid |= 56;
+        const rest = significant - 32;
+        value ^= ((high << (<u64>rest)) | (bits >>> (<u64>(64 - rest)))) << (<u64>trailing);
+        bits <<= <u64>rest;
+        valid -= rest;
+      }
+    }
+    store<f64>(times + (i << 3), <f64>time);
+    store<u64>(values + (i << 3), value);
+  }
+  return at - (valid >>> 3) > end ? -1 : <i32>total;
+}
