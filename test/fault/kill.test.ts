@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,29 +69,14 @@ describe('an agent killed with SIGKILL while it scrapes', function () {
     const { port: pagePort } = page.address() as { port: number };
     const configFile = join(dir, 'agent.yml');
     writeFileSync(configFile, config(pagePort));
-    const dataDir = join(dir, 'data');
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
     const random = seededRandom(SEED);
 
     let committed: Samples = new Map();
     for (let kill = 0; kill <= KILLS; kill++) {
-      agent = await ManagedProcess.start({
-        name: 'agent',
-        command: process.execPath,
-        args: [
-          join(ROOT, 'agent', 'main.ts'),
-          `--config.file=${configFile}`,
-          `--storage.tsdb.path=${dataDir}`,
-          `--web.listen-address=127.0.0.1:${port}`,
-        ],
-        cwd: ROOT,
-        logFile: join(dir, 'agent.log'),
-      });
-      const now = await eventually(`answers after kill ${kill}`, 30_000, async () => {
-        const ready = await fetch(`${url}/-/ready`);
-        return ready.ok && samplesOf(await raw(url, EVERYTHING, Date.now() / 1000));
-      });
+      agent = await startAgent(dir, configFile, port);
+      const now = await readEverything(url);
       assertContains(now, committed, `after kill ${kill}`);
       if (kill === KILLS) break;
       await new Promise((resolve) => setTimeout(resolve, 200 + random() * 800));
@@ -105,15 +90,47 @@ describe('an agent killed with SIGKILL while it scrapes', function () {
     // Everything on disk, read by three programs: our own answer, promtool's dump, and a real server on a copy.
     await agent!.stop('SIGTERM');
     const copy = join(dir, 'copy');
-    cpSync(dataDir, copy, { recursive: true });
+    cpSync(join(dir, 'data'), copy, { recursive: true });
+    const quietConfig = join(dir, 'quiet.yml');
+    writeFileSync(quietConfig, 'global: {}\n');
+    agent = await startAgent(dir, quietConfig, port);
+    const ours = await readEverything(url);
+    await agent.stop('SIGTERM');
+    assertContains(ours, committed, 'our own answer');
     const dumped = parseDump((await run(promtool, ['tsdb', 'dump', copy], { maxBuffer: 1 << 28 })).stdout);
     assertContains(dumped, committed, 'promtool tsdb dump');
     const served = await servedByPrometheus(prometheus, copy, dir);
-    agent = undefined;
-    assertContains(served, committed, 'real Prometheus');
-    assert.deepEqual(new Map([...dumped].sort()), new Map([...served].sort()), 'promtool and Prometheus agree');
+    assert.deepEqual(sorted(dumped), sorted(ours), 'promtool dumps exactly what we answer');
+    assert.deepEqual(sorted(served), sorted(ours), 'real Prometheus answers exactly what we answer');
   });
 });
+
+function startAgent(dir: string, configFile: string, port: number): Promise<ManagedProcess> {
+  return ManagedProcess.start({
+    name: 'agent',
+    command: process.execPath,
+    args: [
+      join(ROOT, 'agent', 'main.ts'),
+      `--config.file=${configFile}`,
+      `--storage.tsdb.path=${join(dir, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    cwd: ROOT,
+    logFile: join(dir, 'agent.log'),
+  });
+}
+
+/** All samples of a server, once it is ready. */
+function readEverything(url: string): Promise<Samples> {
+  return eventually(`answers of ${url}`, 60_000, async () => {
+    const ready = await fetch(`${url}/-/ready`);
+    return ready.ok && samplesOf(await raw(url, EVERYTHING, Date.now() / 1000));
+  });
+}
+
+function sorted(samples: Samples): [string, string[]][] {
+  return [...samples].sort(([a], [b]) => (a < b ? -1 : 1));
+}
 
 /** A page of counters that grow with every scrape; one series name changes each time. */
 async function counterPage(): Promise<Server> {
@@ -158,7 +175,6 @@ function parseDump(text: string): Samples {
 async function servedByPrometheus(command: string, dataDir: string, dir: string): Promise<Samples> {
   const port = await freePort();
   const configFile = join(dir, 'prometheus.yml');
-  mkdirSync(dir, { recursive: true });
   writeFileSync(configFile, 'global: {}\n');
   const server = await ManagedProcess.start({
     name: 'prometheus',
@@ -172,9 +188,7 @@ async function servedByPrometheus(command: string, dataDir: string, dir: string)
     logFile: join(dir, 'prometheus.log'),
   });
   try {
-    const url = `http://127.0.0.1:${port}`;
-    await eventually('real Prometheus ready', 60_000, async () => (await fetch(`${url}/-/ready`)).ok);
-    return samplesOf(await raw(url, EVERYTHING, Date.now() / 1000));
+    return await readEverything(`http://127.0.0.1:${port}`);
   } finally {
     await server.stop();
   }

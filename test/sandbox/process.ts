@@ -17,14 +17,12 @@ export class ManagedProcess {
   readonly name: string;
   readonly logFile: string;
   readonly #child: ChildProcess;
-  readonly #log: WriteStream;
   #stdout = '';
 
   private constructor(options: ProcessOptions, child: ChildProcess, log: WriteStream) {
     this.name = options.name;
     this.logFile = options.logFile;
     this.#child = child;
-    this.#log = log;
     child.stdout!.on('data', (chunk: Buffer) => {
       if (this.#stdout.length < 4096) this.#stdout += chunk.toString();
       log.write(chunk);
