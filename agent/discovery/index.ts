@@ -1,0 +1,1 @@
+export { DiscoveryManager, type DiscoveryOptions, type TargetGroups } from './manager.ts';

@@ -1,0 +1,134 @@
+import type { ScrapeConfig, TargetGroup } from '../../lib/config/index.ts';
+import type { Clock, Logger, Random, Timer } from '../../lib/env/index.ts';
+import type { KubeClient } from '../../lib/kube/index.ts';
+import { Labels, PromletError } from '../../lib/model/index.ts';
+import { checkKubernetesConfig, KubernetesProvider } from './kubernetes.ts';
+import type { Provider } from './provider.ts';
+import { SharedReflectors } from './shared-reflectors.ts';
+
+/** Changes that come together (a rollout, a first list) are passed on as one. */
+const DEBOUNCE_MS = 100;
+
+/** Per job name, everything discovered for it. */
+export type TargetGroups = ReadonlyMap<string, readonly TargetGroup[]>;
+
+export interface DiscoveryOptions {
+  /** The node whose pods are discovered; undefined where there is no Kubernetes. */
+  readonly nodeName: string | undefined;
+  /** Called when a configuration first needs the API server. */
+  readonly client: () => Promise<KubeClient>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Gets all jobs whenever something changed. */
+  readonly onGroups: (groups: TargetGroups) => void;
+}
+
+/** Runs the service discovery of all jobs and passes on what they find. */
+export class DiscoveryManager {
+  readonly #options: DiscoveryOptions;
+  #jobs = new Map<string, readonly Provider[]>();
+  /** What was last passed on; a job keeps it until all its providers know their targets. */
+  #groups: TargetGroups = new Map();
+  #client: KubeClient | undefined;
+  #reflectors: SharedReflectors | undefined;
+  #pending: Timer | undefined;
+  #stopped = false;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Whether `apply` would take this configuration.
+   * @throws PromletError `discovery/unsupported`, or why there is no API server to ask
+   */
+  async check(configs: readonly ScrapeConfig[]): Promise<void> {
+    for (const config of configs) {
+      try {
+        await this.#checkJob(config);
+      } catch (error) {
+        if (!(error instanceof PromletError)) throw error;
+        throw new PromletError(error.code, `job "${config.job_name}": ${error.message}`, { cause: error });
+      }
+    }
+  }
+
+  /** Replaces all jobs. What does not depend on others is passed on before it resolves. Check first. */
+  async apply(configs: readonly ScrapeConfig[]): Promise<void> {
+    const previous = this.#jobs;
+    this.#jobs = new Map(configs.map((config) => [config.job_name, this.#providersOf(config)]));
+    this.#flush();
+    for (const providers of previous.values()) for (const provider of providers) await provider.stop();
+  }
+
+  /** Why discovery may be out of date; empty when all is well. */
+  errors(): string[] {
+    return this.#reflectors?.errors() ?? [];
+  }
+
+  /** Passes on nothing more: that targets are not discovered any longer does not mean that they are gone. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#pending?.cancel();
+    const jobs = this.#jobs;
+    this.#jobs = new Map();
+    for (const providers of jobs.values()) for (const provider of providers) await provider.stop();
+  }
+
+  async #checkJob(config: ScrapeConfig): Promise<void> {
+    for (const kind of ['file_sd_configs', 'http_sd_configs', 'dns_sd_configs'] as const) {
+      if (config[kind].length > 0) throw new PromletError('discovery/unsupported', `${kind} are not supported yet`);
+    }
+    for (const kubernetes of config.kubernetes_sd_configs) {
+      checkKubernetesConfig(kubernetes, this.#options.nodeName);
+      this.#client ??= await this.#options.client();
+    }
+  }
+
+  #providersOf(config: ScrapeConfig): Provider[] {
+    const providers: Provider[] = [];
+    if (config.static_configs.length > 0) providers.push(staticProvider(config));
+    for (const kubernetes of config.kubernetes_sd_configs) {
+      const client = this.#client!;
+      this.#reflectors ??= new SharedReflectors({ ...this.#options, client });
+      const options = { config: kubernetes, nodeName: this.#options.nodeName!, client, reflectors: this.#reflectors };
+      providers.push(new KubernetesProvider({ ...options, onChange: this.#changed }));
+    }
+    return providers;
+  }
+
+  readonly #changed = (): void => {
+    if (this.#stopped) return;
+    this.#pending ??= this.#options.clock.setTimer(() => this.#flush(), DEBOUNCE_MS);
+  };
+
+  #flush(): void {
+    this.#pending?.cancel();
+    this.#pending = undefined;
+    const groups = new Map<string, readonly TargetGroup[]>();
+    for (const [job, providers] of this.#jobs) groups.set(job, collect(providers) ?? this.#groups.get(job) ?? []);
+    this.#groups = groups;
+    this.#options.onGroups(groups);
+  }
+}
+
+/** undefined as long as one provider does not know its targets. Sources are made unique within the job. */
+function collect(providers: readonly Provider[]): TargetGroup[] | undefined {
+  const all: TargetGroup[] = [];
+  for (const [i, provider] of providers.entries()) {
+    const groups = provider.groups();
+    if (groups === undefined) return undefined;
+    for (const group of groups) all.push(i === 0 ? group : { ...group, source: `${i}/${group.source}` });
+  }
+  return all;
+}
+
+function staticProvider(config: ScrapeConfig): Provider {
+  const groups = config.static_configs.map(({ targets, labels }, i) => ({
+    source: `static/${i}`,
+    labels: Labels.of(labels ?? {}),
+    targets: targets.map((target) => Labels.of({ __address__: target })),
+  }));
+  return { groups: () => groups, stop: () => Promise.resolve() };
+}
