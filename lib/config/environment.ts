@@ -9,3 +9,14 @@ export function expandEnvironment(text: string, environment: Readonly<Record<str
     Object.hasOwn(environment, name) ? (environment[name] ?? reference) : reference,
   );
 }
+
+const SHELL_VARIABLE = /\$(?:\$|\{([^}]*)\}|([A-Za-z_][A-Za-z0-9_]*))/g;
+
+/** Go's `os.Expand` as Prometheus uses it for external labels: `$NAME`, `${NAME}`; `$$` is `$`; an unset one is ''. */
+export function expandVariables(text: string, environment: Readonly<Record<string, string | undefined>>): string {
+  return text.replaceAll(SHELL_VARIABLE, (reference, braced?: string, bare?: string) => {
+    if (reference === '$$') return '$';
+    const name = (braced ?? bare)!;
+    return Object.hasOwn(environment, name) ? (environment[name] ?? '') : '';
+  });
+}

@@ -1,3 +1,17 @@
+import type { ParseOptions, PrometheusConfig } from './types.ts';
+
 export { expandEnvironment } from './environment.ts';
+export { ConfigError, type ConfigProblem } from './error.ts';
 export { isValidLabelName, relabel } from './relabel.ts';
 export type * from './types.ts';
+export { type Served, unsupported } from './unsupported.ts';
+
+/**
+ * Reads a Prometheus configuration file. Strict as Prometheus: unknown fields, duplicate keys and contradictions are
+ * errors. The schema (zod) and the YAML parser are loaded at the first call, so that importing this room costs neither.
+ * @throws ConfigError `config/bad-yaml`, `config/invalid` with line and path of every problem; PromletError `config/too-large`
+ */
+export async function parseConfig(text: string, options: ParseOptions = {}): Promise<PrometheusConfig> {
+  const { parse } = await import('./parse.ts');
+  return parse(text, options);
+}

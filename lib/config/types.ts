@@ -254,6 +254,11 @@ export interface PrometheusConfig {
   readonly remote_read: readonly Section[];
 }
 
+export interface ParseOptions {
+  /** Where `$(NODE_NAME)` in values, and `$NAME` in external labels, come from. Left out: nothing is expanded. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
 /** What discovery found under one source; a later group of the same source replaces it (Prometheus `targetgroup.Group`). */
 export interface TargetGroup {
   readonly source: string;
