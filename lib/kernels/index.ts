@@ -47,14 +47,7 @@ export interface KernelExports {
   /** Writes a WAL samples record, at most 17 + 23 × count bytes. @returns its length */
   encodeSamples(refs: number, times: number, values: number, count: number, out: number): number;
   /** @returns the number of samples; -1 malformed, -2 a ref beyond 32 bits */
-  decodeSamples(
-    record: number,
-    length: number,
-    refs: number,
-    times: number,
-    values: number,
-    capacity: number,
-  ): number;
+  decodeSamples(record: number, length: number, refs: number, times: number, values: number, capacity: number): number;
   /** `out` needs room for 32 + length + length / 6. @returns the compressed length */
   snappyCompress(from: number, length: number, out: number): number;
   /** @returns what a compressed block says its uncompressed length is, -1 when it says nothing sensible */

@@ -4,7 +4,7 @@ export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
 export { appendBatch, decodeXor, stageSamples } from './xor';
-/** First byte after the module's own static data; the arena begins here. */
+/** First byte after the module's static data and the tables built at its start; the arena begins here. */
 export function heapBase(): usize {
-  return __heap_base;
+  return heap.alloc(16) + 16;
 }
