@@ -1,0 +1,38 @@
+/** Every bound of the remote read protocol. All sizes are bytes. */
+export interface RemoteReadLimits {
+  /** Request body, before and after decompression. */
+  readonly maxRequestBytes: number;
+  readonly maxQueriesPerRequest: number;
+  readonly maxMatchersPerQuery: number;
+  /** Written: a frame is closed once it holds this much (and at most one chunk more), as Prometheus does. */
+  readonly frameBytes: number;
+  /** Written: protobuf bytes of a SAMPLES answer; a larger one is refused with the advice to stream. */
+  readonly maxSamplesAnswerBytes: number;
+  /** Requests that are answered at the same time; later ones wait. */
+  readonly maxConcurrentReads: number;
+}
+
+export const REMOTE_READ_LIMITS: RemoteReadLimits = {
+  maxRequestBytes: 1 << 20,
+  maxQueriesPerRequest: 64,
+  maxMatchersPerQuery: 256,
+  frameBytes: 1 << 20,
+  maxSamplesAnswerBytes: 64 << 20,
+  maxConcurrentReads: 10,
+};
+
+/** What a client accepts from the other side. */
+export interface RemoteClientLimits {
+  /** Largest frame of a stream: Prometheus's frames hold at most 1 MiB and one chunk. */
+  readonly maxFrameBytes: number;
+  /** Bytes of one answer as received, and, for SAMPLES, after decompression. */
+  readonly maxAnswerBytes: number;
+  /** Labels of one series. */
+  readonly maxLabelsPerSeries: number;
+}
+
+export const REMOTE_CLIENT_LIMITS: RemoteClientLimits = {
+  maxFrameBytes: 8 << 20,
+  maxAnswerBytes: 256 << 20,
+  maxLabelsPerSeries: 256,
+};
