@@ -1,0 +1,107 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { errorMessage, parseDuration } from '../../lib/model/index.ts';
+
+export interface OperatorFlags {
+  /** URL of an API server that asks for no credentials. */
+  readonly apiserver?: string;
+  readonly kubeconfig?: string;
+  /** Namespaces of the monitors; empty: all. */
+  readonly namespaces: readonly string[];
+  readonly denyNamespaces: readonly string[];
+  readonly agentConfigSecret: { readonly namespace: string; readonly name: string };
+  /** Label selector of the agents' pods, in the namespace of the config Secret. */
+  readonly agentSelector: string;
+  readonly scrapeIntervalMs: number;
+  readonly scrapeTimeoutMs?: number;
+  readonly externalLabels: Readonly<Record<string, string>>;
+  readonly serviceDiscoveryRole: 'endpoints' | 'endpointslice';
+  readonly leaderElect: boolean;
+  readonly queryTimeoutMs: number;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+}
+
+/**
+ * The operator's command line; flags are named as prometheus-operator's and Prometheus's where these have them.
+ * @param argv without the program's own name
+ */
+export function parseFlags(argv: readonly string[]): OperatorFlags {
+  const values = command().parse(argv, { from: 'user' }).opts<Record<string, unknown>>();
+  const namespaces = values['namespaces'] as string[];
+  const denyNamespaces = values['denyNamespaces'] as string[];
+  if (namespaces.length > 0 && denyNamespaces.length > 0) {
+    command().error('error: --namespaces and --deny-namespaces exclude each other');
+  }
+  return {
+    ...(values as unknown as OperatorFlags),
+    scrapeIntervalMs: values['scrapeInterval'] as number,
+    ...(values['scrapeTimeout'] === undefined ? {} : { scrapeTimeoutMs: values['scrapeTimeout'] as number }),
+    externalLabels: Object.fromEntries(values['externalLabel'] as [string, string][]),
+    queryTimeoutMs: values['query.timeout'] as number,
+    listen: values['web.listenAddress'] as OperatorFlags['listen'],
+  };
+}
+
+function command(): Command {
+  return new Command('promlet-operator')
+    .description('Turns ServiceMonitors and PodMonitors into the configuration of the agents; answers for all of them.')
+    .option('--apiserver <url>', 'API server without credentials (kubectl proxy); default: kubeconfig or in-cluster')
+    .option('--kubeconfig <file>', 'kubeconfig; default: the service account of the pod')
+    .option('--namespaces <list>', 'watch monitors of these namespaces only', list, [])
+    .option('--deny-namespaces <list>', 'ignore monitors of these namespaces', list, [])
+    .option(
+      '--agent-config-secret <namespace/name>',
+      'Secret that the agents read their configuration from',
+      namespacedName,
+      { namespace: 'promlet', name: 'promlet-agent-config' },
+    )
+    .option(
+      '--agent-selector <labels>',
+      'label selector of the agent pods, in the namespace of the config Secret',
+      'app.kubernetes.io/name=promlet,app.kubernetes.io/component=agent',
+    )
+    .option('--scrape-interval <duration>', 'of monitors that name none', duration, 30_000)
+    .option('--scrape-timeout <duration>', 'of monitors that name none; default: 10s', duration)
+    .option('--external-label <name=value>', 'external label of all agents; may be repeated', pair, [])
+    .addOption(
+      new Option('--service-discovery-role <role>', 'discovery role of ServiceMonitors that name none')
+        .choices(['endpoints', 'endpointslice'])
+        .default('endpoints'),
+    )
+    .option('--no-leader-elect', 'write without holding the Lease; for a single replica')
+    .option('--query.timeout <duration>', 'longest federated query', duration, 30_000)
+    .option('--web.listen-address <address>', 'host:port to listen on', address, { host: '', port: 9090 })
+    .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'));
+}
+
+function list(text: string): string[] {
+  return text.split(',').filter((item) => item !== '');
+}
+
+function duration(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new InvalidArgumentError(errorMessage(error));
+  }
+}
+
+function namespacedName(text: string): { namespace: string; name: string } {
+  const [namespace = '', name = '', ...rest] = text.split('/');
+  if (namespace === '' || name === '' || rest.length > 0) throw new InvalidArgumentError('want NAMESPACE/NAME');
+  return { namespace, name };
+}
+
+function pair(text: string, previous: readonly [string, string][]): [string, string][] {
+  const equals = text.indexOf('=');
+  if (equals <= 0) throw new InvalidArgumentError('want NAME=VALUE');
+  return [...previous, [text.slice(0, equals), text.slice(equals + 1)]];
+}
+
+/** `:9090`, `127.0.0.1:9090`, `[::1]:9090`. */
+function address(text: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new InvalidArgumentError('want HOST:PORT');
+  return { host: match[1] ?? match[2] ?? '', port };
+}

@@ -1,0 +1,76 @@
+import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
+import type { KubeObject } from '../../lib/kube/index.ts';
+import { errorMessage, PromletError } from '../../lib/model/index.ts';
+import {
+  type CredentialReference,
+  type CredentialSource,
+  type MonitorOptions,
+  resolveMonitor,
+} from '../monitors/index.ts';
+import type { ConfigRenderer } from '../publish/index.ts';
+import type { CredentialStore } from './credential-store.ts';
+import type { WatchedMonitor } from './monitor-watch.ts';
+
+/** Monitors handled before other work gets its turn. */
+const BATCH = 16;
+
+/** What a monitor adds to the configuration, or why it adds nothing. */
+export interface Resolved {
+  readonly monitor: WatchedMonitor;
+  /** Items of `scrape_configs`, YAML. */
+  readonly fragment: string;
+  readonly rejection: string | undefined;
+}
+
+/** Turns monitors into pieces of configuration; keeps the pieces of monitors that did not change. */
+export class MonitorResolver {
+  readonly #options: MonitorOptions;
+  readonly #credentials: CredentialStore;
+  readonly #renderer: ConfigRenderer;
+  /** Only monitors that take no credentials: their pieces hold as long as the object does. */
+  readonly #kept = new WeakMap<KubeObject, Resolved>();
+
+  constructor(options: MonitorOptions, credentials: CredentialStore, renderer: ConfigRenderer) {
+    this.#options = options;
+    this.#credentials = credentials;
+    this.#renderer = renderer;
+  }
+
+  /** One result per monitor, in the same order. @throws PromletError `kube/…` when Secrets cannot be asked for */
+  async resolve(monitors: readonly WatchedMonitor[]): Promise<Resolved[]> {
+    await this.#credentials.load(await this.#references(monitors));
+    const lookup: CredentialSource = (reference) => this.#credentials.lookup(reference);
+    const resolved: Resolved[] = [];
+    for (const [i, monitor] of monitors.entries()) {
+      if (i % BATCH === BATCH - 1) await yieldToEventLoop();
+      resolved.push(this.#kept.get(monitor.object) ?? (await this.#resolveOne(monitor, lookup)));
+    }
+    return resolved;
+  }
+
+  /** All that is named: a stand-in for every value lets a monitor name the next one too. */
+  async #references(monitors: readonly WatchedMonitor[]): Promise<CredentialReference[]> {
+    const references: CredentialReference[] = [];
+    for (const [i, { kind, object }] of monitors.entries()) {
+      if (i % BATCH === BATCH - 1) await yieldToEventLoop();
+      if (this.#kept.has(object)) continue;
+      references.push(...resolveMonitor(kind, object, this.#options, () => 'unknown').references);
+    }
+    return references;
+  }
+
+  async #resolveOne(monitor: WatchedMonitor, lookup: CredentialSource): Promise<Resolved> {
+    const { jobs, rejection, references } = resolveMonitor(monitor.kind, monitor.object, this.#options, lookup);
+    let resolved: Resolved = { monitor, fragment: '', rejection };
+    if (rejection === undefined) {
+      try {
+        resolved = { monitor, fragment: await this.#renderer.fragment(jobs), rejection };
+      } catch (error) {
+        if (!(error instanceof PromletError)) throw error;
+        resolved = { monitor, fragment: '', rejection: errorMessage(error) };
+      }
+    }
+    if (references.length === 0) this.#kept.set(monitor.object, resolved);
+    return resolved;
+  }
+}

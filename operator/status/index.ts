@@ -1,0 +1,2 @@
+export { acceptedCondition, isSameCondition } from './condition.ts';
+export { StatusWriter, type StatusWriterOptions } from './writer.ts';
