@@ -1,0 +1,130 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ObjectName } from '../lib/kube/index.ts';
+import { errorMessage, parseDuration } from '../lib/model/index.ts';
+
+export interface ListenAddress {
+  /** undefined: all addresses, IPv4 and IPv6. */
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+/** The command line, checked. Durations are ms. */
+export interface AgentFlags {
+  /** Exactly one of these two. */
+  readonly configFile: string | undefined;
+  readonly configSecret: Required<ObjectName> | undefined;
+  readonly dataDir: string;
+  readonly listenAddress: ListenAddress;
+  readonly externalUrl: string | undefined;
+  readonly enableLifecycle: boolean;
+  readonly nodeName: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly queryTimeoutMs: number;
+  readonly queryMaxSamples: number;
+  readonly queryLookbackDeltaMs: number;
+  readonly logLevel: string;
+}
+
+/**
+ * Reads the flags; those that Prometheus has carry its names and meanings. Prints help or the version and exits when
+ * asked, and exits with status 1 and a message on a wrong flag.
+ * @param args without the program's name
+ */
+export function parseFlags(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  version: string,
+): AgentFlags {
+  const command = agentCommand(version);
+  command.parse(args, { from: 'user' });
+  const flags = command.opts<Record<string, unknown>>();
+  const configFile = flags['config.file'] as string | undefined;
+  const configSecret = flags['kube.configSecret'] as Required<ObjectName> | undefined;
+  if (configFile !== undefined && configSecret !== undefined) {
+    command.error('error: --config.file and --kube.config-secret exclude each other');
+  }
+  return {
+    configFile: configSecret === undefined ? (configFile ?? 'prometheus.yml') : undefined,
+    configSecret,
+    dataDir: flags['storage.tsdb.path'] as string,
+    listenAddress: flags['web.listenAddress'] as ListenAddress,
+    externalUrl: flags['web.externalUrl'] as string | undefined,
+    enableLifecycle: flags['web.enableLifecycle'] as boolean,
+    nodeName: (flags['nodeName'] as string | undefined) ?? (env['NODE_NAME'] || undefined),
+    kubeconfig: flags['kubeconfig'] as string | undefined,
+    queryTimeoutMs: flags['query.timeout'] as number,
+    queryMaxSamples: flags['query.maxSamples'] as number,
+    queryLookbackDeltaMs: flags['query.lookbackDelta'] as number,
+    logLevel: flags['log.level'] as string,
+  };
+}
+
+function agentCommand(version: string): Command {
+  return new Command('promlet-agent')
+    .description('Scrapes the pods of its node into a local Prometheus TSDB and answers PromQL on it.')
+    .version(version)
+    .allowExcessArguments(false)
+    .option('--config.file <path>', 'Prometheus configuration file (default: "prometheus.yml")')
+    .option('--kube.config-secret <namespace/name>', 'watch the configuration in this Secret instead', parseName)
+    .option('--kubeconfig <path>', 'kubeconfig of the API server (default: the service account of the pod)')
+    .option('--node-name <name>', 'the node to discover pods on (default: $NODE_NAME)')
+    .option('--storage.tsdb.path <path>', 'data directory', 'data/')
+    .addOption(
+      new Option('--web.listen-address <address>', 'address to serve HTTP on')
+        .argParser(parseListenAddress)
+        .default({ host: '0.0.0.0', port: 9090 } satisfies ListenAddress, '"0.0.0.0:9090"'),
+    )
+    .option('--web.external-url <url>', 'the URL under which the agent is reached from outside', parseUrl)
+    .option('--web.enable-lifecycle', 'serve /-/reload (on by default, unlike in Prometheus)', true)
+    .option('--no-web.enable-lifecycle', 'do not')
+    .addOption(duration('--query.timeout <duration>', 'longest run time of a query', '30s'))
+    .option('--query.max-samples <count>', 'most samples a query may load', parseCount, 50_000_000)
+    .addOption(duration('--query.lookback-delta <duration>', 'how far back a sample counts as current', '5m'))
+    .addOption(
+      new Option('--log.level <level>', 'least severe messages to log')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    );
+}
+
+function duration(flags: string, description: string, fallback: string): Option {
+  return new Option(flags, description).argParser(toDurationMs).default(parseDuration(fallback), `"${fallback}"`);
+}
+
+function toDurationMs(text: string): number {
+  let durationMs: number;
+  try {
+    durationMs = parseDuration(text);
+  } catch (error) {
+    throw new InvalidArgumentError(errorMessage(error));
+  }
+  if (durationMs === 0) throw new InvalidArgumentError('must be above zero');
+  return durationMs;
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count <= 0) throw new InvalidArgumentError('not a whole number above zero');
+  return count;
+}
+
+function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new InvalidArgumentError('not an http(s) URL');
+  return url.href.replace(/\/+$/, '');
+}
+
+function parseName(text: string): Required<ObjectName> {
+  const match = /^([a-z0-9.-]+)\/([a-z0-9.-]+)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('not NAMESPACE/NAME');
+  return { namespace: match[1]!, name: match[2]! };
+}
+
+/** `:9090`, `127.0.0.1:9090`, `[::1]:9090`, `host:9090`. */
+function parseListenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) throw new InvalidArgumentError('not HOST:PORT');
+  const host = match[1] ?? match[2]!;
+  return { host: host === '' ? undefined : host, port };
+}
