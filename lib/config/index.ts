@@ -1,4 +1,5 @@
-import type { ParseOptions, PrometheusConfig } from './types.ts';
+import type { SerializeOptions } from './serialize.ts';
+import type { ConfigDraft, ParseOptions, PrometheusConfig } from './types.ts';
 
 export { expandEnvironment } from './environment.ts';
 export { ConfigError, type ConfigProblem } from './error.ts';
@@ -14,4 +15,13 @@ export { type Served, unsupported } from './unsupported.ts';
 export async function parseConfig(text: string, options: ParseOptions = {}): Promise<PrometheusConfig> {
   const { parse } = await import('./parse.ts');
   return parse(text, options);
+}
+
+/**
+ * Writes a configuration, or the part of one that is not default, as YAML that Prometheus and `parseConfig` read to the
+ * same meaning. Milliseconds and bytes get their units back; what is left out stays left out.
+ */
+export async function serializeConfig(config: ConfigDraft, options: SerializeOptions = {}): Promise<string> {
+  const { serialize } = await import('./serialize.ts');
+  return serialize(config, options);
 }

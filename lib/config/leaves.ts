@@ -83,16 +83,16 @@ export function word<const Word extends string>(words: readonly Word[], complain
   });
 }
 
-/** A list; left out or null it is empty. `what` names an item when one is null. */
+/** A list; left out or null it is empty. `what` names an item, for the message when one is null. */
 export function list<Item extends z.ZodType>(item: Item, what?: string) {
-  const checked =
+  const items =
     what === undefined
       ? item
       : z
           .unknown()
           .check(notNull(`empty or null ${what}`))
-          .pipe(item as unknown as z.ZodType<z.output<Item>>);
-  return z.preprocess((value) => value ?? [], z.array(checked as z.ZodType<z.output<Item>>));
+          .pipe(item);
+  return z.preprocess((value) => value ?? [], z.array(items as z.ZodType<z.output<Item>>));
 }
 
 function notNull(message: string) {
@@ -105,18 +105,22 @@ export function map<Value extends z.ZodType>(value: Value) {
 }
 
 /** A mapping from text to text without prototype, so that `__proto__` is a key like any other. */
-export const textMap = z.preprocess(
-  (input) => input ?? {},
-  z.looseObject({}).transform((input, context) => {
+export const textMap = z
+  .unknown()
+  .transform((input, context) => {
     const out = Object.create(null) as Record<string, string>;
-    for (const [key, value] of Object.entries(input)) {
+    if (typeof input === 'string' || Array.isArray(input)) {
+      context.addIssue({ code: 'custom', message: 'expected a mapping' });
+      return z.NEVER;
+    }
+    for (const [key, value] of Object.entries(input ?? {})) {
       const parsed = text.safeParse(value);
       if (parsed.success) out[key] = parsed.data;
       else context.addIssue({ code: 'custom', message: parsed.error.issues[0]!.message, path: [key] });
     }
     return out;
-  }),
-);
+  })
+  .prefault(null);
 
 /** An optional section; null counts as left out. */
 export function optional<Schema extends z.ZodType>(schema: Schema) {

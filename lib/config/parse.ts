@@ -86,7 +86,7 @@ function problemsOf(
     return issue.keys.map((key) => ({
       line: lineOf(issue.path, key),
       path,
-      message: `field ${shorten(key)} not found in type ${String(type)}`,
+      message: `field ${shorten(key)} not found in type ${type}`,
     }));
   }
   const message =

@@ -93,5 +93,6 @@ export const prometheusConfig = z
         'translation_strategy',
       ]);
     }
-    return { ...written, scrape_configs: jobs };
+    const given = Object.entries(written).filter(([, value]) => value !== undefined);
+    return { ...(Object.fromEntries(given) as typeof written), scrape_configs: jobs };
   });

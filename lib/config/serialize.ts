@@ -33,11 +33,8 @@ export interface SerializeOptions {
   readonly redact?: boolean;
 }
 
-/**
- * Writes a configuration, or the part of one that is not default, as YAML that Prometheus and `parseConfig` read to the
- * same meaning. Milliseconds and bytes get their units back. Left-out fields stay left out.
- */
-export function serializeConfig(config: ConfigDraft, options: SerializeOptions = {}): string {
+/** See `serializeConfig` in index.ts. */
+export function serialize(config: ConfigDraft, options: SerializeOptions): string {
   // YAML 1.1 quotes what Go's parser would otherwise take for a boolean, a number or a date.
   return stringify(toYaml(config, '', options.redact ?? false), {
     version: '1.1',
@@ -54,11 +51,11 @@ function toYaml(value: unknown, field: string, redact: boolean): unknown {
   if (typeof value === 'string') return redact ? redactText(value, field) : value;
   if (Array.isArray(value)) return value.map((item) => toYaml(item, field, redact));
   if (typeof value !== 'object' || value === null) return value;
-  const out = new Map<string, unknown>();
+  const out = Object.create(null) as Record<string, unknown>;
   for (const [name, item] of Object.entries(value)) {
     if (item === undefined || isEmpty(item)) continue;
     const inherits = field === 'proxy_connect_header';
-    out.set(name, toYaml(item, inherits ? field : name, redact));
+    out[name] = toYaml(item, inherits ? field : name, redact);
   }
   return out;
 }
