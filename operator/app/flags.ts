@@ -47,31 +47,47 @@ function command(): Command {
     .description('Turns ServiceMonitors and PodMonitors into the configuration of the agents; answers for all of them.')
     .option('--apiserver <url>', 'API server without credentials (kubectl proxy); default: kubeconfig or in-cluster')
     .option('--kubeconfig <file>', 'kubeconfig; default: the service account of the pod')
-    .option('--namespaces <list>', 'watch monitors of these namespaces only', list, [])
-    .option('--deny-namespaces <list>', 'ignore monitors of these namespaces', list, [])
-    .option(
-      '--agent-config-secret <namespace/name>',
-      'Secret that the agents read their configuration from',
-      namespacedName,
-      { namespace: 'promlet', name: 'promlet-agent-config' },
+    .addOption(parsed('--namespaces <list>', 'watch monitors of these namespaces only', list, [], 'all'))
+    .addOption(parsed('--deny-namespaces <list>', 'ignore monitors of these namespaces', list, [], 'none'))
+    .addOption(
+      parsed(
+        '--agent-config-secret <namespace/name>',
+        'Secret that the agents read their configuration from; the Lease has its name too',
+        namespacedName,
+        { namespace: 'promlet', name: 'promlet-agent-config' },
+        'promlet/promlet-agent-config',
+      ),
     )
     .option(
       '--agent-selector <labels>',
       'label selector of the agent pods, in the namespace of the config Secret',
       'app.kubernetes.io/name=promlet,app.kubernetes.io/component=agent',
     )
-    .option('--scrape-interval <duration>', 'of monitors that name none', duration, 30_000)
-    .option('--scrape-timeout <duration>', 'of monitors that name none; default: 10s', duration)
-    .option('--external-label <name=value>', 'external label of all agents; may be repeated', pair, [])
+    .addOption(parsed('--scrape-interval <duration>', 'of monitors that name none', duration, 30_000, '30s'))
+    .option('--scrape-timeout <duration>', 'of monitors that name none (default: 10s)', duration)
+    .addOption(parsed('--external-label <name=value>', 'of all agents; may be repeated', pair, [], 'none'))
     .addOption(
       new Option('--service-discovery-role <role>', 'discovery role of ServiceMonitors that name none')
         .choices(['endpoints', 'endpointslice'])
         .default('endpoints'),
     )
     .option('--no-leader-elect', 'write without holding the Lease; for a single replica')
-    .option('--query.timeout <duration>', 'longest federated query', duration, 30_000)
-    .option('--web.listen-address <address>', 'host:port to listen on', address, { host: '', port: 9090 })
+    .addOption(parsed('--query.timeout <duration>', 'longest federated query', duration, 30_000, '30s'))
+    .addOption(
+      parsed('--web.listen-address <address>', 'address to listen on', address, { host: '', port: 9090 }, ':9090'),
+    )
     .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'));
+}
+
+/** An option with a value of its own type; `shown` is its default as the help prints it. */
+function parsed<T>(
+  name: string,
+  description: string,
+  parse: (text: string, previous: T) => T,
+  initial: T,
+  shown: string,
+): Option {
+  return new Option(name, description).argParser(parse).default(initial, shown);
 }
 
 function list(text: string): string[] {

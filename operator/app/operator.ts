@@ -12,8 +12,6 @@ import { OperatorMetrics } from './metrics.ts';
 import { MonitorWatch } from './monitor-watch.ts';
 import { MonitorResolver } from './resolver.ts';
 
-const LEASE_NAME = 'promlet-operator';
-
 export interface OperatorOptions {
   readonly flags: OperatorFlags;
   readonly logger: Logger;
@@ -85,7 +83,8 @@ function createWritingSide(options: OperatorOptions, client: KubeClient, metrics
   const elector = new LeaderElector({
     client,
     namespace: secret.namespace,
-    name: LEASE_NAME,
+    // The Lease stands for the right to write the Secret, and is named after it.
+    name: secret.name,
     identity,
     logger,
     clock,
