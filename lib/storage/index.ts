@@ -76,6 +76,20 @@ export interface Series {
   read(into: SampleColumns): void;
 }
 
+/** One chunk as it is stored: `bytes` as Prometheus `chunkenc` has them for the encoding. */
+export interface RawChunk {
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+  readonly encoding: 'xor';
+  readonly bytes: Uint8Array;
+}
+
+/** A series that can also be had undecoded, for remote read and federation. */
+export interface ChunkSeries extends Series {
+  /** Whole chunks that overlap [minMs, maxMs], in order; their first and last may hold samples outside. */
+  chunks(minMs: number, maxMs: number): Iterable<RawChunk>;
+}
+
 export interface SeriesSet {
   /** Batches of series, sorted by labels when that was asked for. A batch is valid until the next is requested. */
   readonly batches: AsyncIterable<readonly Series[]>;

@@ -1,3 +1,149 @@
-import type { Tsdb, TsdbOptions } from './types.ts';
+import { join } from 'node:path';
+import { errorMessage, PromletError } from '../model/index.ts';
+import type { Appender, Querier } from '../storage/index.ts';
+import { AppendResult } from '../storage/index.ts';
+import { cardinality } from './head/cardinality.ts';
+import { HeadAppender } from './head/appender.ts';
+import type { SampleBuffer } from './head/columns.ts';
+import { Head } from './head/head.ts';
+import { HeadQuerier } from './head/querier.ts';
+import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
+import { DirectoryLock } from './lock.ts';
+import type { Cardinality, ReplayReport, Tsdb, TsdbOptions, TsdbStats } from './types.ts';
+import { segmentIndex } from './wal/format.ts';
+import { replayWal } from './wal/replay.ts';
+import { WalWriter } from './wal/writer.ts';
 
-export declare function openTsdb(options: TsdbOptions): Promise<Tsdb>;
+/**
+ * Opens a data directory: takes its lock, replays its log into a fresh head and starts a new log segment.
+ * @throws PromletError `storage/locked`, `storage/wal-read`, `storage/wal-write`, `storage/open`
+ */
+// Replay is synchronous: nothing else runs on this thread before the head is complete.
+// eslint-disable-next-line typescript/require-await
+export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
+  const { dir, fileSystem, clock, logger, kernels } = options;
+  const walDir = join(dir, 'wal');
+  try {
+    fileSystem.mkdirSync(walDir, { recursive: true });
+  } catch (cause) {
+    throw new PromletError('storage/open', `cannot create ${walDir}: ${errorMessage(cause)}`, { cause });
+  }
+  const lock = new DirectoryLock(fileSystem, dir);
+  try {
+    const head = new Head(kernels, options.minBlockDurationMs ?? DEFAULT_BLOCK_DURATION_MS, {
+      ...DEFAULT_LIMITS,
+      ...options.limits,
+    });
+    const { report, lastSegment } = replayWal(head, {
+      dir,
+      fileSystem,
+      kernels,
+      logger,
+      monotonicMs: () => clock.monotonicMs(),
+      onProgress: options.onReplayProgress,
+    });
+    head.appendCounts.fill(0);
+    if (report.segments > 0) logger.info({ ...report, series: head.index.numSeries }, 'replayed the log');
+    const wal = new WalWriter({
+      dir: walDir,
+      segment: lastSegment + 1,
+      fileSystem,
+      clock,
+      logger,
+      kernels,
+      compress: (options.walCompression ?? 'snappy') === 'snappy',
+      fsyncIntervalMs: options.walFsyncIntervalMs ?? DEFAULT_FSYNC_INTERVAL_MS,
+    });
+    return new HeadTsdb(options, head, wal, lock, report);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class HeadTsdb implements Tsdb {
+  readonly head: Head;
+  readonly #options: TsdbOptions;
+  readonly #wal: WalWriter;
+  readonly #lock: DirectoryLock;
+  readonly #replay: ReplayReport;
+  readonly #replayedSeries: number;
+  #closed = false;
+
+  constructor(options: TsdbOptions, head: Head, wal: WalWriter, lock: DirectoryLock, replay: ReplayReport) {
+    this.#options = options;
+    this.head = head;
+    this.#wal = wal;
+    this.#lock = lock;
+    this.#replay = replay;
+    this.#replayedSeries = head.index.numSeries;
+  }
+
+  appender(): Appender {
+    if (this.#closed) throw new PromletError('storage/closed', `${this.#options.dir} is closed`);
+    return new HeadAppender(this);
+  }
+
+  querier(minTimeMs: number, maxTimeMs: number): Querier {
+    if (this.#closed) throw new PromletError('storage/closed', `${this.#options.dir} is closed`);
+    return new HeadQuerier(this.head, minTimeMs, maxTimeMs);
+  }
+
+  now(): number {
+    return this.#options.clock.now();
+  }
+
+  log(samples: SampleBuffer): void {
+    if (this.#closed) throw new PromletError('storage/closed', `${this.#options.dir} is closed`);
+    const { head } = this;
+    this.#wal.log(head.unlogged, (ref) => head.labels(ref), samples);
+    if (head.unlogged.length > 0) head.unlogged = [];
+  }
+
+  stats(): TsdbStats {
+    const { head } = this;
+    const wal = this.#wal;
+    const counts = head.appendCounts;
+    const empty = head.minTimeMs === Infinity;
+    const segments = this.#options.fileSystem
+      .readdirSync(join(this.#options.dir, 'wal'))
+      .filter((name) => segmentIndex(name) !== undefined);
+    return {
+      numSeries: head.index.numSeries,
+      numChunks: head.table.chunks,
+      numLabelPairs: head.index.numPairs,
+      minTimeMs: empty ? undefined : head.minTimeMs,
+      maxTimeMs: empty ? undefined : head.maxTimeMs,
+      walSegment: wal.segment,
+      walSegments: segments.length,
+      walBytesWritten: wal.bytesWritten,
+      walWriteFailures: wal.writeFailures,
+      walFsyncs: wal.fsyncs,
+      walFsyncFailures: wal.fsyncFailures,
+      samplesAppended: counts[AppendResult.ok]!,
+      samplesOutOfOrder: counts[AppendResult.outOfOrder]!,
+      samplesDuplicate: counts[AppendResult.duplicate]!,
+      samplesTooOld: counts[AppendResult.tooOld]!,
+      samplesTooFarAhead: counts[AppendResult.tooFarAhead]!,
+      seriesCreated: head.index.numSeries - this.#replayedSeries,
+      seriesRefused: head.seriesRefused,
+      chunksCreated: head.table.chunks,
+      arenaUsedBytes: this.#options.kernels.arena.usedBytes,
+      replay: this.#replay,
+    };
+  }
+
+  cardinality(limit: number): Cardinality {
+    return cardinality(this.head.index, limit);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.#wal.close();
+    } finally {
+      this.#lock.release();
+    }
+  }
+}

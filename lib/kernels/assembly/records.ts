@@ -7,9 +7,9 @@ const NO_START_TIME: u8 = 0;
 const SAME_START_TIME: u8 = 1;
 
 function putVarint(at: usize, value: i64): usize {
-  let rest = (<u64>value << 1) ^ <u64>(value >> 63);
+  let rest = ((<u64>value) << 1) ^ (<u64>(value >> 63));
   while (rest >= 0x80) {
-    store<u8>(at++, <u8>rest | 0x80);
+    store<u8>(at++, (<u8>rest) | 0x80);
     rest >>>= 7;
   }
   store<u8>(at++, <u8>rest);
@@ -49,7 +49,7 @@ function takeVarint(): i64 {
   while (cursor < limit && shift <= 63) {
     const byte = <u64>load<u8>(cursor++);
     raw |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return <i64>(raw >>> 1) ^ -(<i64>(raw & 1));
+    if (byte < 0x80) return (<i64>(raw >>> 1)) ^ -(<i64>(raw & 1));
     shift += 7;
   }
   failed = true;

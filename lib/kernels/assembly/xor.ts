@@ -257,8 +257,8 @@ export function stageSamples(
 }
 
 /**
- * Appends samples `from`..`sampleCount` of three columns to their series' open chunks. Samples that do not fit the order of
- * their series are counted in `tally` and passed over.
+ * Appends samples `from`..`sampleCount` of three columns to their series' open chunks, adding to `tally`. Samples that do not fit the order of
+ * their series are counted and passed over.
  * @returns `sampleCount << 3` when through, else `index << 3 | outcome`: the caller makes room (APPEND_NEEDS_ROOM), starts a
  *   chunk (APPEND_NEEDS_CHUNK) or resolves the ref (APPEND_UNKNOWN_REF), and calls again from `index`
  */
@@ -272,7 +272,6 @@ export function appendBatch(
   sampleCount: u32,
   tally: usize,
 ): u32 {
-  if (from == 0) resetTally(tally);
   let minTime = load<f64>(tally, TALLY_MIN_TIME);
   let maxTime = load<f64>(tally, TALLY_MAX_TIME);
   let i = from;
