@@ -1,0 +1,59 @@
+import type { Clock } from '../../lib/env/index.ts';
+import type { Kernels } from '../../lib/kernels/index.ts';
+import { createWireCodec, type HttpTransport, nodeTransport } from '../../lib/remote/index.ts';
+import type { Queryable } from '../../lib/storage/index.ts';
+import { ByteBudget } from './byte-budget.ts';
+import type { AgentsDirectory } from './directory.ts';
+import { FederatedQuerier } from './federated-querier.ts';
+import { federatedTargets, type FederatedTargets, type TargetsRequest } from './federated-targets.ts';
+import { FEDERATION_LIMITS, type FederationLimits } from './limits.ts';
+
+export interface FederationOptions {
+  readonly directory: AgentsDirectory;
+  readonly kernels: Kernels;
+  readonly clock: Clock;
+  readonly limits?: Partial<FederationLimits>;
+  /** What holds where a request does not say: whether a missing node is a warning or an error. */
+  readonly partialResponseDefault: boolean;
+  /** Default: keep-alive HTTP. */
+  readonly transport?: HttpTransport;
+}
+
+export interface PartialResponse {
+  readonly partialResponse?: boolean | undefined;
+}
+
+export interface Federation {
+  /**
+   * All agents as one storage, for one query: its byte budget is shared by all queriers made from it.
+   * Selections fail with `federation/partial` when a node is missing and partial answers are not wanted, and with
+   * `federation/too-large`.
+   */
+  queryable(options?: PartialResponse): Queryable;
+  targets(options?: PartialResponse & TargetsRequest & { readonly signal?: AbortSignal }): Promise<FederatedTargets>;
+  close(): void;
+}
+
+/** One per process; connections to the agents are kept and shared by all queries. */
+export function createFederation(options: FederationOptions): Federation {
+  const { directory, clock, kernels, partialResponseDefault } = options;
+  const limits = { ...FEDERATION_LIMITS, ...options.limits };
+  const codec = createWireCodec(kernels);
+  const transport =
+    options.transport ??
+    nodeTransport({ maxIdlePerHost: limits.maxIdlePerAgent, connectTimeoutMs: limits.connectTimeoutMs });
+
+  return {
+    queryable({ partialResponse = partialResponseDefault } = {}) {
+      const budget = new ByteBudget(limits.maxQueryBytes);
+      const shared = { directory, clock, limits, partialResponse, transport, codec, budget };
+      return { querier: (minTimeMs, maxTimeMs) => new FederatedQuerier(shared, minTimeMs, maxTimeMs) };
+    },
+    targets({ partialResponse = partialResponseDefault, signal, ...request } = {}) {
+      return federatedTargets({ directory, clock, limits, partialResponse, transport, signal }, request);
+    },
+    close() {
+      transport.close();
+    },
+  };
+}

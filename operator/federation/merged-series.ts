@@ -1,0 +1,139 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { errorMessage, type Labels, PromletError, type SampleColumns } from '../../lib/model/index.ts';
+import { mergeRuns, type RemoteSeries, type WireCodec } from '../../lib/remote/index.ts';
+import type { Series } from '../../lib/storage/index.ts';
+
+/** Series of one agent; `series` is sorted by labels. */
+export interface AgentSeries {
+  readonly node: string;
+  readonly series: readonly RemoteSeries[];
+}
+
+export interface ReadRange {
+  readonly codec: WireCodec;
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
+}
+
+const BATCH_SERIES = 256;
+
+/**
+ * Merges the agents' series by labels (a heap of one cursor per agent). Series of equal labels become one, its samples
+ * merged by time; of equal timestamps the agent first in the directory wins.
+ */
+export async function* mergeSeries(
+  sources: readonly AgentSeries[],
+  range: ReadRange,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly Series[]> {
+  const heap = new CursorHeap();
+  sources.forEach(({ node, series }, order) => {
+    if (series.length > 0) heap.push({ node, series, order, index: 0 });
+  });
+  let batch: Series[] = [];
+  for (let first = heap.first; first !== undefined; first = heap.first) {
+    const parts = [{ node: first.node, series: first.series[first.index]! }];
+    const { labels } = parts[0]!.series;
+    heap.advance();
+    for (let next = heap.first; next?.series[next.index]!.labels.equals(labels); next = heap.first) {
+      parts.push({ node: next.node, series: next.series[next.index]! });
+      heap.advance();
+    }
+    batch.push(new MergedSeries(labels, parts, range));
+    if (batch.length < BATCH_SERIES) continue;
+    yield batch;
+    batch = [];
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** A part of a series, held by one agent. */
+interface Part {
+  readonly node: string;
+  readonly series: RemoteSeries;
+}
+
+class MergedSeries implements Series {
+  readonly labels: Labels;
+  readonly #parts: readonly Part[];
+  readonly #range: ReadRange;
+
+  constructor(labels: Labels, parts: readonly Part[], range: ReadRange) {
+    this.labels = labels;
+    this.#parts = parts;
+    this.#range = range;
+  }
+
+  read(into: SampleColumns): void {
+    const { codec, minTimeMs, maxTimeMs } = this.#range;
+    const start = into.length;
+    for (const { node, series } of this.#parts) {
+      const middle = into.length;
+      try {
+        series.read(codec, minTimeMs, maxTimeMs, into);
+      } catch (cause) {
+        if (!(cause instanceof PromletError)) throw cause;
+        throw new PromletError(cause.code, `node "${node}": ${errorMessage(cause)}`, { cause });
+      }
+      mergeRuns(into, start, middle);
+    }
+  }
+}
+
+interface Cursor {
+  readonly node: string;
+  readonly series: readonly RemoteSeries[];
+  /** Place of the agent in the directory. */
+  readonly order: number;
+  /** Of the series it stands at; always one that exists. */
+  index: number;
+}
+
+/** A binary heap of cursors, least labels first, then the agents' order. */
+class CursorHeap {
+  readonly #cursors: Cursor[] = [];
+
+  get first(): Cursor | undefined {
+    return this.#cursors[0];
+  }
+
+  push(cursor: Cursor): void {
+    const cursors = this.#cursors;
+    let i = cursors.length;
+    cursors.push(cursor);
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (compare(cursors[parent]!, cursor) <= 0) break;
+      cursors[i] = cursors[parent]!;
+      i = parent;
+    }
+    cursors[i] = cursor;
+  }
+
+  /** Moves the first cursor on, and puts it where it then belongs. */
+  advance(): void {
+    const cursors = this.#cursors;
+    let moved = cursors[0]!;
+    if (++moved.index >= moved.series.length) {
+      const last = cursors.pop()!;
+      if (cursors.length === 0) return;
+      moved = last;
+    }
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= cursors.length) break;
+      if (child + 1 < cursors.length && compare(cursors[child + 1]!, cursors[child]!) < 0) child++;
+      if (compare(moved, cursors[child]!) <= 0) break;
+      cursors[i] = cursors[child]!;
+      i = child;
+    }
+    cursors[i] = moved;
+  }
+}
+
+function compare(a: Cursor, b: Cursor): number {
+  return a.series[a.index]!.labels.compare(b.series[b.index]!.labels) || a.order - b.order;
+}
