@@ -1,0 +1,112 @@
+import { readdirSync } from 'node:fs';
+import { Counter, Gauge, Registry } from 'prom-client';
+import type { Tsdb, TsdbStats } from '../lib/tsdb/index.ts';
+import type { Configuration } from './configuration.ts';
+
+export interface MetricSources {
+  readonly version: string;
+  readonly tsdb: Tsdb;
+  readonly configuration: Configuration;
+  /** When the process started, ms since the epoch. */
+  readonly startedAtMs: number;
+}
+
+/**
+ * The agent's own `/metrics`, under Prometheus's names where it has the metric. Read when asked for: nothing is counted
+ * twice. prom-client's default metrics are left out, as their event loop monitor wakes the process a hundred times a second.
+ */
+export function createMetrics(sources: MetricSources): Registry {
+  const registry = new Registry();
+  addProcess(registry, sources);
+  addConfiguration(registry, sources.configuration);
+  addTsdb(registry, sources.tsdb);
+  return registry;
+}
+
+function addProcess(registry: Registry, { version, startedAtMs }: MetricSources): void {
+  gauge(registry, 'process_start_time_seconds', 'Start time of the process.', () => startedAtMs / 1000);
+  gauge(registry, 'process_resident_memory_bytes', 'Resident memory size.', () => process.memoryUsage.rss());
+  gauge(registry, 'nodejs_heap_size_used_bytes', 'Heap in use.', () => process.memoryUsage().heapUsed);
+  gauge(registry, 'nodejs_external_memory_bytes', 'Memory outside the heap.', () => process.memoryUsage().external);
+  if (process.platform === 'linux') gauge(registry, 'process_open_fds', 'Open file descriptors.', openFileCount);
+  counter(registry, 'process_cpu_seconds_total', 'User and system CPU time spent.', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+  new Gauge({
+    name: 'prometheus_build_info',
+    help: 'Always 1; the version is in the label.',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version }, 1);
+}
+
+function openFileCount(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+function addConfiguration(registry: Registry, configuration: Configuration): void {
+  gauge(registry, 'prometheus_config_last_reload_successful', 'Whether the newest configuration is in force.', () =>
+    configuration.status.lastError === undefined ? 1 : 0,
+  );
+  gauge(
+    registry,
+    'prometheus_config_last_reload_success_timestamp_seconds',
+    'When the configuration in force was applied.',
+    () => (configuration.status.appliedAtMs ?? 0) / 1000,
+  );
+}
+
+const TSDB_GAUGES: readonly [name: string, help: string, read: (stats: TsdbStats) => number][] = [
+  ['prometheus_tsdb_head_series', 'Series in the head.', (stats) => stats.numSeries],
+  ['prometheus_tsdb_head_chunks', 'Chunks in the head.', (stats) => stats.numChunks],
+  ['prometheus_tsdb_head_min_time', 'Oldest timestamp in the head, ms.', (stats) => stats.minTimeMs ?? 0],
+  ['prometheus_tsdb_head_max_time', 'Newest timestamp in the head, ms.', (stats) => stats.maxTimeMs ?? 0],
+  ['prometheus_tsdb_wal_segment_current', 'WAL segment being written.', (stats) => stats.walSegment],
+  ['prometheus_tsdb_data_replay_duration_seconds', 'Time the replay took.', (stats) => stats.replay.durationMs / 1000],
+  ['promlet_tsdb_arena_used_bytes', 'Shared memory in use.', (stats) => stats.arenaUsedBytes],
+];
+
+const TSDB_COUNTERS: readonly [name: string, help: string, read: (stats: TsdbStats) => number][] = [
+  ['prometheus_tsdb_head_series_created_total', 'Series created.', (stats) => stats.seriesCreated],
+  ['promlet_tsdb_head_series_refused_total', 'Series refused by the limit.', (stats) => stats.seriesRefused],
+  ['prometheus_tsdb_head_samples_appended_total', 'Samples appended.', (stats) => stats.samplesAppended],
+  ['prometheus_tsdb_head_chunks_created_total', 'Chunks created.', (stats) => stats.chunksCreated],
+  ['prometheus_tsdb_out_of_order_samples_total', 'Samples out of order.', (stats) => stats.samplesOutOfOrder],
+  ['prometheus_tsdb_too_old_samples_total', 'Samples too old.', (stats) => stats.samplesTooOld],
+  ['promlet_tsdb_duplicate_samples_total', 'Samples of one time with two values.', (stats) => stats.samplesDuplicate],
+  ['promlet_tsdb_future_samples_total', 'Samples too far ahead.', (stats) => stats.samplesTooFarAhead],
+  ['prometheus_tsdb_wal_writes_failed_total', 'Failed WAL writes.', (stats) => stats.walWriteFailures],
+  ['promlet_tsdb_wal_fsync_failures_total', 'Failed WAL fsyncs.', (stats) => stats.walFsyncFailures],
+  ['promlet_tsdb_wal_written_bytes_total', 'Bytes written to the WAL.', (stats) => stats.walBytesWritten],
+  ['prometheus_tsdb_wal_corruptions_total', 'Damaged stretches of the WAL.', (stats) => stats.replay.damage.length],
+];
+
+function addTsdb(registry: Registry, tsdb: Tsdb): void {
+  for (const [name, help, read] of TSDB_GAUGES) gauge(registry, name, help, () => read(tsdb.stats()));
+  for (const [name, help, read] of TSDB_COUNTERS) counter(registry, name, help, () => read(tsdb.stats()));
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
+/** For counts that are kept elsewhere. */
+function counter(registry: Registry, name: string, help: string, read: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
+}
