@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type http from 'node:http';
+import http from 'node:http';
 import fc from 'fast-check';
 import { systemClock } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
@@ -188,6 +188,23 @@ describe('federation', () => {
       });
     });
   }
+
+  it('uses nothing of a stream that is cut between two frames', async () => {
+    const whole = await startAgent(memoryQueryable([up('node-b', [1, 1])]));
+    const agents = {
+      'node-b': await startBrokenAgent((request, response) => {
+        const forwarded = http.request(whole.url + request.url, { method: 'POST' }, (answer) => {
+          response.writeHead(200, { 'Content-Type': answer.headers['content-type'] });
+          answer.on('data', (frame) => response.write(frame, () => request.socket.destroy()));
+        });
+        request.pipe(forwarded);
+      }),
+    };
+    await federate(agents, {}, async (queryable) => {
+      assert.deepEqual(await answerOf(queryable), { series: [], warnings: ['node "node-b": aborted'] });
+    });
+    await whole.close();
+  });
 
   it('fails the whole query when it needs more bytes than it may hold', async () => {
     const many = Array.from({ length: 50 }, (_, i) => up(`n${i}`, [1, i]));
