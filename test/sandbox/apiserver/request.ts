@@ -4,6 +4,7 @@ import { parse as parseYaml } from 'yaml';
 
 import type { FieldValidation } from './admission.ts';
 import { isObject, type Json, text } from './json.ts';
+import { decodeProtobuf } from './protobuf.ts';
 import type { DeleteOptions, PatchKind, WriteOptions } from './resources.ts';
 import { ApiError, badRequest, unsupportedMediaType } from './status.ts';
 
@@ -46,12 +47,11 @@ export async function readBody(request: IncomingMessage): Promise<Json> {
     }
     chunks.push(chunk);
   }
-  const body = Buffer.concat(chunks).toString();
-  if (body === '') return {};
+  if (sizeBytes === 0) return {};
   const contentType = (request.headers['content-type'] ?? 'application/json').split(';')[0]!;
-  if (contentType.includes('protobuf') || contentType.includes('cbor')) {
-    throw unsupportedMediaType(contentType, ['application/json', 'application/yaml']);
-  }
+  if (contentType === 'application/vnd.kubernetes.protobuf') return decodeProtobuf(Buffer.concat(chunks));
+  if (contentType.includes('cbor')) throw unsupportedMediaType(contentType, ['application/json', 'application/yaml']);
+  const body = Buffer.concat(chunks).toString();
   try {
     return (contentType.includes('yaml') ? parseYaml(body, { maxAliasCount: 100 }) : JSON.parse(body)) as Json;
   } catch (error) {
