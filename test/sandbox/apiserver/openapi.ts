@@ -31,7 +31,10 @@ export function openApiDocument(registry: Registry, path: string): JsonObject | 
   const paths: JsonObject = {};
   for (const type of types) {
     addPaths(paths, type);
-    const name = type.schema?.modelName ?? `${type.group}.${type.version}.${type.kind}`;
+    const name =
+      type.schema?.modelName === undefined
+        ? `${type.group}.${type.version}.${type.kind}`
+        : componentName(type.schema.modelName);
     const body = type.schema === undefined ? { type: 'object' } : (document(type.schema, components) as JsonObject);
     components.set(name, { ...body, 'x-kubernetes-group-version-kind': [groupVersionKind(type)] });
   }
@@ -80,16 +83,21 @@ function addPaths(paths: JsonObject, type: ResourceType): void {
   };
 }
 
+/** `V1ServicePort` → `io.k8s.v1.ServicePort`: kubectl shows what follows the last dot. */
+function componentName(modelName: string): string {
+  return modelName.replace(/^(.*?)V(\d+(?:(?:alpha|beta)\d+)?)(.+)$/, 'io.k8s.$1v$2.$3');
+}
+
 /**
  * A schema as a document shows it: models become references, and what they refer to is added to `components` once.
  */
 function document(schema: Schema, components: Map<string, Json>): Json {
   const refer = (below: Schema): Json => {
-    const name = below.modelName;
-    if (name === undefined) return document(below, components);
+    if (below.modelName === undefined) return document(below, components);
+    const name = componentName(below.modelName);
     if (!components.has(name)) {
       components.set(name, {});
-      components.set(name, document(builtinSchema(name)!, components));
+      components.set(name, document(builtinSchema(below.modelName)!, components));
     }
     return { $ref: `#/components/schemas/${name}` };
   };

@@ -32,6 +32,13 @@ message ConfigMap {
   optional bool immutable = 4;
 }
 message Namespace { optional ObjectMeta metadata = 1; }
+message ServiceAccount { optional ObjectMeta metadata = 1; }
+message TokenRequest { optional ObjectMeta metadata = 1; optional TokenRequestSpec spec = 2; }
+message TokenRequestSpec { repeated string audiences = 1; optional int64 expirationSeconds = 4; }
+message SelfSubjectReview { optional ObjectMeta metadata = 1; }
+message SelfSubjectAccessReview { optional ObjectMeta metadata = 1; }
+message SelfSubjectRulesReview { optional ObjectMeta metadata = 1; }
+message Eviction { optional ObjectMeta metadata = 1; }
 message Preconditions { optional string uid = 1; optional string resourceVersion = 2; }
 message DeleteOptions {
   optional int64 gracePeriodSeconds = 1; optional Preconditions preconditions = 2; optional string propagationPolicy = 4;
@@ -54,7 +61,7 @@ export function decodeProtobuf(body: Buffer): Json {
 
 function fields(message: string, bytes: Uint8Array): JsonObject {
   const type = root.lookupType(message);
-  return type.toObject(type.decode(bytes), { bytes: String, longs: Number }) as JsonObject;
+  return type.toObject(type.decode(bytes), { bytes: String, longs: Number });
 }
 
 /** Go writes fields that it does not set as empty ones; the creation time is the server's, and no text here. */
