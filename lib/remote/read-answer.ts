@@ -109,7 +109,7 @@ async function* streamChunks(
   const frames = new SeriesFrames(codec, limits.frameBytes, block);
   for (const [queryIndex, query] of queries.entries()) {
     for await (const { labels, series } of selection(query)) {
-      frames.write(queryIndex, labels, series);
+      frames.write(queryIndex, labels, series, query);
       if (block.length < BLOCK_BYTES) continue;
       yield block.take();
       await nextTurn();

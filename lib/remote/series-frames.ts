@@ -1,8 +1,9 @@
 import { type Labels, PromletError, SampleColumns } from '../model/index.ts';
-import type { Series } from '../storage/index.ts';
+import type { ChunkSeries, Series } from '../storage/index.ts';
 import type { WireCodec } from './codec.ts';
 import { writeFrame } from './frames.ts';
 import { ProtoWriter } from './proto-writer.ts';
+import type { ReadQuery } from './read-request.ts';
 import { CHUNK_XOR } from './remote-series.ts';
 
 /**
@@ -28,32 +29,42 @@ export class SeriesFrames {
   }
 
   /**
-   * Appends the frames of one series; none when it has no samples.
+   * Appends the frames of one series; none when it has no samples. Chunks that the storage holds go out as they are, and
+   * may then hold samples outside the range, which clients cut; other series are encoded here.
    * @throws PromletError `remote/unsupported-histogram`, and what reading the series throws
    */
-  write(queryIndex: number, labels: Labels, series: Series): void {
-    this.#columns.clear();
-    series.read(this.#columns);
-    if (this.#columns.length === 0) return;
-    if (this.#columns.histograms !== undefined) {
-      throw new PromletError('remote/unsupported-histogram', `${labels.toString()}: histograms are not sent yet`);
-    }
+  write(queryIndex: number, labels: Labels, series: Series, { startMs, endMs }: ReadQuery): void {
     this.#labels.clear();
     writeLabels(this.#labels, labels);
     this.#startFrame();
-    this.#codec.encodeXor(this.#columns, (minTimeMs, maxTimeMs, data) => {
-      if (this.#series.length >= this.#frameBytes) {
-        this.#finishFrame(queryIndex);
-        this.#startFrame();
+    if (isChunkSeries(series)) {
+      for (const { minTimeMs, maxTimeMs, bytes } of series.chunks(startMs, endMs)) {
+        this.#addChunk(queryIndex, minTimeMs, maxTimeMs, bytes);
       }
-      this.#chunk.clear();
-      this.#chunk.int64(1, minTimeMs);
-      this.#chunk.int64(2, maxTimeMs);
-      this.#chunk.int64(3, CHUNK_XOR);
-      this.#chunk.message(4, data);
-      this.#series.message(2, this.#chunk.bytes);
-    });
-    this.#finishFrame(queryIndex);
+    } else {
+      this.#columns.clear();
+      series.read(this.#columns);
+      if (this.#columns.histograms !== undefined) {
+        throw new PromletError('remote/unsupported-histogram', `${labels.toString()}: histograms are not sent yet`);
+      }
+      this.#codec.encodeXor(this.#columns, (minTimeMs, maxTimeMs, data) => {
+        this.#addChunk(queryIndex, minTimeMs, maxTimeMs, data);
+      });
+    }
+    if (this.#series.length > this.#labels.length) this.#finishFrame(queryIndex);
+  }
+
+  #addChunk(queryIndex: number, minTimeMs: number, maxTimeMs: number, data: Uint8Array): void {
+    if (this.#series.length >= this.#frameBytes && this.#series.length > this.#labels.length) {
+      this.#finishFrame(queryIndex);
+      this.#startFrame();
+    }
+    this.#chunk.clear();
+    this.#chunk.int64(1, minTimeMs);
+    this.#chunk.int64(2, maxTimeMs);
+    this.#chunk.int64(3, CHUNK_XOR);
+    this.#chunk.message(4, data);
+    this.#series.message(2, this.#chunk.bytes);
   }
 
   #startFrame(): void {
@@ -67,6 +78,10 @@ export class SeriesFrames {
     this.#frame.int64(2, queryIndex);
     writeFrame(this.#out, this.#frame.bytes, this.#codec.crc32c);
   }
+}
+
+function isChunkSeries(series: Series): series is ChunkSeries {
+  return 'chunks' in series;
 }
 
 const label = new ProtoWriter();

@@ -106,7 +106,7 @@ describe('remote read client against hostile answers', () => {
         assert.ok(error instanceof PromletError && error.code === 'remote/truncated-stream', String(error));
       }
     }
-    assert.equal(wholeFrames, 12, 'the start, and the end of every frame but the last of 3 × 4');
+    assert.equal(wholeFrames, 9, 'the start, and the end of every frame but the last of 3 × 3');
   });
 
   it('refuses every flipped bit', async () => {
