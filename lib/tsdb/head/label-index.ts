@@ -83,11 +83,10 @@ export class LabelIndex {
     const { u32 } = this.#arena;
     const at = address >>> 2;
     const count = u32[at]!;
-    const pairs = new Array<string>(2 * count);
+    const pairs: string[] = [];
     for (let i = 0; i < count; i++) {
       const id = u32[at + 1 + i]!;
-      pairs[2 * i] = this.#pairNames[id]!;
-      pairs[2 * i + 1] = this.#pairValues[id]!;
+      pairs.push(this.#pairNames[id]!, this.#pairValues[id]!);
     }
     return new Labels(pairs);
   }

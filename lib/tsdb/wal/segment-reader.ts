@@ -49,7 +49,7 @@ export function readSegment(
   visit: (address: number, length: number, flags: number, offsetBytes: number) => void,
 ): SegmentScan {
   const { fileSystem, kernels } = host;
-  const { wasm, arena } = kernels;
+  const { arena } = kernels;
   const file = fileSystem.openSync(path, 'r');
   const gaps: Gap[] = [];
   let goodEnd = 0;
@@ -85,7 +85,7 @@ export function readSegment(
         const pageOffset = offset + pageStart;
         let at = 0;
         while (at < pageLength) {
-          const fault = faultOf(arena.u8, wasm.crc32c, page, at, pageLength);
+          const fault = faultOf(kernels, page, at, pageLength);
           if (fault === 'padding') break;
           if (fault === 'cut') {
             torn = true;
@@ -96,7 +96,7 @@ export function readSegment(
           const length = (arena.u8[page + at + 1]! << 8) | arena.u8[page + at + 2]!;
           const next = at + FRAGMENT_HEADER_BYTES + length;
           if (fault !== undefined) {
-            const resumed = next < pageLength && faultOf(arena.u8, wasm.crc32c, page, next, pageLength) === undefined;
+            const resumed = next < pageLength && faultOf(kernels, page, next, pageLength) === undefined;
             lose(pageOffset + at, pageOffset + (resumed ? next : pageLength), fault);
             if (!resumed) break;
             at = next;
@@ -157,13 +157,8 @@ export function readSegment(
 type Fault = 'padding' | 'cut' | (string & {}) | undefined;
 
 /** What is wrong with the fragment at `at` of a page; `cut` when the file ends before the fragment does. */
-function faultOf(
-  u8: Uint8Array,
-  crc32c: (seed: number, address: number, length: number) => number,
-  page: number,
-  at: number,
-  pageLength: number,
-): Fault {
+function faultOf(kernels: Kernels, page: number, at: number, pageLength: number): Fault {
+  const { u8 } = kernels.arena;
   const start = page + at;
   const type = u8[start]! & FRAGMENT_TYPE_MASK;
   if (u8[start] === FRAGMENT_PADDING) {
@@ -177,7 +172,7 @@ function faultOf(
   if (at + FRAGMENT_HEADER_BYTES + length > pageLength) return 'cut';
   if (type < FRAGMENT_FULL || type > FRAGMENT_LAST) return 'an unknown fragment type';
   const stored = (u8[start + 3]! << 24) | (u8[start + 4]! << 16) | (u8[start + 5]! << 8) | u8[start + 6]!;
-  return crc32c(0, start + FRAGMENT_HEADER_BYTES, length) === stored ? undefined : 'a wrong checksum';
+  return kernels.wasm.crc32c(0, start + FRAGMENT_HEADER_BYTES, length) === stored ? undefined : 'a wrong checksum';
 }
 
 function readFully(fileSystem: FileSystem, file: number, into: Uint8Array, position: number): number {

@@ -65,11 +65,11 @@ export function decodeSeries(record: Uint8Array, visit: (ref: number, labels: La
     const count = uvarint();
     // Two lengths per label: more cannot be there.
     if (failed || count * 2 > end - at) return false;
-    const pairs = new Array<string>(count * 2);
+    const pairs: string[] = [];
     for (let i = 0; i < count * 2; i++) {
       const length = uvarint();
       if (failed || length > end - at) return false;
-      pairs[i] = bytes.toString('utf8', at, at + length);
+      pairs.push(bytes.toString('utf8', at, at + length));
       at += length;
     }
     visit(ref, ordered(pairs));
