@@ -1,0 +1,237 @@
+import type { AggregateOperator } from '../parse/ast.ts';
+import { type ColumnSeries, isFloat, type StepGrid } from './columns.ts';
+import { quantile } from './quantile.ts';
+
+export interface AggregatedColumn {
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+}
+
+/** Reduces the series of a group, one after the other, step by step. Native histograms are left out. */
+export interface Accumulator {
+  add(series: ColumnSeries): void;
+  finish(): AggregatedColumn;
+}
+
+type ReducingOperator = Exclude<AggregateOperator, 'topk' | 'bottomk' | 'limitk' | 'limit_ratio' | 'count_values'>;
+
+export const ACCUMULATORS: Readonly<
+  Record<ReducingOperator, (grid: StepGrid, param: Float64Array | undefined) => Accumulator>
+> = {
+  sum: (grid) => new SumAccumulator(grid),
+  avg: (grid) => new MeanAccumulator(grid),
+  count: (grid) => new FoldAccumulator(grid, 1, (count) => count + 1, true),
+  group: (grid) => new FoldAccumulator(grid, 1, () => 1, true),
+  min: (grid) =>
+    new FoldAccumulator(grid, undefined, (least, value) => (least > value || least !== least ? value : least)),
+  max: (grid) => new FoldAccumulator(grid, undefined, (most, value) => (most < value || most !== most ? value : most)),
+  stdvar: (grid) => new VarianceAccumulator(grid, (variance) => variance),
+  stddev: (grid) => new VarianceAccumulator(grid, Math.sqrt),
+  quantile: (grid, param) => new QuantileAccumulator(grid, param!),
+};
+
+/** Neumaier's summation over columns: see KahanSum. */
+class SumAccumulator implements Accumulator {
+  readonly #sums: Float64Array;
+  readonly #compensations: Float64Array;
+  readonly #present: Uint8Array;
+
+  constructor(grid: StepGrid) {
+    this.#sums = new Float64Array(grid.count);
+    this.#compensations = new Float64Array(grid.count);
+    this.#present = new Uint8Array(grid.count);
+  }
+
+  add(series: ColumnSeries): void {
+    const sums = this.#sums;
+    const compensations = this.#compensations;
+    const present = this.#present;
+    const { values } = series;
+    for (let i = 0; i < sums.length; i++) {
+      if (!isFloat(series, i)) continue;
+      const value = values[i]!;
+      if (present[i] === 0) {
+        present[i] = 1;
+        sums[i] = value;
+        continue;
+      }
+      const sum = sums[i]!;
+      const total = sum + value;
+      if (total === Infinity || total === -Infinity) compensations[i] = 0;
+      else if (Math.abs(sum) >= Math.abs(value)) compensations[i]! += sum - total + value;
+      else compensations[i]! += value - total + sum;
+      sums[i] = total;
+    }
+  }
+
+  finish(): AggregatedColumn {
+    const compensations = this.#compensations;
+    return { values: this.#sums.map((sum, i) => sum + compensations[i]!), present: this.#present };
+  }
+}
+
+/** Sum over count; where the sum overflows, the mean is carried on incrementally. */
+class MeanAccumulator implements Accumulator {
+  readonly #sums: Float64Array;
+  readonly #compensations: Float64Array;
+  readonly #counts: Float64Array;
+  readonly #incremental: Uint8Array;
+
+  constructor(grid: StepGrid) {
+    this.#sums = new Float64Array(grid.count);
+    this.#compensations = new Float64Array(grid.count);
+    this.#counts = new Float64Array(grid.count);
+    this.#incremental = new Uint8Array(grid.count);
+  }
+
+  add(series: ColumnSeries): void {
+    const counts = this.#counts;
+    for (let i = 0; i < counts.length; i++) {
+      if (!isFloat(series, i)) continue;
+      const value = series.values[i]!;
+      const count = ++counts[i]!;
+      if (count === 1) this.#sums[i] = value;
+      else this.#addAt(i, value, count);
+    }
+  }
+
+  #addAt(i: number, value: number, count: number): void {
+    if (this.#incremental[i] === 0) {
+      const sum = this.#sums[i]!;
+      const total = sum + value;
+      if (Math.abs(total) !== Infinity) {
+        this.#compensate(i, sum, value, total);
+        return;
+      }
+      this.#incremental[i] = 1;
+      this.#sums[i] = sum / (count - 1);
+      this.#compensations[i]! /= count - 1;
+    }
+    const weight = (count - 1) / count;
+    const mean = this.#sums[i]! * weight;
+    this.#compensations[i]! *= weight;
+    this.#compensate(i, mean, value / count, mean + value / count);
+  }
+
+  #compensate(i: number, sum: number, value: number, total: number): void {
+    const compensations = this.#compensations;
+    if (Math.abs(total) === Infinity) compensations[i] = 0;
+    else if (Math.abs(sum) >= Math.abs(value)) compensations[i]! += sum - total + value;
+    else compensations[i]! += value - total + sum;
+    this.#sums[i] = total;
+  }
+
+  finish(): AggregatedColumn {
+    const counts = this.#counts;
+    const compensations = this.#compensations;
+    const values = this.#sums.map((sum, i) => {
+      if (this.#incremental[i] === 1) return sum + compensations[i]!;
+      return sum / counts[i]! + compensations[i]! / counts[i]!;
+    });
+    return { values, present: Uint8Array.from(counts, (count) => Number(count > 0)) };
+  }
+}
+
+/** `fold(so far, value)` from the first value on. */
+class FoldAccumulator implements Accumulator {
+  readonly #values: Float64Array;
+  readonly #present: Uint8Array;
+  readonly #first: number | undefined;
+  readonly #fold: (soFar: number, value: number) => number;
+  /** Histograms count too. */
+  readonly #takesAll: boolean;
+
+  constructor(
+    grid: StepGrid,
+    first: number | undefined,
+    fold: (soFar: number, value: number) => number,
+    takesAll = false,
+  ) {
+    this.#values = new Float64Array(grid.count);
+    this.#present = new Uint8Array(grid.count);
+    this.#first = first;
+    this.#fold = fold;
+    this.#takesAll = takesAll;
+  }
+
+  add(series: ColumnSeries): void {
+    const values = this.#values;
+    const present = this.#present;
+    const fold = this.#fold;
+    for (let i = 0; i < values.length; i++) {
+      if (series.present[i] === 0 || (!this.#takesAll && !isFloat(series, i))) continue;
+      const value = series.values[i]!;
+      if (present[i] === 1) values[i] = fold(values[i]!, value);
+      else {
+        present[i] = 1;
+        values[i] = this.#first ?? value;
+      }
+    }
+  }
+
+  finish(): AggregatedColumn {
+    return { values: this.#values, present: this.#present };
+  }
+}
+
+/** Welford's algorithm. */
+class VarianceAccumulator implements Accumulator {
+  readonly #counts: Float64Array;
+  readonly #means: Float64Array;
+  readonly #squares: Float64Array;
+  readonly #finish: (variance: number) => number;
+
+  constructor(grid: StepGrid, finish: (variance: number) => number) {
+    this.#counts = new Float64Array(grid.count);
+    this.#means = new Float64Array(grid.count);
+    this.#squares = new Float64Array(grid.count);
+    this.#finish = finish;
+  }
+
+  add(series: ColumnSeries): void {
+    for (let i = 0; i < this.#counts.length; i++) {
+      if (!isFloat(series, i)) continue;
+      const value = series.values[i]!;
+      const count = ++this.#counts[i]!;
+      if (count === 1) {
+        this.#means[i] = value;
+        this.#squares[i] = Number.isFinite(value) ? 0 : NaN;
+        continue;
+      }
+      const delta = value - this.#means[i]!;
+      this.#means[i]! += delta / count;
+      this.#squares[i]! += delta * (value - this.#means[i]!);
+    }
+  }
+
+  finish(): AggregatedColumn {
+    const values = this.#squares.map((square, i) => this.#finish(square / this.#counts[i]!));
+    return { values, present: Uint8Array.from(this.#counts, (count) => Number(count > 0)) };
+  }
+}
+
+class QuantileAccumulator implements Accumulator {
+  readonly #series: ColumnSeries[] = [];
+  readonly #quantiles: Float64Array;
+
+  constructor(_grid: StepGrid, quantiles: Float64Array) {
+    this.#quantiles = quantiles;
+  }
+
+  add(series: ColumnSeries): void {
+    this.#series.push(series);
+  }
+
+  finish(): AggregatedColumn {
+    const present = new Uint8Array(this.#quantiles.length);
+    const gathered = new Float64Array(this.#series.length);
+    const values = this.#quantiles.map((q, step) => {
+      let count = 0;
+      for (const series of this.#series) if (isFloat(series, step)) gathered[count++] = series.values[step]!;
+      if (count === 0) return 0;
+      present[step] = 1;
+      return quantile(q, gathered.subarray(0, count));
+    });
+    return { values, present };
+  }
+}

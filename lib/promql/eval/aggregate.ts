@@ -1,0 +1,105 @@
+import { formatFloat, Labels, METRIC_NAME, quote } from '../../model/index.ts';
+import type { AggregateExpr } from '../parse/ast.ts';
+import { ACCUMULATORS } from './accumulators.ts';
+import { type ColumnSeries, hasSamples, isFloat, SeriesCollector, type StepGrid, withLabel } from './columns.ts';
+import { executionError, type QueryContext } from './context.ts';
+import { selectK } from './select-k.ts';
+
+/** The parameter of an aggregation: a scalar per step, or the label of `count_values`. */
+export interface AggregateParameter {
+  readonly param: Float64Array | undefined;
+  readonly label: string;
+}
+
+/** Series that are aggregated into one. */
+export interface Group {
+  readonly labels: Labels;
+  readonly series: ColumnSeries[];
+}
+
+/** Prometheus `rangeEvalAgg`: groups the series by labels, then reduces each group column by column. */
+export async function aggregate(
+  expr: AggregateExpr,
+  input: readonly ColumnSeries[],
+  parameter: AggregateParameter,
+  grid: StepGrid,
+  context: QueryContext,
+): Promise<readonly ColumnSeries[]> {
+  if (expr.op === 'count_values') return countValues(expr, input, parameter.label, grid);
+  const groups = groupSeries(expr, input);
+  const { param } = parameter;
+  if (expr.op === 'topk' || expr.op === 'bottomk' || expr.op === 'limitk' || expr.op === 'limit_ratio') {
+    return selectK(expr, groups, param!, grid, context);
+  }
+  if (expr.op === 'quantile') warnOfQuantiles(expr, param!, context);
+  const out: ColumnSeries[] = [];
+  for (const group of groups) {
+    const accumulator = ACCUMULATORS[expr.op](grid, param);
+    for (const series of group.series) {
+      accumulator.add(series);
+      if (context.spend(grid.count)) await context.pause();
+    }
+    const columns = accumulator.finish();
+    const dropName = group.series.some((series) => series.dropName);
+    const result = { labels: group.labels, dropName, ...columns };
+    if (hasSamples(result)) out.push(result);
+  }
+  return out;
+}
+
+export function groupSeries(expr: AggregateExpr, input: readonly ColumnSeries[]): Group[] {
+  const labelsOf = groupLabels(expr, expr.grouping);
+  const groups = new Map<string, Group>();
+  for (const series of input) {
+    const labels = labelsOf(series.labels);
+    const group = groups.get(labels.key);
+    if (group === undefined) groups.set(labels.key, { labels, series: [series] });
+    else group.series.push(series);
+  }
+  return [...groups.values()];
+}
+
+function groupLabels(expr: AggregateExpr, grouping: readonly string[]): (labels: Labels) => Labels {
+  if (expr.without) {
+    const dropped = new Set([...grouping, METRIC_NAME]);
+    return (labels) => labels.without(dropped);
+  }
+  if (grouping.length === 0) return () => Labels.EMPTY;
+  const kept = new Set(grouping);
+  return (labels) => labels.keep(kept);
+}
+
+function warnOfQuantiles(expr: AggregateExpr, param: Float64Array, context: QueryContext): void {
+  const bad = param.find((q) => !(q >= 0 && q <= 1));
+  if (bad !== undefined) {
+    context.warn(`quantile value should be between 0 and 1, got ${formatFloat(bad)}`, expr.param!);
+  }
+}
+
+/** Counts equal values; each distinct value becomes a label (`aggregationCountValues`). */
+function countValues(
+  expr: AggregateExpr,
+  input: readonly ColumnSeries[],
+  label: string,
+  grid: StepGrid,
+): readonly ColumnSeries[] {
+  if (label === '') throw executionError(`invalid label name ${quote(label)}`);
+  const labelsOf = groupLabels(expr, expr.without ? expr.grouping : [...expr.grouping, label]);
+  const collector = new SeriesCollector(grid);
+  for (const series of input) {
+    /** By value: most series take few values over time. */
+    const outputs = new Map<number, ColumnSeries>();
+    for (let step = 0; step < grid.count; step++) {
+      if (!isFloat(series, step)) continue;
+      const value = series.values[step]!;
+      let output = Object.is(value, -0) ? undefined : outputs.get(value);
+      if (output === undefined) {
+        output = collector.series(labelsOf(withLabel(series.labels, label, formatFloat(value))), false);
+        if (!Object.is(value, -0)) outputs.set(value, output);
+      }
+      output.present[step] = 1;
+      output.values[step]! += 1;
+    }
+  }
+  return collector.result();
+}

@@ -1,0 +1,110 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../../env/index.ts';
+import { Annotations, PromletError } from '../../model/index.ts';
+import { MAX_BLOCKING_MS, WORK_PER_CLOCK_CHECK } from '../limits.ts';
+import { positionOf } from '../parse/parse-error.ts';
+import type { SourceRange } from '../parse/ast.ts';
+
+/** The query's own grid, which `start()`, `end()`, `step()` and `range()` speak of. */
+export interface QueryTimes {
+  readonly startMs: number;
+  readonly endMs: number;
+  /** 0 for an instant query. */
+  readonly stepMs: number;
+}
+
+export interface QueryContextOptions {
+  readonly query: string;
+  readonly times: QueryTimes;
+  readonly clock: Clock;
+  readonly deadlineMs: number;
+  readonly maxSamples: number;
+  readonly lookbackDeltaMs: number;
+  readonly delayedNameRemoval: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What a running query may still use, and whether it should go on. */
+export class QueryContext {
+  readonly query: string;
+  readonly times: QueryTimes;
+  readonly lookbackDeltaMs: number;
+  readonly delayedNameRemoval: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly annotations = new Annotations();
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+  readonly #maxSamples: number;
+  #samples = 0;
+  /** Work done since the clock was last read. */
+  #work = 0;
+  #turnStartMs: number;
+
+  constructor(options: QueryContextOptions) {
+    this.query = options.query;
+    this.times = options.times;
+    this.lookbackDeltaMs = options.lookbackDeltaMs;
+    this.delayedNameRemoval = options.delayedNameRemoval;
+    this.signal = options.signal;
+    this.#clock = options.clock;
+    this.#deadlineMs = options.deadlineMs;
+    this.#maxSamples = options.maxSamples;
+    this.#turnStartMs = options.clock.monotonicMs();
+  }
+
+  /** Samples held now. Setting it back is how an operator gives its inputs back. */
+  get samples(): number {
+    return this.#samples;
+  }
+
+  /** @throws PromletError `promql/too-many-samples` */
+  holdSamples(count: number): void {
+    this.#samples = count;
+    this.requireRoom(0);
+  }
+
+  /** Before memory for `extra` more samples is taken. @throws PromletError `promql/too-many-samples` */
+  requireRoom(extra: number): void {
+    if (this.#samples + extra <= this.#maxSamples) return;
+    const what = 'query processing would load too many samples into memory in query execution';
+    throw new PromletError('promql/too-many-samples', what);
+  }
+
+  /** Counts work (about one sample touched each); true when the caller must `await pause()` now. */
+  spend(work: number): boolean {
+    this.#work += work;
+    if (this.#work < WORK_PER_CLOCK_CHECK) return false;
+    this.#work = 0;
+    return this.#clock.monotonicMs() - this.#turnStartMs >= MAX_BLOCKING_MS;
+  }
+
+  /** Gives the event loop a turn. @throws PromletError `promql/timeout`, `promql/canceled` */
+  async pause(): Promise<void> {
+    await nextTurn();
+    this.#turnStartMs = this.#clock.monotonicMs();
+    this.check();
+  }
+
+  /** @throws PromletError `promql/timeout`, `promql/canceled` */
+  check(): void {
+    if (this.signal?.aborted === true) {
+      throw new PromletError('promql/canceled', 'query was canceled in expression evaluation');
+    }
+    if (this.#clock.monotonicMs() >= this.#deadlineMs) {
+      throw new PromletError('promql/timeout', 'query timed out in expression evaluation');
+    }
+  }
+
+  warn(message: string, at: SourceRange): void {
+    this.annotations.warn(`PromQL warning: ${message} (${positionOf(this.query, at.start)})`);
+  }
+
+  info(message: string, at: SourceRange): void {
+    this.annotations.info(`PromQL info: ${message} (${positionOf(this.query, at.start)})`);
+  }
+}
+
+/** A fault of the query on this data, as Prometheus words it. */
+export function executionError(message: string): PromletError {
+  return new PromletError('promql/execution', message);
+}

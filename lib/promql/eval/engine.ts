@@ -1,0 +1,158 @@
+import { type Clock, systemClock } from '../../env/index.ts';
+import { assert, Labels, PromletError } from '../../model/index.ts';
+import type { Queryable } from '../../storage/index.ts';
+import type { PromqlFeatures } from '../features.ts';
+import {
+  DEFAULT_LOOKBACK_DELTA_MS,
+  DEFAULT_MAX_SAMPLES,
+  DEFAULT_SUBQUERY_STEP_MS,
+  DEFAULT_TIMEOUT_MS,
+} from '../limits.ts';
+import { type Expr, valueTypeOf } from '../parse/ast.ts';
+import { parseExpr } from '../parse/parser.ts';
+import {
+  type ColumnSeries,
+  type Columns,
+  toMatrixSeries,
+  hasSamples,
+  mergeEqualLabels,
+  type StepGrid,
+  withoutMetadata,
+} from './columns.ts';
+import { QueryContext, type QueryTimes } from './context.ts';
+import { resolveDurations } from './durations.ts';
+import { Evaluator } from './evaluator.ts';
+import { SelectorReader } from './select.ts';
+import type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './value.ts';
+
+export interface EngineOptions {
+  readonly lookbackDeltaMs?: number;
+  readonly maxSamples?: number;
+  readonly timeoutMs?: number;
+  /** Resolution of subqueries that name none. */
+  readonly subqueryStepMs?: number;
+  readonly clock?: Clock;
+  readonly features?: PromqlFeatures;
+}
+
+export interface QueryOptions {
+  readonly signal?: AbortSignal;
+  readonly lookbackDeltaMs?: number;
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Evaluates PromQL over any storage. Stateless between queries; a query never blocks the event loop for more than about
+ * 10 ms at a time.
+ *
+ * Errors are PromletErrors: `promql/parse`, `promql/execution` (the data does not fit the query), `promql/timeout`,
+ * `promql/canceled`, `promql/too-many-samples`, and whatever the storage throws.
+ */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #clock: Clock;
+
+  constructor(options: EngineOptions = {}) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** The value at one time. A vector keeps the order that `sort` and `topk` gave it. */
+  async instant(queryable: Queryable, query: string, timeMs: number, options: QueryOptions = {}): Promise<QueryResult> {
+    const times = { startMs: timeMs, endMs: timeMs, stepMs: 0 };
+    const expr = resolveDurations(parseExpr(query, this.#options.features), times);
+    return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
+      const grid = { startMs: timeMs, stepMs: 1, count: 1 };
+      const type = valueTypeOf(expr);
+      if (type === 'string') return { type, timestampMs: timeMs, value: evaluator.string(expr) };
+      if (type === 'matrix') return { type, series: sortedByLabels(await evaluator.matrix(expr, grid)) };
+      const columns = await evaluator.evaluate(expr, grid);
+      if (columns.type === 'scalar') return { type: 'scalar', timestampMs: timeMs, value: columns.values[0]! };
+      return { type: 'vector', samples: toSamples(finished(columns.series, context), timeMs) };
+    });
+  }
+
+  /** The values at `startMs`, `startMs + stepMs`, … up to `endMs`: a matrix, sorted by labels. */
+  async range(
+    queryable: Queryable,
+    query: string,
+    startMs: number,
+    endMs: number,
+    stepMs: number,
+    options: QueryOptions = {},
+  ): Promise<QueryResult> {
+    assert(stepMs > 0 && endMs >= startMs, 'promql: a range query needs a positive step and an end behind its start');
+    const parsed = parseExpr(query, this.#options.features);
+    const type = valueTypeOf(parsed);
+    if (type !== 'scalar' && type !== 'vector') {
+      const found = type === 'matrix' ? 'range vector' : type;
+      const reason = `invalid expression type "${found}" for range query, must be Scalar or instant Vector`;
+      throw new PromletError('promql/parse', reason);
+    }
+    const times = { startMs, endMs, stepMs };
+    const expr = resolveDurations(parsed, times);
+    const grid = { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 };
+    return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
+      context.requireRoom(grid.count);
+      const columns = await evaluator.evaluate(expr, grid);
+      return { type: 'matrix', series: sortedByLabels(toMatrix(columns, grid, context)) };
+    });
+  }
+
+  async #run(
+    queryable: Queryable,
+    query: string,
+    expr: Expr,
+    times: QueryTimes,
+    options: QueryOptions,
+    evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<QueryValue>,
+  ): Promise<QueryResult> {
+    const defaults = this.#options;
+    const context = new QueryContext({
+      query,
+      times,
+      clock: this.#clock,
+      deadlineMs: this.#clock.monotonicMs() + (options.timeoutMs ?? defaults.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+      maxSamples: defaults.maxSamples ?? DEFAULT_MAX_SAMPLES,
+      lookbackDeltaMs: options.lookbackDeltaMs ?? defaults.lookbackDeltaMs ?? DEFAULT_LOOKBACK_DELTA_MS,
+      delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
+      signal: options.signal,
+    });
+    context.check();
+    const reader = new SelectorReader(queryable, context, expr);
+    try {
+      const evaluator = new Evaluator(context, reader, defaults.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS);
+      return { value: await evaluate(evaluator, context), annotations: context.annotations };
+    } finally {
+      reader.close();
+    }
+  }
+}
+
+/** Names that were kept for the sake of outer operators go now. */
+function finished(series: readonly ColumnSeries[], context: QueryContext): readonly ColumnSeries[] {
+  if (!context.delayedNameRemoval) return series;
+  return mergeEqualLabels(series.map((one) => (one.dropName ? { ...one, labels: withoutMetadata(one.labels) } : one)));
+}
+
+function toSamples(series: readonly ColumnSeries[], timestampMs: number): VectorSample[] {
+  return series.filter(hasSamples).map(({ labels, values, histograms }) => {
+    const histogram = histograms?.[0];
+    const sample = { labels, timestampMs, value: values[0]! };
+    return histogram === undefined ? sample : { ...sample, histogram };
+  });
+}
+
+function toMatrix(columns: Columns, grid: StepGrid, context: QueryContext): MatrixSeries[] {
+  if (columns.type === 'scalar') {
+    const timestamps = Float64Array.from(columns.values, (_, i) => grid.startMs + i * grid.stepMs);
+    return [{ labels: Labels.EMPTY, timestamps, values: columns.values }];
+  }
+  return finished(columns.series, context)
+    .filter(hasSamples)
+    .map((series) => toMatrixSeries(series, grid));
+}
+
+function sortedByLabels(series: readonly MatrixSeries[]): MatrixSeries[] {
+  return [...series].sort((a, b) => a.labels.compare(b.labels));
+}

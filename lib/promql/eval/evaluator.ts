@@ -1,0 +1,267 @@
+import { assert, type Labels, SampleColumns } from '../../model/index.ts';
+import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
+import { evaluateWindows } from '../functions/window-driver.ts';
+import { WINDOW_FUNCTIONS } from '../functions/windows.ts';
+import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, SubqueryExpr } from '../parse/ast.ts';
+import { valueTypeOf, withoutParens } from '../parse/ast.ts';
+import { aggregate } from './aggregate.ts';
+import { scalarBinary, vectorScalarBinary } from './arithmetic.ts';
+import { type ColumnSeries, type Columns, countSamples, mergeEqualLabels, renamed, type StepGrid } from './columns.ts';
+import { executionError, type QueryContext } from './context.ts';
+import { absentLabels } from './absent.ts';
+import { selectInstant, lookupTimes } from './instant-selector.ts';
+import { vectorBinary } from './matching.ts';
+import { type RangeVector, selectRange } from './range-selector.ts';
+import type { SelectorHints, SelectorReader } from './select.ts';
+import { setOperation } from './set-operators.ts';
+import { isStepInvariant } from './step-invariance.ts';
+import type { MatrixSeries } from './value.ts';
+
+/** Evaluates expressions column by column: every operator sees all steps of its inputs at once. */
+export class Evaluator {
+  readonly #context: QueryContext;
+  readonly #reader: SelectorReader;
+  readonly #subqueryStepMs: number;
+
+  constructor(context: QueryContext, reader: SelectorReader, subqueryStepMs: number) {
+    this.#context = context;
+    this.#reader = reader;
+    this.#subqueryStepMs = subqueryStepMs;
+  }
+
+  /** The value of an expression of type scalar or vector over `grid`. */
+  async evaluate(expr: Expr, grid: StepGrid, hints: SelectorHints = {}): Promise<Columns> {
+    const context = this.#context;
+    if (context.spend(64)) await context.pause();
+    const heldBefore = context.samples;
+    const result =
+      grid.count > 1 && isStepInvariant(expr)
+        ? repeated(await this.#dispatch(expr, { ...grid, count: 1 }, hints), grid.count)
+        : await this.#dispatch(expr, grid, hints);
+    // The inputs are garbage now: only the result is held.
+    context.holdSamples(heldBefore + countSamples(result));
+    return result;
+  }
+
+  #dispatch(expr: Expr, grid: StepGrid, hints: SelectorHints): Promise<Columns> | Columns {
+    switch (expr.kind) {
+      case 'number':
+        return { type: 'scalar', values: new Float64Array(grid.count).fill(expr.value) };
+      case 'paren':
+        return this.#dispatch(expr.expr, grid, hints);
+      case 'vector':
+        return this.#select(expr, grid, hints);
+      case 'unary':
+        return this.#unary(expr.op, expr.expr, grid);
+      case 'binary':
+        return this.#binary(expr, grid);
+      case 'aggregate':
+        return this.#aggregate(expr, grid);
+      case 'call':
+        return this.#call(expr, grid);
+      case 'string':
+      case 'matrix':
+      case 'subquery':
+        assert(false, `promql: ${expr.kind} evaluated as a vector`);
+    }
+  }
+
+  /** The value of a string literal, in parentheses or not. */
+  string(expr: Expr): string {
+    const literal = withoutParens(expr);
+    assert(literal.kind === 'string', 'promql: not a string literal');
+    return literal.value;
+  }
+
+  async vector(expr: Expr, grid: StepGrid, hints: SelectorHints = {}): Promise<readonly ColumnSeries[]> {
+    const columns = await this.evaluate(expr, grid, hints);
+    assert(columns.type === 'vector', 'promql: expected a vector');
+    return columns.series;
+  }
+
+  async scalar(expr: Expr, grid: StepGrid): Promise<Float64Array> {
+    const columns = await this.evaluate(expr, grid);
+    assert(columns.type === 'scalar', 'promql: expected a scalar');
+    return columns.values;
+  }
+
+  /** All samples of a range vector, of a grid of one step. */
+  async matrix(expr: Expr, grid: StepGrid): Promise<MatrixSeries[]> {
+    const range = await this.#rangeVector(expr, grid, {});
+    const fromMs = range.times.firstMs - range.rangeMs;
+    const out: MatrixSeries[] = [];
+    await range.visit((labels, samples) => {
+      let from = 0;
+      while (from < samples.length && samples.timestamps[from]! <= fromMs) from++;
+      if (from === samples.length) return;
+      this.#context.holdSamples(this.#context.samples + samples.length - from);
+      const timestamps = samples.timestamps.slice(from, samples.length);
+      const values = samples.values.slice(from, samples.length);
+      const histograms = samples.histograms?.slice(from, samples.length);
+      out.push(histograms === undefined ? { labels, timestamps, values } : { labels, timestamps, values, histograms });
+    });
+    return out;
+  }
+
+  async #select(expr: Expr & { kind: 'vector' }, grid: StepGrid, hints: SelectorHints): Promise<Columns> {
+    return { type: 'vector', series: await selectInstant(expr, grid, this.#context, this.#reader, hints) };
+  }
+
+  async #unary(op: '+' | '-', expr: Expr, grid: StepGrid): Promise<Columns> {
+    const operand = await this.evaluate(expr, grid);
+    if (op === '+') return operand;
+    if (operand.type === 'scalar') return { type: 'scalar', values: operand.values.map((value) => -value) };
+    const series = operand.series.map((one) => ({
+      ...one,
+      ...renamed(this.#context, one.labels),
+      values: one.values.map((value) => -value),
+    }));
+    return { type: 'vector', series: this.#mergeRenamed(series) };
+  }
+
+  /** Without delayed name removal, series that lost their names may have become equal. */
+  #mergeRenamed(series: readonly ColumnSeries[]): readonly ColumnSeries[] {
+    return this.#context.delayedNameRemoval ? series : mergeEqualLabels(series);
+  }
+
+  async #binary(expr: BinaryExpr, grid: StepGrid): Promise<Columns> {
+    const { op, returnBool } = expr;
+    const left = await this.evaluate(expr.left, grid);
+    const right = await this.evaluate(expr.right, grid);
+    if (left.type === 'scalar') {
+      if (right.type === 'scalar') return { type: 'scalar', values: scalarBinary(op, left.values, right.values) };
+      const operands = { op, series: right.series, scalar: left.values, scalarIsLeft: true, returnBool };
+      return { type: 'vector', series: this.#mergeRenamed(vectorScalarBinary(operands, this.#context)) };
+    }
+    if (right.type === 'scalar') {
+      const operands = { op, series: left.series, scalar: right.values, scalarIsLeft: false, returnBool };
+      return { type: 'vector', series: this.#mergeRenamed(vectorScalarBinary(operands, this.#context)) };
+    }
+    const matching = expr.matching!;
+    if (op === 'and' || op === 'or' || op === 'unless') {
+      return { type: 'vector', series: setOperation(op, left.series, right.series, matching, grid) };
+    }
+    const series = await vectorBinary(
+      { op, left: left.series, right: right.series, matching, returnBool },
+      grid,
+      this.#context,
+    );
+    return { type: 'vector', series };
+  }
+
+  async #aggregate(expr: AggregateExpr, grid: StepGrid): Promise<Columns> {
+    const { op, grouping, without } = expr;
+    const isValues = op === 'count_values';
+    const param = expr.param === undefined || isValues ? undefined : await this.scalar(expr.param, grid);
+    const label = isValues ? this.string(expr.param!) : '';
+    const input = await this.vector(expr.expr, grid, { func: op, grouping, by: !without });
+    return { type: 'vector', series: await aggregate(expr, input, { param, label }, grid, this.#context) };
+  }
+
+  async #call(expr: CallExpr, grid: StepGrid): Promise<Columns> {
+    const { name } = expr.func;
+    const args = expr.args.map(withoutParens);
+    const matrixIndex = args.findIndex((arg) => valueTypeOf(arg) === 'matrix');
+    if (matrixIndex >= 0) return this.#windowCall({ ...expr, args }, matrixIndex, grid);
+    const first = args[0];
+    if (name === 'timestamp' && first?.kind === 'vector') {
+      const found = await selectInstant(first, grid, this.#context, this.#reader, { func: name }, 'timestamp');
+      const series = found.map((one) => ({ ...one, ...renamed(this.#context, one.labels) }));
+      return { type: 'vector', series: this.#mergeRenamed(series) };
+    }
+    const evaluate = INSTANT_FUNCTIONS.get(name);
+    if (evaluate === undefined) throw executionError(`function ${name} is not supported`);
+    const columns: Columns[] = [];
+    for (const arg of args) {
+      if (arg.kind !== 'string') columns.push(await this.evaluate(arg, grid, { func: name }));
+    }
+    const strings = args.filter((arg) => arg.kind === 'string').map((arg) => arg.value);
+    const result = await evaluate({ expr: { ...expr, args }, columns, strings, grid, context: this.#context });
+    if (result.type === 'scalar') return result;
+    return { type: 'vector', series: this.#mergeRenamed(result.series) };
+  }
+
+  async #windowCall(expr: CallExpr, matrixIndex: number, grid: StepGrid): Promise<Columns> {
+    const { name } = expr.func;
+    const windowFunction = WINDOW_FUNCTIONS.get(name);
+    if (windowFunction === undefined) throw executionError(`function ${name} is not supported`);
+    const params: Float64Array[] = [];
+    for (const [i, arg] of expr.args.entries()) if (i !== matrixIndex) params.push(await this.scalar(arg, grid));
+    const range = await this.#rangeVector(expr.args[matrixIndex]!, grid, { func: name });
+    const call = { expr, matrixArg: expr.args[matrixIndex]!, params, range, grid };
+    const series = await evaluateWindows(windowFunction, call, this.#context);
+    if (name === 'absent_over_time') return absentWindows(series, expr.args[0]!, grid);
+    return { type: 'vector', series: this.#mergeRenamed(series) };
+  }
+
+  async #rangeVector(expr: Expr, grid: StepGrid, hints: SelectorHints): Promise<RangeVector> {
+    const inner = withoutParens(expr);
+    if (inner.kind === 'matrix') return this.#matrixSelector(inner, grid, hints);
+    assert(inner.kind === 'subquery', 'promql: expected a range vector');
+    return this.#subquery(inner, grid);
+  }
+
+  #matrixSelector(expr: MatrixSelector, grid: StepGrid, hints: SelectorHints): RangeVector {
+    return selectRange(expr, grid, this.#context, this.#reader, hints);
+  }
+
+  /** Evaluates the inner expression once, on a grid that covers the windows of all steps (absolutely aligned). */
+  async #subquery(expr: SubqueryExpr, grid: StepGrid): Promise<RangeVector> {
+    const context = this.#context;
+    const times = lookupTimes(grid, expr.at as number | undefined, expr.offset as number);
+    const rangeMs = expr.range as number;
+    const stepMs = (expr.step as number | undefined) ?? this.#subqueryStepMs;
+    const openStartMs = times.firstMs - rangeMs;
+    let startMs = stepMs * Math.trunc(openStartMs / stepMs);
+    if (startMs <= openStartMs) startMs += stepMs;
+    const count = startMs > times.lastMs ? 0 : Math.floor((times.lastMs - startMs) / stepMs) + 1;
+    context.requireRoom(count);
+    const series = count === 0 ? [] : await this.vector(expr.expr, { startMs, stepMs, count });
+    const samples = new SampleColumns();
+    return {
+      times,
+      rangeMs,
+      async visit(visitor) {
+        for (const one of series) {
+          collectSamples(one, startMs, stepMs, samples);
+          const pending = visitor(one.labels, samples, one.dropName);
+          if (pending !== undefined) await pending;
+          if (context.spend(count)) await context.pause();
+        }
+      },
+    };
+  }
+}
+
+function collectSamples(series: ColumnSeries, startMs: number, stepMs: number, into: SampleColumns): void {
+  into.clear();
+  const { present, values, histograms } = series;
+  for (let i = 0; i < present.length; i++) {
+    if (present[i] === 0) continue;
+    const histogram = histograms?.[i];
+    if (histogram === undefined) into.push(startMs + i * stepMs, values[i]!);
+    else into.pushHistogram(startMs + i * stepMs, histogram);
+  }
+}
+
+/** One step's value at every step. */
+function repeated(columns: Columns, count: number): Columns {
+  if (columns.type === 'scalar') return { type: 'scalar', values: new Float64Array(count).fill(columns.values[0]!) };
+  const series = columns.series.map((one): ColumnSeries => {
+    const values = new Float64Array(count).fill(one.values[0]!);
+    const present = new Uint8Array(count).fill(one.present[0]!);
+    const histogram = one.histograms?.[0];
+    const base = { labels: one.labels, dropName: one.dropName, values, present };
+    return histogram === undefined ? base : { ...base, histograms: Array.from({ length: count }, () => histogram) };
+  });
+  return { type: 'vector', series };
+}
+
+/** 1 at every step at which no series has a sample in its window. */
+function absentWindows(series: readonly ColumnSeries[], arg: Expr, grid: StepGrid): Columns {
+  const labels: Labels = absentLabels(arg);
+  const present = new Uint8Array(grid.count).fill(1);
+  for (const one of series) for (let i = 0; i < grid.count; i++) if (one.present[i] === 1) present[i] = 0;
+  const values = new Float64Array(grid.count).fill(1);
+  return { type: 'vector', series: [{ labels, dropName: true, values, present }] };
+}

@@ -1,0 +1,83 @@
+import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model/index.ts';
+import type { VectorSelector } from '../parse/ast.ts';
+import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
+import { executionError, type QueryContext } from './context.ts';
+import type { SelectorHints, SelectorReader } from './select.ts';
+
+/** When the data for a step is looked up: fixed by `@`, moved by `offset`. Ascending or constant over the steps. */
+export interface LookupTimes {
+  readonly firstMs: number;
+  readonly stepMs: number;
+  readonly lastMs: number;
+}
+
+export function lookupTimes(grid: StepGrid, at: number | undefined, offsetMs: number): LookupTimes {
+  if (at !== undefined) return { firstMs: at - offsetMs, stepMs: 0, lastMs: at - offsetMs };
+  const firstMs = grid.startMs - offsetMs;
+  return { firstMs, stepMs: grid.stepMs, lastMs: firstMs + (grid.count - 1) * grid.stepMs };
+}
+
+/**
+ * The newest sample at or before each step, unless it is stale or as old as the lookback delta (left-open).
+ * @param what the samples' values, or their timestamps in seconds (for `timestamp`)
+ */
+export async function selectInstant(
+  selector: VectorSelector,
+  grid: StepGrid,
+  context: QueryContext,
+  reader: SelectorReader,
+  hints: SelectorHints,
+  what: 'value' | 'timestamp' = 'value',
+): Promise<ColumnSeries[]> {
+  if (selector.extension !== undefined) {
+    throw executionError(`${selector.extension} modifier on an instant vector selector is not supported`);
+  }
+  const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
+  const { lookbackDeltaMs } = context;
+  const out: ColumnSeries[] = [];
+  const heldBefore = context.samples;
+  let held = 0;
+  const minMs = times.firstMs - lookbackDeltaMs + 1;
+  const selectHints = { ...hints, stepMs: grid.stepMs };
+  await reader.read(selector, minMs, times.lastMs, selectHints, (labels, samples) => {
+    const series = newSeries(grid, labels);
+    const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
+    if (!hasSamples(series)) return;
+    out.push(histograms === undefined ? series : { ...series, histograms });
+    held += grid.count;
+    context.holdSamples(heldBefore + held);
+  });
+  return out;
+}
+
+function fillInstant(
+  series: ColumnSeries,
+  samples: SampleColumns,
+  times: LookupTimes,
+  lookbackDeltaMs: number,
+  what: 'value' | 'timestamp',
+): (FloatHistogram | undefined)[] | undefined {
+  const { values, present } = series;
+  const { timestamps, values: sampleValues, length, histograms } = samples;
+  const { firstMs, stepMs } = times;
+  let found: (FloatHistogram | undefined)[] | undefined;
+  /** Index behind the newest sample that is not after the step. */
+  let next = 0;
+  for (let step = 0; step < values.length; step++) {
+    const lookupMs = firstMs + step * stepMs;
+    while (next < length && timestamps[next]! <= lookupMs) next++;
+    if (next === 0) continue;
+    const timestampMs = timestamps[next - 1]!;
+    if (timestampMs <= lookupMs - lookbackDeltaMs) continue;
+    const value = sampleValues[next - 1]!;
+    const histogram = histograms?.[next - 1];
+    if (isStaleNaN(histogram === undefined ? value : histogram.sum)) continue;
+    present[step] = 1;
+    if (what === 'timestamp') values[step] = timestampMs / 1000;
+    else {
+      values[step] = value;
+      if (histogram !== undefined) (found ??= [])[step] = histogram;
+    }
+  }
+  return found;
+}

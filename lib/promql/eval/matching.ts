@@ -1,0 +1,177 @@
+import { type Labels, LabelsBuilder } from '../../model/index.ts';
+import { type BinaryOperator, isComparison, type VectorMatching } from '../parse/ast.ts';
+import { floatOperation, type FloatOperation } from './arithmetic.ts';
+import { type ColumnSeries, isFloat, SeriesCollector, type StepGrid, withoutMetadata } from './columns.ts';
+import { executionError, type QueryContext } from './context.ts';
+import { matchedLabels, matchSignature } from './signature.ts';
+
+export interface VectorOperands {
+  readonly op: BinaryOperator;
+  readonly left: readonly ColumnSeries[];
+  readonly right: readonly ColumnSeries[];
+  readonly matching: VectorMatching;
+  readonly returnBool: boolean;
+}
+
+/** The series of both sides that share a signature. "many" may hold several samples a step, "one" a single one. */
+interface MatchGroup {
+  readonly many: ColumnSeries[];
+  readonly one: ColumnSeries[];
+}
+
+/**
+ * An arithmetic or comparison operator between two vectors (Prometheus `VectorBinop`).
+ * @throws PromletError `promql/execution` when a side that must be unique is not
+ */
+export async function vectorBinary(
+  operands: VectorOperands,
+  grid: StepGrid,
+  context: QueryContext,
+): Promise<ColumnSeries[]> {
+  if (floatOperation(operands.op) === undefined) return [];
+  const operation = new VectorOperation(operands, grid, context);
+  for (const group of operation.groups()) {
+    operation.evaluate(group);
+    const work = grid.count * (group.many.length + group.one.length);
+    if (context.spend(work)) await context.pause();
+  }
+  return operation.result();
+}
+
+class VectorOperation {
+  readonly #operands: VectorOperands;
+  readonly #matching: VectorMatching;
+  readonly #grid: StepGrid;
+  readonly #context: QueryContext;
+  readonly #apply: FloatOperation;
+  readonly #isFilter: boolean;
+  /** With `group_right` the sides are exchanged, and each float operation exchanges them back. */
+  readonly #isSwapped: boolean;
+  readonly #collector: SeriesCollector;
+  /** Output series by "many" and "one" series: labels are joined once per pair, not once per step. */
+  #outputs = new Map<ColumnSeries, Map<ColumnSeries | undefined, ColumnSeries>>();
+
+  constructor(operands: VectorOperands, grid: StepGrid, context: QueryContext) {
+    this.#operands = operands;
+    this.#matching = operands.matching;
+    this.#grid = grid;
+    this.#context = context;
+    this.#apply = floatOperation(operands.op)!;
+    this.#isFilter = isComparison(operands.op) && !operands.returnBool;
+    this.#isSwapped = operands.matching.cardinality === 'one-to-many';
+    this.#collector = new SeriesCollector(grid);
+  }
+
+  result(): ColumnSeries[] {
+    return this.#collector.result();
+  }
+
+  groups(): Iterable<MatchGroup> {
+    const { left, right } = this.#operands;
+    const signature = matchSignature(this.#matching);
+    const groups = new Map<string, MatchGroup>();
+    const groupOf = (series: ColumnSeries): MatchGroup => {
+      const key = signature(series.labels);
+      let group = groups.get(key);
+      if (group === undefined) groups.set(key, (group = { many: [], one: [] }));
+      return group;
+    };
+    for (const series of this.#isSwapped ? right : left) groupOf(series).many.push(series);
+    for (const series of this.#isSwapped ? left : right) groupOf(series).one.push(series);
+    return groups.values();
+  }
+
+  evaluate(group: MatchGroup): void {
+    this.#outputs = new Map();
+    for (let step = 0; step < this.#grid.count; step++) this.#evaluateStep(group, step);
+  }
+
+  #evaluateStep(group: MatchGroup, step: number): void {
+    const { fillLeft, fillRight } = this.#matching;
+    const one = this.#only(group, step);
+    let matchCount = 0;
+    for (const many of group.many) {
+      if (many.present[step] === 0) continue;
+      if (one === undefined && fillRight === undefined) continue;
+      matchCount++;
+      if (matchCount > 1 && this.#matching.cardinality === 'one-to-one') {
+        throw executionError(
+          'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)',
+        );
+      }
+      if (!isFloat(many, step) || (one !== undefined && !isFloat(one, step))) continue;
+      const output = this.#output(many, one, many);
+      this.#put(output, step, many.values[step]!, one === undefined ? fillRight! : one.values[step]!);
+    }
+    if (one !== undefined && matchCount === 0 && fillLeft !== undefined && isFloat(one, step)) {
+      this.#put(this.#output(one, one, undefined), step, fillLeft, one.values[step]!);
+    }
+  }
+
+  /** The single sample of the "one" side at this step. */
+  #only(group: MatchGroup, step: number): ColumnSeries | undefined {
+    let only: ColumnSeries | undefined;
+    for (const series of group.one) {
+      if (series.present[step] === 0) continue;
+      if (only !== undefined && this.#isMatchable(step)) throw this.#duplicate(series, only);
+      only = series;
+    }
+    return only;
+  }
+
+  /** Nothing is matched, and nothing can be ambiguous, where the other side is empty. */
+  #isMatchable(step: number): boolean {
+    const { fillLeft, fillRight } = this.#matching;
+    if (fillLeft !== undefined || fillRight !== undefined) return true;
+    const many = this.#isSwapped ? this.#operands.right : this.#operands.left;
+    return many.some((series) => series.present[step] === 1);
+  }
+
+  #duplicate(a: ColumnSeries, b: ColumnSeries): Error {
+    const [first, second] = [a.labels.toString(), b.labels.toString()].sort();
+    const group = matchedLabels(a.labels, this.#matching).toString();
+    const side = this.#isSwapped ? 'left' : 'right';
+    return executionError(
+      `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
+        `[${first}, ${second}];many-to-many matching not allowed: matching labels must be unique on one side`,
+    );
+  }
+
+  #put(output: ColumnSeries, step: number, many: number, one: number): void {
+    const value = this.#isSwapped ? this.#apply(one, many) : this.#apply(many, one);
+    if (this.#matching.cardinality !== 'one-to-one' && output.present[step] === 1) {
+      throw executionError('multiple matches for labels: grouping labels must ensure unique matches');
+    }
+    if (!this.#isFilter) this.#collector.put(output, step, value);
+    else if (value === 1) this.#collector.put(output, step, this.#isSwapped ? one : many);
+  }
+
+  #output(key: ColumnSeries, one: ColumnSeries | undefined, many: ColumnSeries | undefined): ColumnSeries {
+    let byOne = this.#outputs.get(key);
+    if (byOne === undefined) this.#outputs.set(key, (byOne = new Map()));
+    let output = byOne.get(one);
+    if (output === undefined) {
+      const manyLabels = many?.labels ?? matchedLabels(one!.labels, this.#matching);
+      const oneLabels = one?.labels ?? matchedLabels(many!.labels, this.#matching);
+      const { returnBool } = this.#operands;
+      output = this.#collector.series(this.#resultLabels(manyLabels, oneLabels), returnBool);
+      byOne.set(one, output);
+    }
+    return output;
+  }
+
+  #resultLabels(many: Labels, one: Labels): Labels {
+    const { op, returnBool } = this.#operands;
+    const { cardinality, labels: names, on, include } = this.#matching;
+    const dropsName = !isComparison(op) || (returnBool && !this.#context.delayedNameRemoval);
+    let labels = dropsName ? withoutMetadata(many) : many;
+    if (cardinality === 'one-to-one') {
+      const set = new Set(names);
+      labels = on ? labels.keep(set) : labels.without(set);
+    }
+    if (include.length === 0) return labels;
+    const builder = new LabelsBuilder(labels);
+    for (const name of include) builder.set(name, one.get(name));
+    return builder.labels();
+  }
+}

@@ -1,0 +1,71 @@
+import { isStaleNaN, type Labels, SampleColumns } from '../../model/index.ts';
+import type { MatrixSelector } from '../parse/ast.ts';
+import type { StepGrid } from './columns.ts';
+import { executionError, type QueryContext } from './context.ts';
+import { type LookupTimes, lookupTimes } from './instant-selector.ts';
+import type { SelectorHints, SelectorReader } from './select.ts';
+
+/** Samples of one series without stale markers, for windows (end − range, end] that end at the lookup times. */
+export type RangeVisitor = (labels: Labels, samples: SampleColumns, dropName: boolean) => void | Promise<void>;
+
+/** A range vector: a matrix selector or a subquery, evaluated series by series. */
+export interface RangeVector {
+  readonly times: LookupTimes;
+  readonly rangeMs: number;
+  visit(visitor: RangeVisitor): Promise<void>;
+}
+
+export function selectRange(
+  expr: MatrixSelector,
+  grid: StepGrid,
+  context: QueryContext,
+  reader: SelectorReader,
+  hints: SelectorHints,
+): RangeVector {
+  const { selector } = expr;
+  const rangeMs = expr.range as number;
+  if (selector.extension !== undefined) {
+    throw executionError(`${selector.extension} modifier on a range vector selector is not supported`);
+  }
+  const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
+  const scratch = new SampleColumns();
+  return {
+    times,
+    rangeMs,
+    async visit(visitor) {
+      const selectHints = { ...hints, stepMs: grid.stepMs, rangeMs };
+      const minMs = times.firstMs - rangeMs + 1;
+      await reader.read(selector, minMs, times.lastMs, selectHints, (labels, samples) => {
+        context.requireRoom(samples.length);
+        return visitor(labels, withoutStaleMarkers(samples, scratch), false);
+      });
+    },
+  };
+}
+
+/** The samples themselves when none is stale, else a copy in `scratch`. */
+function withoutStaleMarkers(samples: SampleColumns, scratch: SampleColumns): SampleColumns {
+  const { values, length, histograms } = samples;
+  const isStale = (i: number): boolean => isStaleNaN(histograms?.[i]?.sum ?? values[i]!);
+  let first = 0;
+  while (first < length && !isStale(first)) first++;
+  if (first === length) return samples;
+  scratch.clear();
+  for (let i = 0; i < length; i++) {
+    if (isStale(i)) continue;
+    const histogram = histograms?.[i];
+    if (histogram === undefined) scratch.push(samples.timestamps[i]!, values[i]!);
+    else scratch.pushHistogram(samples.timestamps[i]!, histogram);
+  }
+  return scratch;
+}
+
+/** The floats alone: the samples themselves when there is no histogram, else a copy in `scratch`. */
+export function floatsOnly(samples: SampleColumns, scratch: SampleColumns): SampleColumns {
+  if (samples.histograms === undefined) return samples;
+  scratch.clear();
+  for (let i = 0; i < samples.length; i++) {
+    if (samples.histograms[i] === undefined) scratch.push(samples.timestamps[i]!, samples.values[i]!);
+  }
+  return scratch;
+}

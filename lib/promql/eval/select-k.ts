@@ -1,0 +1,110 @@
+import { formatFloat, type Labels } from '../../model/index.ts';
+import type { AggregateExpr } from '../parse/ast.ts';
+import type { Group } from './aggregate.ts';
+import { type ColumnSeries, hasSamples, isFloat, newSeries, type StepGrid } from './columns.ts';
+import { executionError, type QueryContext } from './context.ts';
+import { compareNaNFirst } from './quantile.ts';
+
+/** Chooses, per step, indices into `series` (those with a sample), in the order an instant query shows them. */
+type Choice = (series: readonly ColumnSeries[], candidates: number[], step: number) => number[];
+
+/**
+ * `topk`, `bottomk`, `limitk`, `limit_ratio`: input series with their labels, at the steps where they were chosen. With a
+ * single step the order is that of the choice.
+ */
+export async function selectK(
+  expr: AggregateExpr,
+  groups: readonly Group[],
+  param: Float64Array,
+  grid: StepGrid,
+  context: QueryContext,
+): Promise<ColumnSeries[]> {
+  const choose = choiceOf(expr, param, context);
+  const out: ColumnSeries[] = [];
+  for (const { series } of groups) {
+    const outputs = new Map<number, ColumnSeries>();
+    for (let step = 0; step < grid.count; step++) {
+      const candidates: number[] = [];
+      for (let i = 0; i < series.length; i++) if (series[i]!.present[step] === 1) candidates.push(i);
+      for (const i of choose(series, candidates, step)) {
+        let output = outputs.get(i);
+        if (output === undefined) {
+          output = newSeries(grid, series[i]!.labels, series[i]!.dropName);
+          outputs.set(i, output);
+        }
+        output.present[step] = 1;
+        output.values[step] = series[i]!.values[step]!;
+      }
+      if (context.spend(series.length)) await context.pause();
+    }
+    for (const [i, output] of outputs) {
+      const { histograms } = series[i]!;
+      out.push(histograms === undefined ? output : { ...output, histograms });
+    }
+  }
+  return out.filter(hasSamples);
+}
+
+function choiceOf(expr: AggregateExpr, param: Float64Array, context: QueryContext): Choice {
+  if (expr.op === 'limit_ratio') return ratioChoice(expr, param, context);
+  checkCounts(param);
+  const countAt = (step: number): number => Math.max(0, Math.trunc(param[step]!));
+  if (expr.op === 'limitk') return (_, candidates, step) => candidates.slice(0, countAt(step));
+  const sign = expr.op === 'topk' ? -1 : 1;
+  return (series, candidates, step) => {
+    const value = (i: number): number => series[i]!.values[step]!;
+    const floats = candidates.filter((i) => isFloat(series[i]!, step));
+    // NaN loses against any number, so it comes last on either side.
+    floats.sort((a, b) => {
+      if (value(a) !== value(a) || value(b) !== value(b)) return -compareNaNFirst(value(a), value(b));
+      return sign * (value(a) - value(b));
+    });
+    return floats.slice(0, countAt(step));
+  };
+}
+
+function checkCounts(param: Float64Array): void {
+  if (!param.some((count) => count >= 1 || Number.isNaN(count))) return;
+  if (param.some((count) => Number.isNaN(count))) throw executionError('Parameter value is NaN');
+  for (const count of param) {
+    if (count <= -(2 ** 63)) throw executionError(`Scalar value ${goFloat(count)} underflows int64`);
+    if (count >= 2 ** 63) throw executionError(`Scalar value ${goFloat(count)} overflows int64`);
+  }
+}
+
+/** Go's %v of a float: exponents from 1e21 on. */
+function goFloat(value: number): string {
+  return Math.abs(value) >= 1e21 && Number.isFinite(value) ? String(value) : formatFloat(value);
+}
+
+function ratioChoice(expr: AggregateExpr, param: Float64Array, context: QueryContext): Choice {
+  if (param.some((ratio) => Number.isNaN(ratio))) throw executionError('Ratio value is NaN');
+  for (const [isBad, bound] of [
+    [(ratio: number) => ratio > 1, 1],
+    [(ratio: number) => ratio < -1, -1],
+  ] as const) {
+    const bad = param.find(isBad);
+    if (bad === undefined) continue;
+    const message = `ratio value should be between -1 and 1, got ${formatFloat(bad)}, capping to ${bound}`;
+    context.warn(message, expr.param!);
+  }
+  const offsets = new Map<Labels, number>();
+  return (series, candidates, step) => {
+    const ratio = Math.max(-1, Math.min(1, param[step]!));
+    return candidates.filter((i) => {
+      const { labels } = series[i]!;
+      let offset = offsets.get(labels);
+      if (offset === undefined) offsets.set(labels, (offset = samplingOffset(labels.key)));
+      return ratio >= 0 ? offset < ratio : offset >= 1 + ratio;
+    });
+  };
+}
+
+/** A number in [0, 1) that depends on the labels only: FNV-1a, mixed. */
+function samplingOffset(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}

@@ -1,0 +1,130 @@
+import { type Labels, SampleColumns } from '../../model/index.ts';
+import type { Querier, Queryable, SelectHints, Series } from '../../storage/index.ts';
+import { childrenOf, type Expr, type VectorSelector } from '../parse/ast.ts';
+import type { QueryContext } from './context.ts';
+
+/** What surrounds a selector; storage may read less for it. */
+export interface SelectorHints {
+  readonly func?: string;
+  readonly grouping?: readonly string[];
+  readonly by?: boolean;
+  readonly stepMs?: number;
+  readonly rangeMs?: number;
+}
+
+/** The samples are the caller's until it returns; a returned promise is awaited. */
+export type SeriesVisitor = (labels: Labels, samples: SampleColumns) => void | Promise<void>;
+
+interface KeptSeries {
+  readonly labels: Labels;
+  readonly samples: SampleColumns;
+}
+
+/**
+ * Reads the series behind the selectors of one query. A series is read into one reused buffer and handed on, so that raw
+ * samples of one series at a time are held. Only a selector that stands in the query more than once is kept whole.
+ */
+export class SelectorReader {
+  readonly #queryable: Queryable;
+  readonly #context: QueryContext;
+  readonly #buffer = new SampleColumns();
+  /** Selectors by their matchers: how often they stand in the query. */
+  readonly #uses = new Map<string, number>();
+  readonly #kept = new Map<string, readonly KeptSeries[]>();
+  readonly #queriers: Querier[] = [];
+
+  constructor(queryable: Queryable, context: QueryContext, root: Expr) {
+    this.#queryable = queryable;
+    this.#context = context;
+    this.#countUses(root);
+  }
+
+  #countUses(expr: Expr): void {
+    if (expr.kind === 'vector') {
+      const key = matchersKey(expr);
+      this.#uses.set(key, (this.#uses.get(key) ?? 0) + 1);
+    }
+    for (const child of childrenOf(expr)) this.#countUses(child);
+  }
+
+  /** Visits every series that matches, with its samples in [minMs, maxMs]. */
+  async read(
+    selector: VectorSelector,
+    minMs: number,
+    maxMs: number,
+    hints: SelectorHints,
+    visit: SeriesVisitor,
+  ): Promise<void> {
+    const matchers = matchersKey(selector);
+    if (this.#uses.get(matchers) === 1) return this.#stream(selector, minMs, maxMs, hints, visit);
+    const key = `${minMs}:${maxMs}:${matchers}`;
+    let kept = this.#kept.get(key);
+    if (kept === undefined) {
+      kept = await this.#keep(selector, minMs, maxMs, hints);
+      this.#kept.set(key, kept);
+    }
+    for (const { labels, samples } of kept) await visit(labels, samples);
+  }
+
+  close(): void {
+    for (const querier of this.#queriers) querier.close();
+  }
+
+  async #keep(
+    selector: VectorSelector,
+    minMs: number,
+    maxMs: number,
+    hints: SelectorHints,
+  ): Promise<readonly KeptSeries[]> {
+    const kept: KeptSeries[] = [];
+    await this.#stream(selector, minMs, maxMs, hints, (labels, samples) => {
+      this.#context.holdSamples(this.#context.samples + samples.length);
+      kept.push({ labels, samples: copyOf(samples) });
+    });
+    return kept;
+  }
+
+  async #stream(
+    selector: VectorSelector,
+    minMs: number,
+    maxMs: number,
+    hints: SelectorHints,
+    visit: SeriesVisitor,
+  ): Promise<void> {
+    const context = this.#context;
+    const querier = this.#queryable.querier(minMs, maxMs);
+    this.#queriers.push(querier);
+    const selectHints: SelectHints = { startMs: minMs, endMs: maxMs, ...hints };
+    const withSignal = context.signal === undefined ? selectHints : { ...selectHints, signal: context.signal };
+    const set = await querier.select(true, withSignal, selector.matchers);
+    for await (const batch of set.batches) {
+      for (const series of batch) {
+        const samples = this.#fill(series);
+        const pending = visit(series.labels, samples);
+        if (pending !== undefined) await pending;
+        if (context.spend(samples.length + 16)) await context.pause();
+      }
+    }
+    context.annotations.merge(set.annotations);
+  }
+
+  #fill(series: Series): SampleColumns {
+    this.#buffer.clear();
+    series.read(this.#buffer);
+    this.#context.requireRoom(this.#buffer.length);
+    return this.#buffer;
+  }
+}
+
+function matchersKey(selector: VectorSelector): string {
+  return selector.matchers.map(String).join(',');
+}
+
+function copyOf(samples: SampleColumns): SampleColumns {
+  const copy = new SampleColumns();
+  copy.timestamps = samples.timestamps.slice(0, samples.length);
+  copy.values = samples.values.slice(0, samples.length);
+  copy.histograms = samples.histograms?.slice();
+  copy.length = samples.length;
+  return copy;
+}

@@ -1,0 +1,41 @@
+import type { Expr } from '../parse/ast.ts';
+
+/** Their result depends on the evaluation time even when their arguments do not (`AtModifierUnsafeFunctions`). */
+const TIME_DEPENDENT: ReadonlySet<string> = new Set([
+  'days_in_month',
+  'day_of_month',
+  'day_of_week',
+  'day_of_year',
+  'hour',
+  'minute',
+  'month',
+  'year',
+  'predict_linear',
+  'time',
+  'timestamp',
+]);
+
+/** True when the expression has the same value at every step, because of `@` modifiers or constants. */
+export function isStepInvariant(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'number':
+    case 'string':
+      return true;
+    case 'vector':
+      return expr.at !== undefined;
+    case 'matrix':
+      return expr.selector.at !== undefined;
+    case 'subquery':
+      return expr.at !== undefined;
+    case 'paren':
+    case 'unary':
+      return isStepInvariant(expr.expr);
+    case 'aggregate':
+      return isStepInvariant(expr.expr) && (expr.param === undefined || isStepInvariant(expr.param));
+    case 'binary':
+      return isStepInvariant(expr.left) && isStepInvariant(expr.right);
+    case 'call':
+      if (expr.func.name === 'timestamp' && expr.args[0]?.kind === 'vector') return isStepInvariant(expr.args[0]);
+      return !TIME_DEPENDENT.has(expr.func.name) && expr.args.every(isStepInvariant);
+  }
+}

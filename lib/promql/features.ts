@@ -1,0 +1,13 @@
+/** Prometheus's experimental parts of the language, all off by default; named after its `--enable-feature` values. */
+export interface PromqlFeatures {
+  /** `promql-experimental-functions` */
+  readonly experimentalFunctions?: boolean;
+  /** `promql-duration-expr` */
+  readonly durationExpressions?: boolean;
+  /** `promql-extended-range-selectors` */
+  readonly extendedRangeSelectors?: boolean;
+  /** `promql-binop-fill-modifiers` */
+  readonly fillModifiers?: boolean;
+  /** `promql-delayed-name-removal`: metric names are dropped from the final result, not by each function. */
+  readonly delayedNameRemoval?: boolean;
+}

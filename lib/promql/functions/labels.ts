@@ -1,0 +1,57 @@
+import { RE2JS } from 're2js';
+import { METRIC_NAME } from '../../model/index.ts';
+import { type ColumnSeries, type Columns, mergeEqualLabels, withLabel } from '../eval/columns.ts';
+import { executionError } from '../eval/context.ts';
+import { type InstantCall, vectorArgument } from './instant-call.ts';
+
+/** A label that was set by hand stays, also when it is the name. */
+function labelled(series: ColumnSeries, name: string, value: string): ColumnSeries {
+  const dropName = name === METRIC_NAME ? false : series.dropName;
+  return { ...series, dropName, labels: withLabel(series.labels, name, value) };
+}
+
+/**
+ * `label_replace(v, dst, replacement, src, regex)`: where the whole source value matches, the destination becomes the
+ * replacement with `$1`, `${name}` filled in.
+ */
+export function labelReplace(call: InstantCall): Columns {
+  const [destination = '', replacement = '', source = '', pattern = ''] = call.strings;
+  let regex: RE2JS;
+  try {
+    regex = RE2JS.compile(`^(?s:${pattern})$`);
+  } catch {
+    throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
+  }
+  if (destination === '') throw executionError(`invalid destination label name in label_replace(): ${destination}`);
+  const series = vectorArgument(call).map((one) => {
+    const matcher = regex.matcher(one.labels.get(source));
+    if (!matcher.find()) return one;
+    return labelled(one, destination, expand(replacement, matcher, regex));
+  });
+  return { type: 'vector', series: mergeEqualLabels(series) };
+}
+
+/** Go's Regexp.Expand: `$name`, `${name}`, `$1`, `$$`; unknown groups are empty, a name is as long as it can be. */
+function expand(template: string, matcher: ReturnType<RE2JS['matcher']>, regex: RE2JS): string {
+  const names = regex.namedGroups() as Readonly<Record<string, number>>;
+  return template.replaceAll(/\$(?:\$|\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
+    const name = braced ?? bare;
+    if (name === undefined) return whole === '$$' ? '$' : whole;
+    const index = /^\d+$/.test(name) ? Number(name) : names[name];
+    if (index === undefined || index > matcher.groupCount()) return '';
+    return matcher.group(index) ?? '';
+  });
+}
+
+/** `label_join(v, dst, separator, src…)` */
+export function labelJoin(call: InstantCall): Columns {
+  const [destination = '', separator = '', ...sources] = call.strings;
+  const empty = sources.find((name) => name === '');
+  if (empty !== undefined) throw executionError(`invalid source label name in label_join(): ${empty}`);
+  if (destination === '') throw executionError(`invalid destination label name in label_join(): ${destination}`);
+  const series = vectorArgument(call).map((one) => {
+    const value = sources.map((name) => one.labels.get(name)).join(separator);
+    return labelled(one, destination, value);
+  });
+  return { type: 'vector', series: mergeEqualLabels(series) };
+}

@@ -1,0 +1,207 @@
+import type { FloatHistogram } from '../../model/index.ts';
+import { KahanSum, mean } from '../eval/kahan.ts';
+import { quantile } from '../eval/quantile.ts';
+import type { Window, WindowKernel } from './window-driver.ts';
+
+/** Above this a partial sum might overflow where Prometheus's own order of adding does not, or the other way round. */
+const LARGE = 1e300;
+/** Windows that share less than this many slides are summed from scratch each time. */
+const MIN_OVERLAP = 4;
+
+/**
+ * `sum_over_time` in O(samples + steps): the window is cut at `middle` into a left part, whose suffix sums are kept, and a
+ * right part with a running sum. When the window leaves the left part behind, the right part becomes it.
+ *
+ *     low ────── middle ────── high
+ *      suffix sums │ running sum
+ */
+export class SumKernel implements WindowKernel {
+  result = 0;
+  readonly #right = new KahanSum();
+  readonly #scratch = new KahanSum();
+  /** Sum of the samples i … middle − 1. */
+  #suffixSums = new Float64Array(256);
+  #suffixCompensations = new Float64Array(256);
+  #middle = 0;
+  /** The running sum covers middle … rightEnd − 1. */
+  #rightEnd = 0;
+  #isDirect = false;
+
+  begin(window: Window): void {
+    const { values, length } = window;
+    this.#middle = 0;
+    this.#rightEnd = 0;
+    this.#right.set(0, 0);
+    this.#isDirect = window.slideMs * MIN_OVERLAP > window.rangeMs;
+    if (this.#suffixSums.length < length) {
+      this.#suffixSums = new Float64Array(length * 2);
+      this.#suffixCompensations = new Float64Array(length * 2);
+    }
+    for (let i = 0; i < length && !this.#isDirect; i++) this.#isDirect = !(Math.abs(values[i]!) < LARGE);
+  }
+
+  evaluate(window: Window): boolean {
+    const total = this.#isDirect ? this.#sumDirectly(window) : this.#slideTo(window);
+    this.result = Math.abs(total.sum) === Infinity ? total.sum : total.total;
+    return true;
+  }
+
+  #sumDirectly(window: Window): KahanSum {
+    const total = this.#scratch;
+    total.set(0, 0);
+    for (let i = window.low; i < window.high; i++) total.add(window.values[i]!);
+    return total;
+  }
+
+  #slideTo(window: Window): KahanSum {
+    const { values, low, high } = window;
+    if (low >= this.#middle) this.#cut(values, low, high);
+    for (; this.#rightEnd < high; this.#rightEnd++) this.#right.add(values[this.#rightEnd]!);
+    const total = this.#scratch;
+    total.set(this.#right.sum, this.#right.compensation);
+    if (low < this.#middle) {
+      total.add(this.#suffixSums[low]!);
+      total.compensation += this.#suffixCompensations[low]!;
+    }
+    return total;
+  }
+
+  #cut(values: Float64Array, low: number, high: number): void {
+    const suffix = this.#scratch;
+    suffix.set(0, 0);
+    for (let i = high - 1; i >= low; i--) {
+      suffix.add(values[i]!);
+      this.#suffixSums[i] = suffix.sum;
+      this.#suffixCompensations[i] = suffix.compensation;
+    }
+    this.#middle = high;
+    this.#rightEnd = high;
+    this.#right.set(0, 0);
+  }
+}
+
+/** `avg_over_time`: the sum over the count; means of very large samples are taken from scratch. */
+export class MeanKernel implements WindowKernel {
+  result = 0;
+  readonly #sum = new SumKernel();
+  #isDirect = false;
+
+  begin(window: Window): void {
+    const { values, length } = window;
+    this.#isDirect = window.slideMs * MIN_OVERLAP > window.rangeMs;
+    for (let i = 0; i < length && !this.#isDirect; i++) this.#isDirect = !(Math.abs(values[i]!) < LARGE);
+    if (!this.#isDirect) this.#sum.begin(window);
+  }
+
+  evaluate(window: Window): boolean {
+    const { values, low, high } = window;
+    if (this.#isDirect) this.result = mean(values, low, high);
+    else {
+      this.#sum.evaluate(window);
+      this.result = this.#sum.result / (high - low);
+    }
+    return true;
+  }
+}
+
+/** `min_over_time`, `max_over_time` and the times of both: a queue of the samples that may still become the extreme. */
+export class ExtremeKernel implements WindowKernel {
+  result = 0;
+  readonly #sign: 1 | -1;
+  readonly #what: 'value' | 'timestamp';
+  /** Indices, ascending; their values get worse towards the back. NaN never enters. */
+  #queue = new Int32Array(256);
+  #front = 0;
+  #back = 0;
+  /** Samples below this index were offered to the queue. */
+  #seen = 0;
+
+  constructor(which: 'min' | 'max', what: 'value' | 'timestamp') {
+    this.#sign = which === 'max' ? 1 : -1;
+    this.#what = what;
+  }
+
+  begin(window: Window): void {
+    if (this.#queue.length < window.length) this.#queue = new Int32Array(window.length * 2);
+    this.#front = 0;
+    this.#back = 0;
+    this.#seen = 0;
+  }
+
+  evaluate(window: Window): boolean {
+    const { values, low, high } = window;
+    const queue = this.#queue;
+    const sign = this.#sign;
+    if (this.#seen < low) this.#seen = low;
+    for (; this.#seen < high; this.#seen++) {
+      const value = values[this.#seen]! * sign;
+      if (value !== value) continue;
+      // The later of two equal samples stays.
+      while (this.#back > this.#front && values[queue[this.#back - 1]!]! * sign <= value) this.#back--;
+      queue[this.#back++] = this.#seen;
+    }
+    while (this.#front < this.#back && queue[this.#front]! < low) this.#front++;
+    // All samples are NaN: so is the extreme, found at the last of them.
+    const index = this.#front < this.#back ? queue[this.#front]! : high - 1;
+    this.result = this.#what === 'value' ? values[index]! : window.timestamps[index]! / 1000;
+    return true;
+  }
+}
+
+export class LastKernel implements WindowKernel {
+  result = 0;
+  histogram: FloatHistogram | undefined;
+
+  evaluate(window: Window): boolean {
+    this.result = window.values[window.high - 1]!;
+    this.histogram = window.histograms?.[window.high - 1];
+    return true;
+  }
+}
+
+export class FirstKernel implements WindowKernel {
+  result = 0;
+  histogram: FloatHistogram | undefined;
+
+  evaluate(window: Window): boolean {
+    this.result = window.values[window.low]!;
+    this.histogram = window.histograms?.[window.low];
+    return true;
+  }
+}
+
+const meanSum = new KahanSum();
+const squareSum = new KahanSum();
+
+/** Welford's algorithm on compensated sums (`varianceOverTime`). */
+export function stdvar(window: Window): number {
+  meanSum.set(0, 0);
+  squareSum.set(0, 0);
+  const { values, low, high } = window;
+  for (let i = low; i < high; i++) {
+    const value = values[i]!;
+    const delta = value - meanSum.total;
+    meanSum.add(delta / (i - low + 1));
+    squareSum.add(delta * (value - meanSum.total));
+  }
+  return squareSum.total / (high - low);
+}
+
+export function stddev(window: Window): number {
+  return Math.sqrt(stdvar(window));
+}
+
+export function quantileOverTime(window: Window): number {
+  return quantile(window.params[0]![window.step]!, window.values.slice(window.low, window.high));
+}
+
+/** Median absolute deviation. */
+export function mad(window: Window): number {
+  const values = window.values.slice(window.low, window.high);
+  if (values.some(Number.isNaN)) return NaN;
+  const median = quantile(0.5, values);
+  return quantile(
+    0.5,
+    values.map((value) => Math.abs(value - median)),
+  );
+}

@@ -1,0 +1,141 @@
+import { type FloatHistogram, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
+import { type ColumnSeries, newSeries, renamed, type StepGrid } from '../eval/columns.ts';
+import type { QueryContext } from '../eval/context.ts';
+import { floatsOnly, type RangeVector } from '../eval/range-selector.ts';
+import type { CallExpr, Expr } from '../parse/ast.ts';
+
+/** A call of a window function, arguments evaluated. */
+export interface WindowCall {
+  readonly expr: CallExpr;
+  readonly matrixArg: Expr;
+  /** The scalar arguments, in order, a value per step. */
+  readonly params: readonly Float64Array[];
+  readonly range: RangeVector;
+  readonly grid: StepGrid;
+}
+
+/** The window over one series at one step, passed to kernels; one object is reused for all. */
+export class Window {
+  timestamps = new Float64Array(0);
+  values = new Float64Array(0);
+  histograms: (FloatHistogram | undefined)[] | undefined;
+  /** Samples of the series. */
+  length = 0;
+  /** Samples [low, high) are in the window (startMs, endMs]. Both only grow from step to step. */
+  low = 0;
+  high = 0;
+  startMs = 0;
+  endMs = 0;
+  rangeMs = 0;
+  /** Distance between the ends of two windows; 0 when all windows are the same. */
+  slideMs = 0;
+  /** Time and index of the step; differs from `endMs` by `offset` and `@`. */
+  stepMs = 0;
+  step = 0;
+  params: readonly Float64Array[] = [];
+}
+
+/** Computes one function over the windows of one series after the other. It may keep state between steps. */
+export interface WindowKernel {
+  /** A new series begins; its samples are in the window object, no step is set yet. */
+  begin?(window: Window): void;
+  /** The value of a window with at least one sample; false when it has none. Sets `result` (and `histogram`). */
+  evaluate(window: Window): boolean;
+  result: number;
+  histogram?: FloatHistogram | undefined;
+}
+
+export interface WindowFunction {
+  readonly create: () => WindowKernel;
+  /** `last_over_time` and `first_over_time` yield samples of the metric itself. */
+  readonly keepsName?: boolean;
+  /** Histogram samples count as samples, instead of being left out. */
+  readonly takesHistograms?: boolean;
+  /** Work per step grows with the samples in the window. */
+  readonly rescans?: boolean;
+  /** Warns of a bad argument, once. @throws PromletError `promql/execution` */
+  readonly check?: (call: WindowCall, context: QueryContext) => void;
+  /** Says so when the metric does not look like a counter. */
+  readonly expectsCounter?: boolean;
+}
+
+/** Slides the window of the function over all series of the range vector. */
+export async function evaluateWindows(
+  windowFunction: WindowFunction,
+  call: WindowCall,
+  context: QueryContext,
+): Promise<ColumnSeries[]> {
+  const { grid, range } = call;
+  const kernel = windowFunction.create();
+  const window = new Window();
+  window.rangeMs = range.rangeMs;
+  window.slideMs = range.times.stepMs;
+  window.params = call.params;
+  const scratch = new SampleColumns();
+  const out: ColumnSeries[] = [];
+  let isChecked = false;
+  const heldBefore = context.samples;
+  await range.visit(async (labels, read, dropName) => {
+    const samples = windowFunction.takesHistograms === true ? read : floatsOnly(read, scratch);
+    if (samples.length === 0) return;
+    load(window, samples);
+    kernel.begin?.(window);
+    const name = windowFunction.keepsName === true ? { labels, dropName } : renamed(context, labels);
+    const { values, present } = newSeries(grid, labels);
+    const histograms: (FloatHistogram | undefined)[] = [];
+    let hasAny = false;
+    for (let step = 0; step < grid.count; step++) {
+      slide(window, step, call);
+      if (window.low === window.high) continue;
+      if (!isChecked) {
+        windowFunction.check?.(call, context);
+        isChecked = true;
+      }
+      const work = windowFunction.rescans === true ? window.high - window.low : 1;
+      if (context.spend(work)) await context.pause();
+      if (!kernel.evaluate(window)) continue;
+      hasAny = true;
+      present[step] = 1;
+      values[step] = kernel.result;
+      if (kernel.histogram !== undefined) histograms[step] = kernel.histogram;
+    }
+    if (!hasAny) return;
+    out.push(histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms });
+    context.holdSamples(heldBefore + out.length * grid.count);
+    if (windowFunction.expectsCounter === true) noteNonCounter(labels.get(METRIC_NAME), call, context);
+  });
+  return out;
+}
+
+function load(window: Window, samples: SampleColumns): void {
+  window.timestamps = samples.timestamps;
+  window.values = samples.values;
+  window.histograms = samples.histograms;
+  window.length = samples.length;
+  window.low = 0;
+  window.high = 0;
+}
+
+function slide(window: Window, step: number, call: WindowCall): void {
+  const { times } = call.range;
+  const { timestamps, length } = window;
+  const endMs = times.firstMs + step * times.stepMs;
+  const startMs = endMs - window.rangeMs;
+  let { low, high } = window;
+  while (high < length && timestamps[high]! <= endMs) high++;
+  while (low < high && timestamps[low]! <= startMs) low++;
+  window.low = low;
+  window.high = high;
+  window.startMs = startMs;
+  window.endMs = endMs;
+  window.step = step;
+  window.stepMs = call.grid.startMs + step * call.grid.stepMs;
+}
+
+const COUNTER_SUFFIX = /_(?:total|sum|count|bucket)$/;
+
+function noteNonCounter(name: string, call: WindowCall, context: QueryContext): void {
+  if (name === '' || COUNTER_SUFFIX.test(name)) return;
+  const problem = 'metric might not be a counter, name does not end in _total/_sum/_count/_bucket';
+  context.info(`${problem}: ${quote(name)}`, call.expr.args[0]!);
+}

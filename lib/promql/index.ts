@@ -1,0 +1,7 @@
+export { Engine, type EngineOptions, type QueryOptions } from './eval/engine.ts';
+export type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './eval/value.ts';
+export type { PromqlFeatures } from './features.ts';
+export { type Expr, valueTypeOf } from './parse/ast.ts';
+export { ParseError } from './parse/parse-error.ts';
+export { parseExpr, parseSelector } from './parse/parser.ts';
+export { exprToString } from './parse/print.ts';

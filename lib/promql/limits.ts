@@ -1,0 +1,16 @@
+/** Every bound of this room in one place. */
+
+/** Longest query text, UTF-8 bytes. */
+export const MAX_QUERY_BYTES = 16 * 1024;
+/** Deepest nesting of an expression; each level costs a few frames of the stack while parsing, checking, evaluating. */
+export const MAX_NESTING_DEPTH = 512;
+/** Samples one query may hold at a time, as Prometheus counts them (`--query.max-samples`). */
+export const DEFAULT_MAX_SAMPLES = 50_000_000;
+export const DEFAULT_LOOKBACK_DELTA_MS = 5 * 60_000;
+export const DEFAULT_TIMEOUT_MS = 30_000;
+/** Resolution of a subquery without a step: Prometheus takes the global evaluation interval. */
+export const DEFAULT_SUBQUERY_STEP_MS = 60_000;
+/** Longest stretch of work without giving the event loop a turn. */
+export const MAX_BLOCKING_MS = 8;
+/** Work units (about one sample touched) between two looks at the clock. */
+export const WORK_PER_CLOCK_CHECK = 16_384;

@@ -1,0 +1,122 @@
+import type { Duration, DurationExpr, NumberLiteral } from './ast.ts';
+import { isDurationOutOfRange, secondsToMs } from './literals.ts';
+import { numberLiteral } from './number-literal.ts';
+import { ParseError } from './parse-error.ts';
+import type { TokenStream } from './token-stream.ts';
+import type { Token, TokenType } from './tokens.ts';
+
+type Operand = DurationExpr | NumberLiteral;
+
+const PRECEDENCE: Readonly<Partial<Record<TokenType, number>>> = { '+': 1, '-': 1, '*': 2, '/': 2, '%': 2, '^': 3 };
+const POWER_PRECEDENCE = 3;
+
+/** What a parsed duration is to the evaluator: milliseconds when it is a plain literal. */
+export function durationOf(operand: Operand): Duration {
+  return operand.kind === 'number' ? secondsToMs(operand.value) : operand;
+}
+
+/** A duration between brackets: literals, `step()`, `range()`, `min_of`, `max_of`, arithmetic, parentheses. */
+export function parseDurationExpr(query: string, tokens: TokenStream): Operand {
+  return new DurationParser(query, tokens).binary(0);
+}
+
+/**
+ * A duration behind `offset`. Without parentheses only one operand belongs to it: `foo offset -2^2` is
+ * `(foo offset -2)^2`.
+ */
+export function parseOffset(query: string, tokens: TokenStream): Operand {
+  const context = { context: 'offset', expected: 'number, duration, step(), or range()' };
+  return tokens.within(context, () => {
+    const parser = new DurationParser(query, tokens);
+    return tokens.is('(') ? parser.binary(0) : parser.single();
+  });
+}
+
+class DurationParser {
+  readonly #query: string;
+  readonly #tokens: TokenStream;
+
+  constructor(query: string, tokens: TokenStream) {
+    this.#query = query;
+    this.#tokens = tokens;
+  }
+
+  binary(minPrecedence: number): Operand {
+    let left = this.#unary();
+    for (;;) {
+      const { type } = this.#tokens.current;
+      const precedence = PRECEDENCE[type];
+      if (precedence === undefined || precedence < minPrecedence) return left;
+      const token = this.#tokens.advance();
+      const right = this.binary(precedence === POWER_PRECEDENCE ? precedence : precedence + 1);
+      if (right.kind === 'number' && right.value === 0 && (type === '/' || type === '%')) {
+        throw new ParseError(this.#query, token, type === '/' ? 'division by zero' : 'modulo by zero');
+      }
+      const op = type as DurationExpr['op'];
+      left = { kind: 'duration', op, left, right, wrapped: false, start: left.start, end: right.end };
+    }
+  }
+
+  single(): Operand {
+    const sign = this.#tokens.accept('+', '-');
+    return sign === undefined ? this.#primary() : this.#signed(sign, this.#primary());
+  }
+
+  #unary(): Operand {
+    const sign = this.#tokens.accept('+', '-');
+    return sign === undefined ? this.#primary() : this.#signed(sign, this.binary(POWER_PRECEDENCE));
+  }
+
+  #signed(sign: Token, operand: Operand): Operand {
+    const { start } = sign;
+    if (operand.kind === 'number') {
+      return { ...operand, value: sign.type === '-' ? -operand.value : operand.value, start };
+    }
+    if (sign.type === '+') return operand;
+    return { kind: 'duration', op: '-', left: undefined, right: operand, wrapped: false, start, end: operand.end };
+  }
+
+  #primary(): Operand {
+    const token = this.#tokens.current;
+    switch (token.type) {
+      case 'NUMBER':
+      case 'DURATION': {
+        this.#tokens.advance();
+        const literal = numberLiteral(this.#query, token);
+        if (isDurationOutOfRange(literal.value)) throw new ParseError(this.#query, token, 'duration out of range');
+        return literal;
+      }
+      case 'step':
+      case 'range':
+      case 'min_of':
+      case 'max_of':
+        this.#tokens.advance();
+        return this.#function(token, token.type);
+      case '(':
+        this.#tokens.advance();
+        return this.#parenthesised(token);
+    }
+    return this.#tokens.unexpected();
+  }
+
+  #function(name: Token, op: 'step' | 'range' | 'min_of' | 'max_of'): DurationExpr {
+    this.#tokens.expect('(');
+    let left: Operand | undefined;
+    let right: Operand | undefined;
+    if (op === 'min_of' || op === 'max_of') {
+      left = this.binary(0);
+      this.#tokens.expect(',');
+      right = this.binary(0);
+    }
+    const { end } = this.#tokens.expect(')');
+    return { kind: 'duration', op, left, right, wrapped: false, start: name.start, end };
+  }
+
+  #parenthesised(paren: Token): DurationExpr {
+    const inner = this.binary(0);
+    const { end } = this.#tokens.expect(')');
+    if (inner.kind === 'duration') return { ...inner, wrapped: true };
+    // A literal cannot remember its parentheses; a unary plus around it can.
+    return { kind: 'duration', op: '+', left: undefined, right: inner, wrapped: true, start: paren.start, end };
+  }
+}
