@@ -97,7 +97,7 @@ describe('monitors', () => {
           spec: { selector: {}, endpoints: [{ port: 'http', ...endpoint }], ...spec },
         });
         assert.ok(result.rejection?.includes(reason), `rejection: ${result.rejection}`);
-        if (endpoint !== undefined) assert.match(result.rejection, /spec\.endpoints\[0\]/);
+        if (endpoint !== undefined) assert.match(result.rejection ?? '', /spec\.endpoints\[0\]/);
         assert.deepEqual(result.jobs, []);
       });
     }
