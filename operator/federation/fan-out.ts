@@ -97,7 +97,7 @@ async function withDeadline<T>(
 function isAgentFault(error: unknown): boolean {
   if (error instanceof AssertionError || !(error instanceof Error) || !('code' in error)) return false;
   if (!(error instanceof PromletError)) return true;
-  return error.code !== 'federation/too-large' && /^(remote|federation)\//.test(error.code);
+  return error.code !== 'federation/too-large' && /^(remote|federation|model)\//.test(error.code);
 }
 
 /** Node's error for several addresses that all failed has an empty message and a code. */

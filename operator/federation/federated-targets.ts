@@ -1,52 +1,75 @@
-import { Annotations } from '../../lib/model/index.ts';
+import { z } from 'zod';
+import type { ActiveTarget, DroppedTarget, TargetsSnapshot } from '../../lib/api/index.ts';
+import { Annotations, Labels, parseDuration } from '../../lib/model/index.ts';
 import type { HttpTransport } from '../../lib/remote/index.ts';
-import { bad, getJson, isObject, objects } from './agent-api.ts';
+import { bad, getJson } from './agent-api.ts';
 import { fanOut, type FanOutOptions } from './fan-out.ts';
 
-/** `data` of `/api/v1/targets`, of all agents together; the entries are theirs, unchanged. */
-export interface FederatedTargets {
-  readonly activeTargets: readonly Readonly<Record<string, unknown>>[];
-  readonly droppedTargets: readonly Readonly<Record<string, unknown>>[];
-  /** By scrape pool, summed over the agents. */
-  readonly droppedTargetCounts: Readonly<Record<string, number>>;
-  readonly annotations: Annotations;
-}
+const PATH = '/api/v1/targets';
 
-/** Parameters of `/api/v1/targets`, passed on. */
-export interface TargetsRequest {
-  readonly state?: 'active' | 'dropped' | 'any';
-  readonly scrapePool?: string;
-}
+/** `data` of an agent's `/api/v1/targets`. */
+const labels = z.record(z.string(), z.string()).transform((record) => Labels.of(record));
+const durationMs = z.string().transform(parseDuration);
+const answer = z.object({
+  activeTargets: z.array(
+    z.object({
+      discoveredLabels: labels,
+      labels,
+      scrapePool: z.string(),
+      scrapeUrl: z.string(),
+      globalUrl: z.string(),
+      lastError: z.string(),
+      lastScrape: z.string().transform(scrapeTimeMs),
+      lastScrapeDuration: z.number(),
+      health: z.enum(['up', 'down', 'unknown']),
+      scrapeInterval: durationMs,
+      scrapeTimeout: durationMs,
+    }),
+  ),
+  droppedTargets: z.array(z.object({ discoveredLabels: labels, scrapePool: z.string() })),
+  droppedTargetCounts: z.record(z.string(), z.number()).nullish(),
+});
+type Answer = z.infer<typeof answer>;
 
+/** The targets of all agents together, in the order of the nodes. */
 export async function federatedTargets(
   options: FanOutOptions & { readonly transport: HttpTransport },
-  { state, scrapePool }: TargetsRequest,
-): Promise<FederatedTargets> {
-  const parameters = new URLSearchParams();
-  if (state !== undefined) parameters.set('state', state);
-  if (scrapePool !== undefined) parameters.set('scrapePool', scrapePool);
-  const path = `/api/v1/targets?${parameters.toString()}`;
+): Promise<TargetsSnapshot> {
   const annotations = new Annotations();
   const answers = await fanOut(options, annotations, async (agent, signal) => {
-    const data = await getJson(options.transport, agent, path, options.limits.maxJsonBytes, annotations, signal);
-    if (!isObject(data)) throw bad(path, 'data is not an object');
-    return {
-      active: objects(data['activeTargets'] ?? [], path),
-      dropped: objects(data['droppedTargets'] ?? [], path),
-      droppedCounts: isObject(data['droppedTargetCounts']) ? data['droppedTargetCounts'] : {},
-    };
+    const data = await getJson(options.transport, agent, PATH, options.limits.maxJsonBytes, annotations, signal);
+    const parsed = answer.safeParse(data);
+    if (!parsed.success) throw bad(PATH, z.prettifyError(parsed.error));
+    return parsed.data;
   });
 
-  const droppedTargetCounts = Object.create(null) as Record<string, number>;
+  const droppedCounts = Object.create(null) as Record<string, number>;
   for (const { value } of answers) {
-    for (const [pool, count] of Object.entries(value.droppedCounts)) {
-      if (typeof count === 'number') droppedTargetCounts[pool] = (droppedTargetCounts[pool] ?? 0) + count;
+    for (const [pool, count] of Object.entries(value.droppedTargetCounts ?? {})) {
+      droppedCounts[pool] = (droppedCounts[pool] ?? 0) + count;
     }
   }
   return {
-    activeTargets: answers.flatMap(({ value }) => value.active),
-    droppedTargets: answers.flatMap(({ value }) => value.dropped),
-    droppedTargetCounts,
+    active: answers.flatMap(({ value }) => value.activeTargets.map(activeTarget)),
+    dropped: answers.flatMap(({ value }): readonly DroppedTarget[] => value.droppedTargets),
+    droppedCounts,
     annotations,
   };
+}
+
+function activeTarget(target: Answer['activeTargets'][number]): ActiveTarget {
+  const { lastScrape, lastScrapeDuration, scrapeInterval, scrapeTimeout, ...rest } = target;
+  return {
+    ...rest,
+    lastScrapeMs: lastScrape,
+    lastScrapeDurationMs: lastScrapeDuration * 1000,
+    scrapeIntervalMs: scrapeInterval,
+    scrapeTimeoutMs: scrapeTimeout,
+  };
+}
+
+/** Go's zero time stands for "never"; so does what is no time at all. */
+function scrapeTimeMs(text: string): number | undefined {
+  const timeMs = Date.parse(text);
+  return timeMs > 0 ? timeMs : undefined;
 }

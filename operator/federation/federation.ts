@@ -1,3 +1,4 @@
+import type { TargetsSnapshot } from '../../lib/api/index.ts';
 import type { Clock } from '../../lib/env/index.ts';
 import type { Kernels } from '../../lib/kernels/index.ts';
 import { createWireCodec, type HttpTransport, nodeTransport } from '../../lib/remote/index.ts';
@@ -5,7 +6,7 @@ import type { Queryable } from '../../lib/storage/index.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { AgentsDirectory } from './directory.ts';
 import { FederatedQuerier } from './federated-querier.ts';
-import { federatedTargets, type FederatedTargets, type TargetsRequest } from './federated-targets.ts';
+import { federatedTargets } from './federated-targets.ts';
 import { FEDERATION_LIMITS, type FederationLimits } from './limits.ts';
 
 export interface FederationOptions {
@@ -30,7 +31,8 @@ export interface Federation {
    * `federation/too-large`.
    */
   queryable(options?: PartialResponse): Queryable;
-  targets(options?: PartialResponse & TargetsRequest & { readonly signal?: AbortSignal }): Promise<FederatedTargets>;
+  /** Active and dropped targets of all agents; a missing node as in a selection. */
+  targets(options?: PartialResponse & { readonly signal?: AbortSignal }): Promise<TargetsSnapshot>;
   close(): void;
 }
 
@@ -49,8 +51,8 @@ export function createFederation(options: FederationOptions): Federation {
       const shared = { directory, clock, limits, partialResponse, transport, codec, budget };
       return { querier: (minTimeMs, maxTimeMs) => new FederatedQuerier(shared, minTimeMs, maxTimeMs) };
     },
-    targets({ partialResponse = partialResponseDefault, signal, ...request } = {}) {
-      return federatedTargets({ directory, clock, limits, partialResponse, transport, signal }, request);
+    targets({ partialResponse = partialResponseDefault, signal } = {}) {
+      return federatedTargets({ directory, clock, limits, partialResponse, transport, signal });
     },
     close() {
       transport.close();

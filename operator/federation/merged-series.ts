@@ -32,11 +32,12 @@ export async function* mergeSeries(
   });
   let batch: Series[] = [];
   for (let first = heap.first; first !== undefined; first = heap.first) {
-    const parts = [{ node: first.node, series: first.series[first.index]! }];
-    const { labels } = parts[0]!.series;
-    heap.advance();
-    for (let next = heap.first; next?.series[next.index]!.labels.equals(labels); next = heap.first) {
-      parts.push({ node: next.node, series: next.series[next.index]! });
+    const { labels } = first.series[first.index]!;
+    const parts: Part[] = [];
+    for (let next: Cursor | undefined = first; next !== undefined; next = heap.first) {
+      const series: RemoteSeries = next.series[next.index]!;
+      if (!series.labels.equals(labels)) break;
+      parts.push({ node: next.node, series });
       heap.advance();
     }
     batch.push(new MergedSeries(labels, parts, range));

@@ -54,7 +54,8 @@ export function startAgent(queryable: Queryable, targets: object = {}): Promise<
       context.body = { status: 'success', data: (await answer).values, warnings: (await answer).annotations.warnings };
     }
   });
-  return listen(app.callback());
+  const handle = app.callback();
+  return listen((request, response) => void handle(request, response));
 }
 
 /** An agent that answers everything as it is told. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { systemClock } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { Labels, Matcher, SampleColumns } from '../../../lib/model/index.ts';
@@ -59,11 +59,11 @@ async function answerOf(
 ) {
   const querier = queryable.querier(minTimeMs, maxTimeMs);
   const set = await querier.select(true, { startMs: minTimeMs, endMs: maxTimeMs }, matchers);
-  const series = (await collectSeries(set)).map(({ labels, read }, i, all) => {
+  const series = (await collectSeries(set)).map((one) => {
     const columns = new SampleColumns();
-    read.call(all[i], columns);
+    one.read(columns);
     const { timestamps, values, length } = columns;
-    return [labels.toString(), Array.from({ length }, (_, k) => [timestamps[k]!, values[k]!])] as const;
+    return [one.labels.toString(), Array.from({ length }, (_, k) => [timestamps[k]!, values[k]!])] as const;
   });
   querier.close();
   return { series, warnings: set.annotations.warnings };
@@ -258,22 +258,49 @@ describe('federation', () => {
   });
 
   it('lists the targets of all agents', async () => {
-    const targets = (pool: string) => ({
-      activeTargets: [{ pool }],
-      droppedTargets: [],
-      droppedTargetCounts: { p: 2 },
+    const active = (instance: string, lastScrape: string) => ({
+      discoveredLabels: { __address__: instance },
+      labels: { instance },
+      scrapePool: 'pool',
+      scrapeUrl: `http://${instance}/metrics`,
+      globalUrl: `http://${instance}/metrics`,
+      lastError: '',
+      lastScrape,
+      lastScrapeDuration: 0.25,
+      health: 'up',
+      scrapeInterval: '1m30s',
+      scrapeTimeout: '10s',
+    });
+    const targets = (...activeTargets: object[]) => ({
+      activeTargets,
+      droppedTargets: [{ discoveredLabels: { a: 'b' }, scrapePool: 'pool' }],
+      droppedTargetCounts: { pool: 2 },
     });
     const agents = {
-      'node-a': await startAgent(memoryQueryable([]), targets('a')),
-      'node-b': await startAgent(memoryQueryable([]), targets('b')),
+      'node-a': await startAgent(memoryQueryable([]), targets(active('a:1', '2026-01-02T03:04:05.678901234Z'))),
+      'node-b': await startAgent(memoryQueryable([]), targets(active('b:1', '0001-01-01T00:00:00Z'))),
       'node-c': await startBrokenAgent((_, response) => response.writeHead(503).end('replaying')),
+      'node-d': await startAgent(memoryQueryable([]), targets({ ...active('d:1', ''), scrapeInterval: 'soon' })),
     };
     await federate(agents, {}, async (_, federation) => {
-      const { activeTargets, droppedTargetCounts, annotations } = await federation.targets({ state: 'active' });
-      assert.deepEqual(activeTargets, [{ pool: 'a' }, { pool: 'b' }]);
-      assert.deepEqual({ ...droppedTargetCounts }, { p: 4 });
-      assert.deepEqual(annotations.warnings, ['node "node-c": /api/v1/targets: HTTP status 503: replaying']);
-      assert.equal(agents['node-a'].requests[0], 'GET /api/v1/targets?state=active');
+      const snapshot = await federation.targets();
+      assert.deepEqual(
+        snapshot.active.map(({ labels, lastScrapeMs, lastScrapeDurationMs, scrapeIntervalMs }) => [
+          labels.toString(),
+          lastScrapeMs,
+          lastScrapeDurationMs,
+          scrapeIntervalMs,
+        ]),
+        [
+          ['{instance="a:1"}', Date.UTC(2026, 0, 2, 3, 4, 5, 678), 250, 90_000],
+          ['{instance="b:1"}', undefined, 250, 90_000],
+        ],
+      );
+      assert.equal(snapshot.dropped.length, 2);
+      assert.deepEqual({ ...snapshot.droppedCounts }, { pool: 4 });
+      const [replaying, malformed] = snapshot.annotations!.warnings;
+      assert.equal(replaying, 'node "node-c": /api/v1/targets: HTTP status 503: replaying');
+      assert.match(malformed!, /^node "node-d": not a valid duration string: "soon"/);
     });
   });
 

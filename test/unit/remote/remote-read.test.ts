@@ -57,7 +57,8 @@ async function serve(
 ): Promise<void> {
   const app = new Koa();
   app.use(remoteRead({ queryable: memoryQueryable([]), codec, logger: createLogger('silent'), ...options }));
-  const server = http.createServer(app.callback()).listen(0, '127.0.0.1');
+  const handle = app.callback();
+  const server = http.createServer((request, response) => void handle(request, response)).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   try {
     await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/read`);
