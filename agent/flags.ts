@@ -1,12 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ObjectName } from '../lib/kube/index.ts';
-import { errorMessage, parseDuration } from '../lib/model/index.ts';
-
-export interface ListenAddress {
-  /** undefined: all addresses, IPv4 and IPv6. */
-  readonly host: string | undefined;
-  readonly port: number;
-}
+import { errorMessage, formatDuration, parseDuration } from '../lib/model/index.ts';
 
 /** The command line, checked. Durations are ms. */
 export interface AgentFlags {
@@ -14,7 +8,8 @@ export interface AgentFlags {
   readonly configFile: string | undefined;
   readonly configSecret: Required<ObjectName> | undefined;
   readonly dataDir: string;
-  readonly listenAddress: ListenAddress;
+  /** `HOST:PORT` or `:PORT`. */
+  readonly listenAddress: string;
   readonly externalUrl: string | undefined;
   readonly enableLifecycle: boolean;
   readonly nodeName: string | undefined;
@@ -23,6 +18,25 @@ export interface AgentFlags {
   readonly queryMaxSamples: number;
   readonly queryLookbackDeltaMs: number;
   readonly logLevel: string;
+}
+
+/** As `/api/v1/status/flags` shows them: name → value in the flag's own notation. */
+export function flagValues(flags: AgentFlags): Record<string, string> {
+  const secret = flags.configSecret;
+  return {
+    'config.file': flags.configFile ?? '',
+    'kube.config-secret': secret === undefined ? '' : `${secret.namespace}/${secret.name}`,
+    kubeconfig: flags.kubeconfig ?? '',
+    'log.level': flags.logLevel,
+    'node-name': flags.nodeName ?? '',
+    'query.lookback-delta': formatDuration(flags.queryLookbackDeltaMs),
+    'query.max-samples': String(flags.queryMaxSamples),
+    'query.timeout': formatDuration(flags.queryTimeoutMs),
+    'storage.tsdb.path': flags.dataDir,
+    'web.enable-lifecycle': String(flags.enableLifecycle),
+    'web.external-url': flags.externalUrl ?? '',
+    'web.listen-address': flags.listenAddress,
+  };
 }
 
 /**
@@ -47,7 +61,7 @@ export function parseFlags(
     configFile: configSecret === undefined ? (configFile ?? 'prometheus.yml') : undefined,
     configSecret,
     dataDir: flags['storage.tsdb.path'] as string,
-    listenAddress: flags['web.listenAddress'] as ListenAddress,
+    listenAddress: flags['web.listenAddress'] as string,
     externalUrl: flags['web.externalUrl'] as string | undefined,
     enableLifecycle: flags['web.enableLifecycle'] as boolean,
     nodeName: (flags['nodeName'] as string | undefined) ?? (env['NODE_NAME'] || undefined),
@@ -69,11 +83,7 @@ function agentCommand(version: string): Command {
     .option('--kubeconfig <path>', 'kubeconfig of the API server (default: the service account of the pod)')
     .option('--node-name <name>', 'the node to discover pods on (default: $NODE_NAME)')
     .option('--storage.tsdb.path <path>', 'data directory', 'data/')
-    .addOption(
-      new Option('--web.listen-address <address>', 'address to serve HTTP on')
-        .argParser(parseListenAddress)
-        .default({ host: '0.0.0.0', port: 9090 } satisfies ListenAddress, '"0.0.0.0:9090"'),
-    )
+    .option('--web.listen-address <address>', 'address to serve HTTP on', '0.0.0.0:9090')
     .option('--web.external-url <url>', 'the URL under which the agent is reached from outside', parseUrl)
     .option('--web.enable-lifecycle', 'serve /-/reload (on by default, unlike in Prometheus)', true)
     .option('--no-web.enable-lifecycle', 'do not')
@@ -118,13 +128,4 @@ function parseName(text: string): Required<ObjectName> {
   const match = /^([a-z0-9.-]+)\/([a-z0-9.-]+)$/.exec(text);
   if (match === null) throw new InvalidArgumentError('not NAMESPACE/NAME');
   return { namespace: match[1]!, name: match[2]! };
-}
-
-/** `:9090`, `127.0.0.1:9090`, `[::1]:9090`, `host:9090`. */
-function parseListenAddress(text: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new InvalidArgumentError('not HOST:PORT');
-  const host = match[1] ?? match[2]!;
-  return { host: host === '' ? undefined : host, port };
 }

@@ -2,9 +2,4 @@
 export const LIMITS = {
   /** The configuration after decompression; a Secret holds 1 MiB of gzip, which could be a bomb. */
   configBytes: 64 << 20,
-  httpConnections: 512,
-  headersTimeoutMs: 10_000,
-  requestTimeoutMs: 30_000,
-  /** What a request under way gets when the agent stops. */
-  closeGraceMs: 2_000,
 } as const;

@@ -9,9 +9,6 @@ import { SharedReflectors } from './shared-reflectors.ts';
 /** Changes that come together (a rollout, a first list) are passed on as one. */
 const DEBOUNCE_MS = 100;
 
-/** Per job name, everything discovered for it. */
-export type TargetGroups = ReadonlyMap<string, readonly TargetGroup[]>;
-
 export interface DiscoveryOptions {
   /** The node whose pods are discovered; undefined where there is no Kubernetes. */
   readonly nodeName: string | undefined;
@@ -20,8 +17,8 @@ export interface DiscoveryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Gets all jobs whenever something changed. */
-  readonly onGroups: (groups: TargetGroups) => void;
+  /** Gets all groups of a job: of each when a configuration is applied, later of those that changed. */
+  readonly onGroups: (jobName: string, groups: readonly TargetGroup[]) => void;
 }
 
 /** Runs the service discovery of all jobs and passes on what they find. */
@@ -29,7 +26,7 @@ export class DiscoveryManager {
   readonly #options: DiscoveryOptions;
   #jobs = new Map<string, readonly Provider[]>();
   /** What was last passed on; a job keeps it until all its providers know their targets. */
-  #groups: TargetGroups = new Map();
+  #groups = new Map<string, readonly TargetGroup[]>();
   #client: KubeClient | undefined;
   #reflectors: SharedReflectors | undefined;
   #pending: Timer | undefined;
@@ -58,7 +55,7 @@ export class DiscoveryManager {
   async apply(configs: readonly ScrapeConfig[]): Promise<void> {
     const previous = this.#jobs;
     this.#jobs = new Map(configs.map((config) => [config.job_name, this.#providersOf(config)]));
-    this.#flush();
+    this.#flush(true);
     for (const providers of previous.values()) for (const provider of providers) await provider.stop();
   }
 
@@ -103,14 +100,23 @@ export class DiscoveryManager {
     this.#pending ??= this.#options.clock.setTimer(() => this.#flush(), DEBOUNCE_MS);
   };
 
-  #flush(): void {
+  #flush(all = false): void {
     this.#pending?.cancel();
     this.#pending = undefined;
-    const groups = new Map<string, readonly TargetGroup[]>();
-    for (const [job, providers] of this.#jobs) groups.set(job, collect(providers) ?? this.#groups.get(job) ?? []);
-    this.#groups = groups;
-    this.#options.onGroups(groups);
+    const previous = this.#groups;
+    this.#groups = new Map();
+    for (const [job, providers] of this.#jobs) {
+      const known = previous.get(job) ?? [];
+      const groups = collect(providers) ?? known;
+      this.#groups.set(job, groups);
+      if (all || !sameGroups(groups, known)) this.#options.onGroups(job, groups);
+    }
   }
+}
+
+/** Groups are immutable, and those of unchanged pods are not built again. */
+function sameGroups(a: readonly TargetGroup[], b: readonly TargetGroup[]): boolean {
+  return a.length === b.length && a.every((group, i) => group === b[i]);
 }
 
 /** undefined as long as one provider does not know its targets. Sources are made unique within the job. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { DiscoveryManager, type TargetGroups } from '../../../agent/discovery/index.ts';
-import { parseConfig, type ScrapeConfig } from '../../../lib/config/index.ts';
+import { DiscoveryManager } from '../../../agent/discovery/index.ts';
+import { parseConfig, type ScrapeConfig, type TargetGroup } from '../../../lib/config/index.ts';
 import { createLogger, seededRandom, systemClock } from '../../../lib/env/index.ts';
 import { createKubeClient, type KubeClient } from '../../../lib/kube/index.ts';
 import { FakeApiServer, sendJson } from '../kube/fake-api-server.ts';
@@ -23,7 +23,7 @@ describe('discovery manager', () => {
   let server: FakeApiServer;
   let client: KubeClient;
   let manager: DiscoveryManager;
-  let groups: TargetGroups;
+  let groups: Map<string, readonly TargetGroup[]>;
   let calls: number;
   /** Open watches by resource. */
   let watches: Map<string, ServerResponse>;
@@ -57,8 +57,8 @@ describe('discovery manager', () => {
       clock: systemClock,
       random: seededRandom(1),
       logger: createLogger('silent'),
-      onGroups: (next) => {
-        groups = next;
+      onGroups: (job, next) => {
+        groups.set(job, next);
         calls++;
       },
     });

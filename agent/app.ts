@@ -1,0 +1,288 @@
+import { hostname } from 'node:os';
+import { basename } from 'node:path';
+import Koa from 'koa';
+import { type ApiDeps, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
+import { parseConfig, type PrometheusConfig, type Served, serializeConfig, unsupported } from '../lib/config/index.ts';
+import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
+import { createKernels } from '../lib/kernels/index.ts';
+import { createKubeClient, type KubeClient } from '../lib/kube/index.ts';
+import { assert, PromletError } from '../lib/model/index.ts';
+import { Engine } from '../lib/promql/index.ts';
+import { openTsdb, type Tsdb } from '../lib/tsdb/index.ts';
+import { ConfigLoader } from './config-loader.ts';
+import { type ConfigSource, FileConfigSource, SecretConfigSource } from './config-source.ts';
+import { Configuration } from './configuration.ts';
+import { DiscoveryManager } from './discovery/index.ts';
+import { type AgentFlags, flagValues } from './flags.ts';
+import { LastGoodConfig } from './last-good-config.ts';
+import { createMetrics } from './metrics.ts';
+import { ScrapeManager } from './scrape/index.ts';
+import { agentStatus } from './status.ts';
+import { apiTargets } from './targets.ts';
+
+export interface AgentOptions {
+  readonly flags: AgentFlags;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly files: FileSystem;
+  readonly logger: Logger;
+  /** For the service account; of it a configuration sees `CONFIG_VARIABLES` only. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A running agent. */
+export interface Agent {
+  readonly port: number;
+  /** @throws why the newest configuration is not in force; the old one stays */
+  reload(): Promise<void>;
+  /** Ends scrapes and queries, writes out what is buffered, closes the data directory. */
+  stop(): Promise<void>;
+}
+
+const SERVED: Served = {
+  mechanisms: ['static', 'kubernetes'],
+  kubernetesRoles: ['pod', 'endpoints', 'endpointslice'],
+  sections: ['global', 'runtime', 'scrape_configs'],
+};
+
+/** `$(NAME)` of these is expanded. Not of all variables: monitors of tenants end up in the configuration. */
+const CONFIG_VARIABLES = ['NODE_NAME', 'POD_NAME', 'POD_NAMESPACE', 'POD_IP'];
+
+/**
+ * Starts an agent. It listens before the log is replayed and is ready after; whether a configuration is there yet does
+ * not matter when it comes from a Secret.
+ * @throws PromletError when the address, the data directory or the configuration file cannot be used
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const starting = new StartingAgent(options);
+  try {
+    return await starting.run();
+  } catch (error) {
+    await starting.stop();
+    throw error;
+  }
+}
+
+class StartingAgent implements Agent {
+  readonly #options: AgentOptions;
+  readonly #startedAtMs: number;
+  /** What is running, in the order it was started; stopped in the opposite order. */
+  readonly #stops: (() => void | Promise<void>)[] = [];
+  readonly #configuration: Configuration;
+  readonly #discovery: DiscoveryManager;
+  #ready = false;
+  #config: PrometheusConfig | undefined;
+  #tsdb: Tsdb | undefined;
+  #scrape: ScrapeManager | undefined;
+  #client: Promise<KubeClient> | undefined;
+  #loader: ConfigLoader | undefined;
+  #source: ConfigSource | undefined;
+  #listening: Listening | undefined;
+  #metricsText: () => Promise<string> | string = () => '';
+
+  constructor(options: AgentOptions) {
+    const { clock, random, flags, logger } = options;
+    this.#options = options;
+    this.#startedAtMs = clock.now() - process.uptime() * 1000;
+    this.#discovery = new DiscoveryManager({
+      nodeName: flags.nodeName,
+      client: () => this.#kubeClient(),
+      clock,
+      random,
+      logger: logger.child({ component: 'discovery' }),
+      onGroups: (job, groups) => this.#scrape?.setTargetGroups(job, groups),
+    });
+    this.#configuration = new Configuration({
+      clock,
+      logger,
+      parse: (text) => this.#parse(text),
+      apply: (config) => this.#apply(config),
+    });
+  }
+
+  get port(): number {
+    return this.#listening!.port;
+  }
+
+  async run(): Promise<Agent> {
+    const { flags, logger, clock, files, version } = this.#options;
+    const listening = await listen(this.#httpApp(), flags.listenAddress);
+    this.#listening = listening;
+    this.#stops.push(() => listening.close());
+    const kernels = createKernels();
+    const tsdb = await openTsdb({
+      dir: flags.dataDir,
+      fileSystem: files,
+      clock,
+      logger: logger.child({ component: 'tsdb' }),
+      kernels,
+    });
+    this.#tsdb = tsdb;
+    this.#stops.push(() => tsdb.close());
+    const scrape = new ScrapeManager({
+      ...this.#options,
+      logger: logger.child({ component: 'scrape' }),
+      appendable: tsdb,
+      kernels,
+      offsetSeed: flags.nodeName ?? hostname(),
+      externalHost: externalHost(flags),
+    });
+    this.#scrape = scrape;
+    this.#stops.push(() => scrape.stop());
+    this.#stops.push(() => this.#discovery.stop());
+    const registry = createMetrics({
+      version,
+      tsdb,
+      configuration: this.#configuration,
+      startedAtMs: this.#startedAtMs,
+    });
+    this.#metricsText = () => registry.metrics();
+    const source = await this.#configSource();
+    this.#source = source;
+    const lastGood = flags.configSecret === undefined ? undefined : new LastGoodConfig(flags.dataDir, files);
+    const loader = new ConfigLoader({ source, configuration: this.#configuration, lastGood, logger });
+    this.#loader = loader;
+    this.#stops.push(() => loader.stop());
+    await loader.start();
+    this.#ready = true;
+    logger.info({ port: listening.port, node: flags.nodeName, dataDir: flags.dataDir }, 'ready');
+    return this;
+  }
+
+  async reload(): Promise<void> {
+    await this.#loader?.reload();
+  }
+
+  async stop(): Promise<void> {
+    this.#ready = false;
+    for (const stop of this.#stops.splice(0).reverse()) await stop();
+    (await this.#client?.catch(() => undefined))?.close();
+  }
+
+  /** Made once; a failure is not kept, so that a reload may try again. */
+  #kubeClient(): Promise<KubeClient> {
+    const { flags, files, clock, env, version } = this.#options;
+    this.#client ??= createKubeClient({
+      kubeconfig: flags.kubeconfig,
+      userAgent: `promlet-agent/${version}`,
+      env,
+      files,
+      clock,
+    }).catch((error: unknown) => {
+      this.#client = undefined;
+      throw error;
+    });
+    return this.#client;
+  }
+
+  async #configSource(): Promise<ConfigSource> {
+    const { flags, files, clock, random, logger } = this.#options;
+    const { configSecret, configFile } = flags;
+    if (configSecret === undefined) return new FileConfigSource(configFile!, files);
+    const client = await this.#kubeClient();
+    return new SecretConfigSource({ client, secret: configSecret, clock, random, logger });
+  }
+
+  async #parse(text: string): Promise<PrometheusConfig> {
+    const { env, flags } = this.#options;
+    const variables = CONFIG_VARIABLES.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]);
+    const environment = { ...Object.fromEntries(variables), ...(flags.nodeName && { NODE_NAME: flags.nodeName }) };
+    const config = await parseConfig(text, { environment });
+    const missing = unsupported(config, SERVED);
+    if (missing.length > 0) throw new PromletError('config/unsupported', missing.join('; '));
+    await this.#discovery.check(config.scrape_configs);
+    return config;
+  }
+
+  async #apply(config: PrometheusConfig): Promise<void> {
+    assert(this.#scrape !== undefined, 'agent: a configuration came before the scrape manager');
+    this.#config = config;
+    this.#scrape.applyConfig(config.scrape_configs);
+    await this.#discovery.apply(config.scrape_configs);
+  }
+
+  #httpApp(): Koa {
+    const { logger } = this.#options;
+    const app = new Koa();
+    app.on('error', (error: unknown) => logger.warn({ error: String(error) }, 'request failed'));
+    app.use(async (ctx, next) => {
+      if (ctx.path !== '/api/v1/status/agent' || ctx.method !== 'GET') return next();
+      ctx.body = { status: 'success', data: this.#status() };
+    });
+    app.use(createApi(this.#apiDeps()));
+    return app;
+  }
+
+  #status() {
+    const { flags, version } = this.#options;
+    return agentStatus({
+      node: flags.nodeName ?? '',
+      version,
+      configuration: this.#configuration.status,
+      sourceError: this.#source?.lastError,
+      discoveryErrors: this.#discovery.errors(),
+      targets: this.#scrape?.snapshot().activeTargets ?? [],
+    });
+  }
+
+  #apiDeps(): ApiDeps {
+    const { flags, clock, logger, version } = this.#options;
+    return {
+      // Only asked while ready, when the database is open.
+      queryable: () => this.#tsdb!,
+      engine: new Engine({
+        clock,
+        timeoutMs: flags.queryTimeoutMs,
+        maxSamples: flags.queryMaxSamples,
+        lookbackDeltaMs: flags.queryLookbackDeltaMs,
+      }),
+      clock,
+      log: logger.child({ component: 'api' }),
+      ready: () => this.#ready,
+      build: {
+        version,
+        revision: '',
+        branch: '',
+        buildUser: '',
+        buildDate: '',
+        goVersion: `${basename(process.execPath)} ${process.version}`,
+      },
+      flags: flagValues(flags),
+      lifecycle: flags.enableLifecycle,
+      reload: () => this.reload(),
+      config: () => serializeConfig(this.#config ?? {}, { redact: true }),
+      targets: () => apiTargets(this.#scrape!.snapshot()),
+      metricsText: () => this.#metricsText(),
+      runtime: () => ({
+        startTimeMs: this.#startedAtMs,
+        reloadConfigSuccess: this.#configuration.status.lastError === undefined,
+        lastConfigTimeMs: this.#configuration.status.appliedAtMs ?? 0,
+        corruptionCount: this.#tsdb!.stats().replay.damage.length,
+        // The head is all there is: nothing is deleted yet.
+        storageRetention: '',
+      }),
+      tsdbStatus: (limit) => tsdbStatus(this.#tsdb!, limit),
+      limits: { queryTimeoutMs: flags.queryTimeoutMs },
+    };
+  }
+}
+
+/** What other hosts reach our node's loopback targets by. */
+function externalHost(flags: AgentFlags): string {
+  return flags.externalUrl === undefined ? hostname() : new URL(flags.externalUrl).hostname;
+}
+
+function tsdbStatus(tsdb: Tsdb, limit: number): TsdbStatus {
+  const stats = tsdb.stats();
+  return {
+    ...tsdb.cardinality(limit),
+    headStats: {
+      numSeries: stats.numSeries,
+      numLabelPairs: stats.numLabelPairs,
+      chunkCount: stats.numChunks,
+      minTime: stats.minTimeMs ?? 0,
+      maxTime: stats.maxTimeMs ?? 0,
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import type { Logger } from '../lib/env/index.ts';
+import { errorMessage } from '../lib/model/index.ts';
+import type { ConfigSource } from './config-source.ts';
+import type { Configuration } from './configuration.ts';
+import type { LastGoodConfig } from './last-good-config.ts';
+
+export interface ConfigLoaderOptions {
+  readonly source: ConfigSource;
+  readonly configuration: Configuration;
+  /** Kept for a source that may be away at the next start; undefined for a file. */
+  readonly lastGood: LastGoodConfig | undefined;
+  readonly logger: Logger;
+}
+
+/** Brings the configuration from its source into force, at start and whenever it changes. */
+export class ConfigLoader {
+  readonly #options: ConfigLoaderOptions;
+
+  constructor(options: ConfigLoaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A file must be good now; a source that is watched may come later, until then the last good configuration counts.
+   * @throws whatever is wrong with the file
+   */
+  async start(): Promise<void> {
+    const { source, lastGood } = this.#options;
+    if (lastGood === undefined) {
+      await this.reload();
+      return;
+    }
+    await this.#applyLastGood(lastGood);
+    source.start(() => void this.#follow());
+  }
+
+  /** Reads the source again. @throws why the newest configuration is not in force; the old one stays */
+  async reload(): Promise<void> {
+    const { source, configuration } = this.#options;
+    let text: string;
+    try {
+      text = await source.read();
+    } catch (error) {
+      configuration.reject(error);
+      throw error;
+    }
+    if (await configuration.replace(text, source.name)) this.#keep(text);
+  }
+
+  stop(): Promise<void> {
+    return this.#options.source.stop();
+  }
+
+  async #applyLastGood(lastGood: LastGoodConfig): Promise<void> {
+    const { configuration, logger } = this.#options;
+    try {
+      const text = lastGood.load();
+      if (text !== undefined) await configuration.replace(text, `last good copy ${lastGood.path}`);
+    } catch (error) {
+      logger.error({ path: lastGood.path, error: errorMessage(error) }, 'last good configuration not usable');
+    }
+  }
+
+  /** `reload` has recorded and logged what is wrong; the next change is the next try. */
+  async #follow(): Promise<void> {
+    await this.reload().catch(() => undefined);
+  }
+
+  /** That it cannot be kept must not stop it from being used. */
+  #keep(text: string): void {
+    const { lastGood, logger } = this.#options;
+    try {
+      lastGood?.save(text);
+    } catch (error) {
+      logger.error({ path: lastGood?.path, error: errorMessage(error) }, 'last good configuration not kept');
+    }
+  }
+}
