@@ -1,0 +1,10 @@
+export type { Connect } from './http-connection.ts';
+export { DEFAULT_LIMITS, type ScrapeLimits } from './limits.ts';
+export {
+  type ActiveTarget,
+  type DroppedTarget,
+  ScrapeManager,
+  type ScrapeManagerOptions,
+  type TargetsSnapshot,
+} from './scrape-manager.ts';
+export type { Target } from './target.ts';

@@ -1,0 +1,34 @@
+/** Limits of the scrape room (see RELIABILITY: limits). Those of `ScrapeLimits` can be set; 0 is "none". */
+export interface ScrapeLimits {
+  /** Body after decompression; `body_size_limit` goes first. */
+  readonly bodySizeBytes: number;
+  /** `sample_limit` goes first. */
+  readonly samplesPerScrape: number;
+  /** `target_limit` goes first. */
+  readonly targetsPerJob: number;
+}
+
+export const DEFAULT_LIMITS: ScrapeLimits = {
+  bodySizeBytes: 16 * 1024 * 1024,
+  samplesPerScrape: 50_000,
+  targetsPerJob: 2_000,
+};
+
+/** Status line and headers of an answer, bytes. */
+export const MAX_HEADER_BYTES = 16 * 1024;
+/** Longest line that announces a chunk, bytes. */
+export const MAX_CHUNK_LINE_BYTES = 256;
+/** Redirects followed, as Go's client does. */
+export const MAX_REDIRECTS = 10;
+/** Longest line of a page, bytes; the scan kernel's records hold 28 bits. */
+export const MAX_LINE_BYTES = 4 * 1024 * 1024;
+/** Labels of one exposed sample, before relabelling and `label_limit`. */
+export const MAX_LABELS = 10_000;
+/** Input quoted in a parse error, bytes. */
+export const MAX_QUOTED_BYTES = 160;
+/** The first scrape of a new target starts within this time, spread by its hash. */
+export const FIRST_SCRAPE_WINDOW_MS = 1_000;
+/** A scrape this close to its slot gets the slot's timestamp, which compresses better (Prometheus: 2 ms). */
+export const SLOT_TOLERANCE_MS = 2;
+/** One target's repeated complaints about rejected samples are logged this often. */
+export const REJECTION_LOG_INTERVAL_MS = 10 * 60_000;

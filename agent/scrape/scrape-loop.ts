@@ -1,0 +1,375 @@
+import type { ScrapeConfig } from '../../lib/config/index.ts';
+import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
+import { errorMessage, LabelsBuilder, METRIC_NAME, PromletError, STALE_NAN } from '../../lib/model/index.ts';
+import { type Appendable, type Appender, AppendResult, type SeriesRef } from '../../lib/storage/index.ts';
+import type { ExpositionParser } from './exposition.ts';
+import { FIRST_SCRAPE_WINDOW_MS, REJECTION_LOG_INTERVAL_MS, type ScrapeLimits, SLOT_TOLERANCE_MS } from './limits.ts';
+import type { PageBuffer } from './page-buffer.ts';
+import { storedLabels } from './sample-labels.ts';
+import type { ScanScratch } from './scan-scratch.ts';
+import { type PageSink, ScrapeCache } from './scrape-cache.ts';
+import { Scraper, type ScraperContext } from './scraper.ts';
+import { scrapeOffsetMs, type Target } from './target.ts';
+
+export interface LoopContext {
+  readonly appendable: Appendable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: ScrapeLimits;
+  readonly scratch: ScanScratch;
+  readonly scraper: ScraperContext;
+  readonly offsetSeed: string;
+}
+
+export interface TargetState {
+  readonly health: 'unknown' | 'up' | 'down';
+  readonly lastError: string;
+  /** Start of the last scrape, ms since the epoch; undefined before the first. */
+  readonly lastScrapeMs: number | undefined;
+  readonly lastScrapeDurationMs: number;
+}
+
+/** In the order of `#report`. */
+const REPORT_METRICS = [
+  'up',
+  'scrape_duration_seconds',
+  'scrape_samples_scraped',
+  'scrape_samples_post_metric_relabeling',
+  'scrape_series_added',
+] as const;
+
+/** Scrapes one target, again and again (Prometheus `scrapeLoop`). */
+export class ScrapeLoop {
+  readonly target: Target;
+  readonly #context: LoopContext;
+  readonly #logger: Logger;
+  readonly #cache: ScrapeCache;
+  readonly #offsetMs: number;
+  #config: ScrapeConfig;
+  #scraper: Scraper;
+  /** Set by `reconfigure`, taken over before the next scrape. */
+  #nextConfig: ScrapeConfig | undefined;
+  #state: TargetState = { health: 'unknown', lastError: '', lastScrapeMs: undefined, lastScrapeDurationMs: 0 };
+  #timer: Timer | undefined;
+  #stopped = false;
+  #reportRefs: SeriesRef[] = [];
+  #lastRejectionLogMs = -Infinity;
+  /** Set while the target may not be scraped at all (target_limit). */
+  forcedError: PromletError | undefined = undefined;
+
+  constructor(target: Target, config: ScrapeConfig, context: LoopContext) {
+    this.target = target;
+    this.#config = config;
+    this.#context = context;
+    this.#logger = context.logger.child({ target: target.url.href });
+    this.#cache = new ScrapeCache(context.scratch);
+    this.#offsetMs = scrapeOffsetMs(target, context.offsetSeed);
+    this.#scraper = new Scraper(context.scraper, target, config);
+  }
+
+  get state(): TargetState {
+    return this.#state;
+  }
+
+  /** The first scrape comes at once, spread a little over all targets; the next at the target's own offset. */
+  start(): void {
+    const windowMs = Math.min(this.target.intervalMs, FIRST_SCRAPE_WINDOW_MS);
+    const { clock } = this.#context;
+    this.#schedule(clock.now() + (this.#offsetMs % windowMs));
+  }
+
+  reconfigure(config: ScrapeConfig): void {
+    this.#nextConfig = config;
+  }
+
+  /**
+   * Ends scraping. The series get stale markers at the time the next scrape would have been, written two intervals
+   * later: a target that came back by then has newer samples, and storage refuses the markers.
+   */
+  stop(): void {
+    this.#end();
+    const { clock } = this.#context;
+    const { intervalMs } = this.target;
+    if (this.#state.lastScrapeMs === undefined) {
+      this.#cache.close();
+      return;
+    }
+    const staleMs = this.#nextSlotMs();
+    this.#timer = clock.setTimer(
+      () => {
+        this.#writeEndOfRun(staleMs).catch((error: unknown) => {
+          this.#logger.warn({ error: errorMessage(error) }, 'stale markers of a removed target were not written');
+        });
+      },
+      staleMs - clock.now() + intervalMs + intervalMs / 10,
+    );
+  }
+
+  /** Ends scraping without stale markers: the whole agent shuts down and will go on where it was. */
+  abandon(): void {
+    this.#end();
+    this.#cache.close();
+  }
+
+  #end(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#scraper.close();
+  }
+
+  #schedule(slotMs: number): void {
+    const { clock } = this.#context;
+    this.#timer = clock.setTimer(
+      () => {
+        this.#run(slotMs).catch((error: unknown) => {
+          this.#logger.error({ error: errorMessage(error) }, 'scrape commit failed');
+        });
+      },
+      Math.max(0, slotMs - clock.now()),
+    );
+  }
+
+  /** The first time after now that is the target's offset into an interval; timers may fire a little early. */
+  #nextSlotMs(): number {
+    const { intervalMs } = this.target;
+    const sinceOffsetMs = this.#context.clock.now() + SLOT_TOLERANCE_MS - this.#offsetMs;
+    return (Math.floor(sinceOffsetMs / intervalMs) + 1) * intervalMs + this.#offsetMs;
+  }
+
+  async #run(slotMs: number): Promise<void> {
+    const { clock } = this.#context;
+    const nowMs = clock.now();
+    const toleranceMs = Math.min(SLOT_TOLERANCE_MS, this.target.intervalMs / 100);
+    try {
+      this.#takeNextConfig();
+      await this.#scrapeOnce(Math.abs(nowMs - slotMs) <= toleranceMs ? slotMs : nowMs);
+    } finally {
+      if (!this.#stopped) this.#schedule(this.#nextSlotMs());
+    }
+  }
+
+  #takeNextConfig(): void {
+    const next = this.#nextConfig;
+    if (next === undefined) return;
+    this.#nextConfig = undefined;
+    if (labelsKey(next) !== labelsKey(this.#config)) this.#cache.outdate();
+    this.#config = next;
+    this.#scraper.close();
+    this.#scraper = new Scraper(this.#context.scraper, this.target, next);
+  }
+
+  async #scrapeOnce(timestampMs: number): Promise<void> {
+    const { clock } = this.#context;
+    const startedMs = clock.monotonicMs();
+    let page: PageBuffer | undefined;
+    let failure: Error | undefined = this.forcedError;
+    if (failure === undefined) {
+      try {
+        page = await this.#scraper.scrape();
+      } catch (error) {
+        if (!(error instanceof PromletError)) throw error;
+        failure = error;
+      }
+    }
+    if (this.#stopped) {
+      page?.release();
+      return;
+    }
+    let appender = this.#context.appendable.appender();
+    let stale: SeriesRef[];
+    const reading = new PageReading(this.target, this.#config, this.#context.limits, timestampMs);
+    // Without its line feed the page of a failed or empty scrape is empty: all series are gone.
+    if (page === undefined || page.length === 1) {
+      stale = this.#cache.reject();
+    } else {
+      try {
+        appender = reading.read(this.#cache, page, this.#context, appender);
+        stale = this.#cache.accept();
+      } catch (error) {
+        appender.rollback();
+        if (!(error instanceof PromletError)) throw error;
+        failure = error;
+        appender = this.#context.appendable.appender();
+        stale = this.#cache.reject();
+      }
+    }
+    page?.release();
+    for (const ref of stale) appender.append(ref, timestampMs, STALE_NAN);
+    const durationMs = clock.monotonicMs() - startedMs;
+    const { scraped, kept, added } = reading.counts;
+    this.#state = {
+      health: failure === undefined ? 'up' : 'down',
+      lastError: failure?.message ?? reading.warning,
+      lastScrapeMs: timestampMs,
+      lastScrapeDurationMs: durationMs,
+    };
+    this.#report(appender, timestampMs, [failure === undefined ? 1 : 0, durationMs / 1000, scraped, kept, added]);
+    this.#logRejections(reading);
+    await appender.commit();
+  }
+
+  #report(appender: Appender, timestampMs: number, values: readonly number[]): void {
+    values.forEach((value, i) => {
+      let ref = this.#reportRefs[i];
+      if (ref !== undefined && appender.append(ref, timestampMs, value) !== AppendResult.unknownRef) return;
+      try {
+        ref = appender.series(new LabelsBuilder(this.target.labels).set(METRIC_NAME, REPORT_METRICS[i]!).labels());
+      } catch (error) {
+        if (!isSeriesLimit(error)) throw error;
+        this.#logger.warn({ error: errorMessage(error) }, 'appending scrape report failed');
+        return;
+      }
+      this.#reportRefs[i] = ref;
+      appender.append(ref, timestampMs, value);
+    });
+  }
+
+  async #writeEndOfRun(staleMs: number): Promise<void> {
+    const appender = this.#context.appendable.appender();
+    const refs = [...this.#cache.reject(), ...this.#reportRefs.filter((ref) => ref !== undefined)];
+    for (const ref of refs) appender.append(ref, staleMs, STALE_NAN);
+    this.#cache.close();
+    await appender.commit();
+  }
+
+  #logRejections(reading: PageReading): void {
+    const { outOfOrder, duplicates, outOfBounds, refused } = reading;
+    if (outOfOrder + duplicates + outOfBounds + refused === 0) return;
+    const nowMs = this.#context.clock.monotonicMs();
+    if (nowMs - this.#lastRejectionLogMs < REJECTION_LOG_INTERVAL_MS) return;
+    this.#lastRejectionLogMs = nowMs;
+    this.#logger.warn({ outOfOrder, duplicates, outOfBounds, refused }, 'samples of a scrape were dropped');
+  }
+}
+
+/** One page on its way into storage. */
+class PageReading implements PageSink {
+  readonly #target: Target;
+  readonly #config: ScrapeConfig;
+  readonly #limit: number;
+  readonly #timestampMs: number;
+  #appender!: Appender;
+  #scratch!: ScanScratch;
+  #timestamped = 0;
+  counts = { scraped: 0, kept: 0, added: 0, duplicates: 0 };
+  outOfOrder = 0;
+  duplicates = 0;
+  outOfBounds = 0;
+  /** New series that storage did not take. */
+  refused = 0;
+
+  constructor(target: Target, config: ScrapeConfig, limits: ScrapeLimits, timestampMs: number) {
+    this.#target = target;
+    this.#config = config;
+    this.#limit = config.sample_limit || limits.samplesPerScrape;
+    this.#timestampMs = timestampMs;
+  }
+
+  /** What an answer that counts as up should still say. */
+  get warning(): string {
+    return this.refused === 0 ? '' : `${this.refused} new series refused: the limit of series is reached`;
+  }
+
+  /**
+   * Appends the page's samples.
+   * @returns the appender that holds them: another one when storage had forgotten series and all was read again
+   * @throws PromletError `scrape/parse`, `scrape/sample-limit`, `scrape/label-limit`, …; nothing may be committed then
+   */
+  read(cache: ScrapeCache, page: PageBuffer, context: LoopContext, appender: Appender): Appender {
+    const { scratch } = context;
+    this.#scratch = scratch;
+    for (let attempt = 0; ; attempt++) {
+      this.#appender = appender;
+      this.#timestamped = 0;
+      this.outOfOrder = this.outOfBounds = this.refused = 0;
+      try {
+        cache.read(
+          page.address,
+          page.length,
+          {
+            honorTimestamps: this.#config.honor_timestamps,
+            trackTimestampsStaleness: this.#config.track_timestamps_staleness,
+          },
+          this,
+        );
+      } finally {
+        this.counts = cache.counts;
+        this.duplicates = this.counts.duplicates;
+      }
+      if (this.#limit > 0 && this.counts.kept - this.counts.duplicates > this.#limit) {
+        throw new PromletError('scrape/sample-limit', 'sample limit exceeded');
+      }
+      const forgotten = this.#appendColumns();
+      if (forgotten.size === 0 || attempt > 0) return appender;
+      appender.rollback();
+      cache.forget(forgotten);
+      appender = context.appendable.appender();
+    }
+  }
+
+  resolve(parser: ExpositionParser): SeriesRef | undefined {
+    const labels = storedLabels(parser.labels(), this.#target.labels, this.#config);
+    if (labels === undefined) return 0;
+    if (this.#limit > 0 && this.#scratch.count + this.#timestamped >= this.#limit) return undefined;
+    try {
+      return this.#appender.series(labels);
+    } catch (error) {
+      if (!isSeriesLimit(error)) throw error;
+      this.refused++;
+      return undefined;
+    }
+  }
+
+  timestamped(ref: SeriesRef, timestampMs: number, value: number): void {
+    this.#timestamped++;
+    this.#count(this.#appender.append(ref, timestampMs, value));
+  }
+
+  /** @returns refs that storage no longer knows */
+  #appendColumns(): Set<SeriesRef> {
+    const forgotten = new Set<SeriesRef>();
+    const scratch = this.#scratch;
+    const { count, refColumn, valueColumn, results } = scratch;
+    if (this.#appender.appendColumns(refColumn, valueColumn, count, this.#timestampMs, results) === 0) return forgotten;
+    for (let i = 0; i < count; i++) {
+      if (results[i] === AppendResult.unknownRef) forgotten.add(refColumn[i]!);
+      else this.#count(results[i] as AppendResult);
+    }
+    return forgotten;
+  }
+
+  #count(result: AppendResult): void {
+    switch (result) {
+      case AppendResult.outOfOrder:
+        this.outOfOrder++;
+        break;
+      case AppendResult.duplicate:
+        this.duplicates++;
+        break;
+      case AppendResult.tooOld:
+      case AppendResult.tooFarAhead:
+        this.outOfBounds++;
+        break;
+      case AppendResult.ok:
+      case AppendResult.unknownRef:
+        break;
+    }
+  }
+}
+
+function isSeriesLimit(error: unknown): boolean {
+  return error instanceof PromletError && error.code === 'storage/series-limit';
+}
+
+/** Equal for configurations that store the same line under the same labels. */
+function labelsKey(config: ScrapeConfig): string {
+  return JSON.stringify([
+    config.honor_labels,
+    config.metric_relabel_configs,
+    config.metric_name_validation_scheme,
+    config.label_limit,
+    config.label_name_length_limit,
+    config.label_value_length_limit,
+  ]);
+}

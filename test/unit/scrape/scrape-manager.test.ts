@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { createLogger, systemClock, systemRandom } from '../../../lib/env/index.ts';
+import { createKernels } from '../../../lib/kernels/index.ts';
+import { ScrapeManager, type ScrapeManagerOptions } from '../../../agent/scrape/index.ts';
+import type { ScrapeConfig } from '../../../lib/config/index.ts';
+import { closeServers, MemoryStorage, scrapeConfig, serve, targetGroup, until } from './fixtures.ts';
+
+/** A target whose page is `pages[n]` in its n-th scrape, the last one for ever; undefined answers 500. */
+async function target(pages: readonly (string | undefined)[], contentType = 'text/plain; version=0.0.4') {
+  let scrapes = 0;
+  const address = await serve((_request, response) => {
+    const page = pages[Math.min(scrapes++, pages.length - 1)];
+    if (page === undefined) response.writeHead(500).end('broken');
+    else response.setHeader('Content-Type', contentType).end(page);
+  });
+  return { address, scrapes: () => scrapes };
+}
+
+describe('scrape manager', () => {
+  let storage: MemoryStorage;
+  let manager: ScrapeManager;
+
+  function start(
+    config: Partial<ScrapeConfig>,
+    addresses: readonly string[],
+    options: Partial<ScrapeManagerOptions> = {},
+  ) {
+    storage = new MemoryStorage();
+    manager = new ScrapeManager({
+      kernels: createKernels(),
+      appendable: storage,
+      clock: systemClock,
+      logger: createLogger('silent'),
+      random: systemRandom,
+      version: '0.0.0',
+      offsetSeed: 'test',
+      externalHost: 'node-a',
+      ...options,
+    });
+    manager.applyConfig([scrapeConfig(config)]);
+    manager.setTargetGroups('test', [targetGroup(addresses)]);
+    return addresses[0]!;
+  }
+
+  afterEach(async () => {
+    manager.stop();
+    await closeServers();
+  });
+
+  const scraped = (count: number) => until(() => storage.commits >= count);
+  const series = (name: string, instance: string, more = '') =>
+    `{__name__="${name}", instance="${instance}", job="test"${more}}`;
+
+  it('stores known, changed and new lines, and marks vanished series stale', async () => {
+    const { address } = await target(['a 1\nb 2\n', 'a 3\nnew 1\nb NaN\n', 'new 2\nb 4\n']);
+    start({}, [address]);
+    await scraped(4);
+    assert.deepEqual(storage.values(series('a', address)).slice(0, 3), [1, 3, 'stale']);
+    assert.deepEqual(storage.values(series('b', address)).slice(0, 4), [2, NaN, 4, 4]);
+    assert.deepEqual(storage.values(series('new', address)).slice(0, 3), [1, 2, 2]);
+    assert.deepEqual(storage.values(series('up', address)).slice(0, 4), [1, 1, 1, 1]);
+    assert.deepEqual(storage.values(series('scrape_samples_scraped', address)).slice(0, 4), [2, 3, 2, 2]);
+    assert.deepEqual(storage.values(series('scrape_series_added', address)).slice(0, 4), [2, 1, 0, 0]);
+  });
+
+  it('gives a failed scrape up 0, its error, and stale markers once', async () => {
+    const { address } = await target(['a 1\n', undefined, undefined, 'a 2\n']);
+    start({}, [address]);
+    await scraped(2);
+    const [active] = manager.snapshot().activeTargets;
+    assert.equal(active!.health, 'down');
+    assert.equal(active!.lastError, 'server returned HTTP status 500 Internal Server Error');
+    await scraped(4);
+    assert.deepEqual(storage.values(series('a', address)).slice(0, 3), [1, 'stale', 2]);
+    assert.deepEqual(storage.values(series('up', address)).slice(0, 4), [1, 0, 0, 1]);
+  });
+
+  it('names line and reason of a malformed page, and leaves other targets alone', async () => {
+    const bad = await target(['a 1\n', 'a 1\nb{x="1" 2\n']);
+    const good = await target(['a 1\n']);
+    start({}, [bad.address, good.address]);
+    await until(() => manager.snapshot().activeTargets.some(({ health }) => health === 'down'));
+    const byAddress = new Map(manager.snapshot().activeTargets.map((t) => [t.labels.get('instance'), t]));
+    assert.equal(
+      byAddress.get(bad.address)!.lastError,
+      'line 2: expected label name, got "2" ("INVALID") while parsing: "b{x=\\"1\\" 2"',
+    );
+    assert.equal(byAddress.get(good.address)!.health, 'up');
+    assert.deepEqual(storage.values(series('a', bad.address)).slice(0, 2), [1, 'stale']);
+  });
+
+  it('marks the series of a removed target stale, its report included', async () => {
+    const { address } = await target(['a 1\n']);
+    start({}, [address]);
+    await scraped(1);
+    manager.setTargetGroups('test', []);
+    assert.deepEqual(manager.snapshot().activeTargets, []);
+    await until(() => storage.values(series('a', address)).at(-1) === 'stale');
+    assert.equal(storage.values(series('up', address)).at(-1), 'stale');
+  });
+
+  it('writes no stale markers when the agent stops', async () => {
+    const { address } = await target(['a 1\n']);
+    start({}, [address]);
+    await scraped(1);
+    manager.stop();
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    assert.ok(!storage.values(series('a', address)).includes('stale'));
+  });
+
+  it('scrapes a new target at once, whatever its interval', async () => {
+    const { address } = await target(['a 1\n']);
+    start({ scrape_interval: 3_600_000, scrape_timeout: 10_000 }, [address]);
+    await scraped(1);
+    assert.deepEqual(storage.values(series('a', address)), [1]);
+  });
+
+  it('keeps the loop of an unchanged target across a reload, and stales what relabelling renames', async () => {
+    const { address, scrapes } = await target(['a 1\nb 1\n']);
+    start({}, [address]);
+    await scraped(2);
+    const before = scrapes();
+    manager.applyConfig([
+      scrapeConfig({ metric_relabel_configs: [{ source_labels: ['__name__'], regex: 'a', action: 'drop' }] }),
+    ]);
+    await until(() => scrapes() > before + 2);
+    const values = storage.values(series('a', address));
+    assert.equal(values.at(-1), 'stale');
+    assert.ok(!storage.values(series('b', address)).includes('stale'));
+    assert.equal(storage.values(series('scrape_samples_post_metric_relabeling', address)).at(-1), 1);
+  });
+
+  it('honours timestamps: stored as given, no stale marker', async () => {
+    const now = Date.now() - 5000;
+    const { address } = await target([`a 1 ${now}\nb 1\n`, 'b 2\n']);
+    start({}, [address]);
+    await scraped(3);
+    assert.deepEqual(storage.samples.get(series('a', address)), [[now, 1]]);
+  });
+
+  it('moves exposed labels out of the way of target labels, or honours them', async () => {
+    const { address } = await target(['a{job="own",x="1"} 1\n']);
+    start({}, [address]);
+    await scraped(1);
+    const moved = `{__name__="a", exported_job="own", instance="${address}", job="test", x="1"}`;
+    assert.deepEqual(storage.values(moved).slice(0, 1), [1]);
+    manager.stop();
+    start({ honor_labels: true }, [address]);
+    await scraped(1);
+    assert.deepEqual(storage.values(`{__name__="a", instance="${address}", job="own", x="1"}`).slice(0, 1), [1]);
+  });
+
+  const limits: readonly (readonly [Partial<ScrapeConfig>, RegExp])[] = [
+    [{ sample_limit: 2 }, /^sample limit exceeded$/],
+    [{ body_size_limit: 10 }, /^body size limit exceeded$/],
+    [{ label_limit: 3 }, /^label_limit exceeded \(metric: a, number of labels: 4, limit: 3\)$/],
+    [{ label_name_length_limit: 7 }, /^label_name_length_limit exceeded/],
+    [{ label_value_length_limit: 5 }, /^label_value_length_limit exceeded/],
+  ];
+  for (const [config, error] of limits) {
+    it(`fails the scrape at ${Object.keys(config)[0]}`, async () => {
+      const { address } = await target(['a{l="1"} 1\na{l="2"} 1\na{l="3"} 1\n']);
+      start(config, [address]);
+      await scraped(1);
+      assert.match(manager.snapshot().activeTargets[0]!.lastError, error);
+      assert.deepEqual(storage.values(series('up', address)).slice(0, 1), [0]);
+      assert.deepEqual(storage.values(series('a', address, ', l="1"')), []);
+    });
+  }
+
+  it('fails every target of a job above target_limit', async () => {
+    const one = await target(['a 1\n']);
+    const two = await target(['a 1\n']);
+    start({ target_limit: 1 }, [one.address, two.address]);
+    await scraped(2);
+    for (const { lastError } of manager.snapshot().activeTargets) {
+      assert.equal(lastError, 'target_limit exceeded (number of targets: 2, limit: 1)');
+    }
+  });
+
+  it('goes on with known series when storage refuses new ones, and says so', async () => {
+    const { address } = await target(['a 1\n', 'a 2\nb 1\n']);
+    start({}, [address]);
+    await scraped(1);
+    storage.seriesLimit = 0;
+    await scraped(2);
+    await until(() => manager.snapshot().activeTargets[0]!.lastError !== '');
+    const [active] = manager.snapshot().activeTargets;
+    assert.equal(active!.health, 'up');
+    assert.match(active!.lastError, /^1 new series refused/);
+    assert.equal(storage.values(series('a', address)).at(-1), 2);
+  });
+
+  it('finds its series again when storage has forgotten them', async () => {
+    const { address } = await target(['a 1\nb 2\n']);
+    start({}, [address]);
+    await scraped(1);
+    for (const ref of [1, 2, 3, 4, 5, 6, 7]) storage.forgotten.add(ref);
+    await scraped(2);
+    assert.deepEqual(storage.values(series('a', address)).slice(0, 2), [1, 1]);
+    assert.deepEqual(storage.values(series('up', address)).slice(0, 2), [1, 1]);
+  });
+
+  it('counts a repeated line as a duplicate and stores the first', async () => {
+    const { address } = await target(['a 1\nb 1\na 2\n']);
+    start({}, [address]);
+    await scraped(3);
+    assert.ok(storage.values(series('a', address)).every((value) => value === 1));
+    assert.equal(storage.values(series('scrape_samples_scraped', address)).at(-1), 3);
+  });
+
+  it('shows targets as the HTTP API does', async () => {
+    const { address } = await target(['a 1\n']);
+    start({ params: { module: ['x'] }, scrape_interval: 60_000, scrape_timeout: 10_000 }, [address]);
+    await scraped(1);
+    const { activeTargets, droppedTargets } = manager.snapshot();
+    const [active] = activeTargets;
+    assert.equal(active!.scrapeUrl, `http://${address}/metrics?module=x`);
+    assert.equal(active!.globalUrl, `http://node-a:${address.split(':')[1]}/metrics?module=x`);
+    assert.equal(active!.scrapePool, 'test');
+    assert.deepEqual([active!.scrapeInterval, active!.scrapeTimeout, active!.health], ['1m', '10s', 'up']);
+    assert.equal(active!.discoveredLabels.get('__param_module'), 'x');
+    assert.deepEqual({ ...active!.labels.toJSON() }, { instance: address, job: 'test' });
+    assert.deepEqual(droppedTargets, []);
+    manager.applyConfig([
+      scrapeConfig({ relabel_configs: [{ source_labels: ['__address__'], regex: '.*', action: 'drop' }] }),
+    ]);
+    assert.deepEqual(manager.snapshot().activeTargets, []);
+    assert.equal(manager.snapshot().droppedTargets[0]!.discoveredLabels.get('__address__'), address);
+    assert.deepEqual({ ...manager.snapshot().droppedTargetCounts }, { test: 1 });
+  });
+});
