@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { errorMessage, parseDuration } from '../../lib/model/index.ts';
+import { errorMessage, formatDuration, parseDuration } from '../../lib/model/index.ts';
 
 export interface OperatorFlags {
   /** URL of an API server that asks for no credentials. */
@@ -17,7 +17,8 @@ export interface OperatorFlags {
   readonly serviceDiscoveryRole: 'endpoints' | 'endpointslice';
   readonly leaderElect: boolean;
   readonly queryTimeoutMs: number;
-  readonly listen: { readonly host: string; readonly port: number };
+  /** `HOST:PORT` or `:PORT`. */
+  readonly listenAddress: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -38,12 +39,13 @@ export function parseFlags(argv: readonly string[]): OperatorFlags {
     ...(values['scrapeTimeout'] === undefined ? {} : { scrapeTimeoutMs: values['scrapeTimeout'] as number }),
     externalLabels: Object.fromEntries(values['externalLabel'] as [string, string][]),
     queryTimeoutMs: values['query.timeout'] as number,
-    listen: values['web.listenAddress'] as OperatorFlags['listen'],
+    listenAddress: values['web.listenAddress'] as string,
   };
 }
 
 function command(): Command {
   return new Command('promlet-operator')
+    .allowExcessArguments(false)
     .description('Turns ServiceMonitors and PodMonitors into the configuration of the agents; answers for all of them.')
     .option('--apiserver <url>', 'API server without credentials (kubectl proxy); default: kubeconfig or in-cluster')
     .option('--kubeconfig <file>', 'kubeconfig; default: the service account of the pod')
@@ -73,10 +75,27 @@ function command(): Command {
     )
     .option('--no-leader-elect', 'write without holding the Lease; for a single replica')
     .addOption(parsed('--query.timeout <duration>', 'longest federated query', duration, 30_000, '30s'))
-    .addOption(
-      parsed('--web.listen-address <address>', 'address to listen on', address, { host: '', port: 9090 }, ':9090'),
-    )
+    .option('--web.listen-address <address>', 'address to listen on', ':9090')
     .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'));
+}
+
+/** Flag → value as text, for the status page. */
+export function flagValues(flags: OperatorFlags): Record<string, string> {
+  const { namespace, name } = flags.agentConfigSecret;
+  return {
+    'agent-config-secret': `${namespace}/${name}`,
+    'agent-selector': flags.agentSelector,
+    apiserver: flags.apiserver ?? '',
+    'deny-namespaces': flags.denyNamespaces.join(','),
+    kubeconfig: flags.kubeconfig ?? '',
+    'leader-elect': String(flags.leaderElect),
+    'log-level': flags.logLevel,
+    namespaces: flags.namespaces.join(','),
+    'query.timeout': formatDuration(flags.queryTimeoutMs),
+    'scrape-interval': formatDuration(flags.scrapeIntervalMs),
+    'service-discovery-role': flags.serviceDiscoveryRole,
+    'web.listen-address': flags.listenAddress,
+  };
 }
 
 /** An option with a value of its own type; `shown` is its default as the help prints it. */
@@ -112,12 +131,4 @@ function pair(text: string, previous: readonly [string, string][]): [string, str
   const equals = text.indexOf('=');
   if (equals <= 0) throw new InvalidArgumentError('want NAME=VALUE');
   return [...previous, [text.slice(0, equals), text.slice(equals + 1)]];
-}
-
-/** `:9090`, `127.0.0.1:9090`, `[::1]:9090`. */
-function address(text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) throw new InvalidArgumentError('want HOST:PORT');
-  return { host: match[1] ?? match[2] ?? '', port };
 }

@@ -1,19 +1,15 @@
-import type { Server } from 'node:http';
 import { hostname } from 'node:os';
+import { listen } from '../../lib/api/index.ts';
 import type { Clock, Logger } from '../../lib/env/index.ts';
-import { createKubeClient, EventRecorder, type KubeClient, LeaderElector } from '../../lib/kube/index.ts';
-import { ConfigRenderer, Publisher } from '../publish/index.ts';
-import { StatusWriter } from '../status/index.ts';
-import { Controller } from './controller.ts';
-import { CredentialStore } from './credential-store.ts';
+import { createKubeClient } from '../../lib/kube/index.ts';
 import type { OperatorFlags } from './flags.ts';
-import { createRoutes, listen, portOf } from './http.ts';
 import { OperatorMetrics } from './metrics.ts';
-import { MonitorWatch } from './monitor-watch.ts';
-import { MonitorResolver } from './resolver.ts';
+import { createQuerySide } from './query-side.ts';
+import { createWritingSide } from './writing-side.ts';
 
 export interface OperatorOptions {
   readonly flags: OperatorFlags;
+  readonly version: string;
   readonly logger: Logger;
   readonly clock: Clock;
   /** Ours among the replicas; default: host name and pid. */
@@ -28,100 +24,29 @@ export interface Operator {
 
 /**
  * Starts all parts: the API first, so that health is answered while the API server is away.
- * @throws PromletError `kube/bad-config`; Error when the address is taken
+ * @throws PromletError `kube/bad-config`, `api/bad-address`, `api/listen`
  */
 export async function startOperator(options: OperatorOptions): Promise<Operator> {
-  const { flags, logger } = options;
-  const client = await createKubeClient({ server: flags.apiserver, kubeconfig: flags.kubeconfig });
-  const metrics = new OperatorMetrics();
-  const writing = createWritingSide(options, client, metrics);
-  const server = await listen(
-    createRoutes(metrics, () => writing.isReady()),
-    flags.listen,
-  );
+  const { flags, logger, version, identity = `${hostname()}_${process.pid}` } = options;
+  const client = await createKubeClient({
+    server: flags.apiserver,
+    kubeconfig: flags.kubeconfig,
+    userAgent: `promlet-operator/${version}`,
+  });
+  const parts = { ...options, identity, client, metrics: new OperatorMetrics() };
+  const writing = createWritingSide(parts);
+  const queries = createQuerySide(parts, () => writing.isReady() && queries.isReady());
+  const listening = await listen(queries.app, flags.listenAddress);
+  queries.start();
   writing.start();
-  logger.info({ port: portOf(server), apiServer: client.server }, 'operator started');
+  logger.info({ port: listening.port, apiServer: client.server }, 'operator started');
   return {
-    port: portOf(server),
+    port: listening.port,
     async stop() {
       await writing.stop();
-      await closeServer(server);
+      await listening.close();
+      await queries.stop();
       client.close();
     },
   };
-}
-
-interface WritingSide {
-  isReady(): boolean;
-  start(): void;
-  stop(): Promise<void>;
-}
-
-/** From monitors to the config Secret and the statuses. */
-function createWritingSide(options: OperatorOptions, client: KubeClient, metrics: OperatorMetrics): WritingSide {
-  const { flags, logger, clock } = options;
-  const { agentConfigSecret: secret } = flags;
-  const identity = options.identity ?? `${hostname()}_${process.pid}`;
-
-  const events = new EventRecorder({
-    client,
-    reportingController: 'promlet.dev/operator',
-    reportingInstance: identity,
-    logger,
-    clock,
-  });
-  const status = new StatusWriter({ client, events, logger, clock });
-  const watch = new MonitorWatch({
-    client,
-    logger,
-    metrics,
-    namespaces: flags.namespaces,
-    denyNamespaces: flags.denyNamespaces,
-    onChange: () => controller.trigger(),
-    onDelete: (resource, key) => status.forget(resource, key),
-  });
-  const elector = new LeaderElector({
-    client,
-    namespace: secret.namespace,
-    // The Lease stands for the right to write the Secret, and is named after it.
-    name: secret.name,
-    identity,
-    logger,
-    clock,
-    onStartedLeading: () => controller.trigger(),
-  });
-  const credentials = new CredentialStore(client);
-  const renderer = new ConfigRenderer(flags);
-  const controller = new Controller({
-    watch,
-    resolver: new MonitorResolver(flags, credentials, renderer),
-    credentials,
-    renderer,
-    publisher: new Publisher({ client, secret, logger }),
-    status,
-    isLeader: () => !flags.leaderElect || elector.isLeader,
-    metrics,
-    logger,
-    clock,
-  });
-  return {
-    isReady: () => watch.isComplete,
-    start() {
-      watch.start();
-      if (flags.leaderElect) elector.start();
-      // Kinds whose CRD is missing never report a change.
-      controller.trigger();
-    },
-    async stop() {
-      await controller.stop();
-      await Promise.all([watch.stop(), flags.leaderElect ? elector.stop() : undefined]);
-    },
-  };
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.close((error) => (error === undefined ? resolve() : reject(error)));
-    server.closeAllConnections();
-  });
 }

@@ -27,7 +27,7 @@ describe('the operator', () => {
   async function startOne(identity = 'one'): Promise<Operator> {
     const flags = parseFlags([`--apiserver=${api.url}`, '--web.listen-address=127.0.0.1:0']);
     const logger = createLogger('silent');
-    const operator = await startOperator({ flags, logger, clock: systemClock, identity });
+    const operator = await startOperator({ flags, version: 'test', logger, clock: systemClock, identity });
     operators.push(operator);
     return operator;
   }

@@ -6,7 +6,7 @@ describe('the command line of the operator', () => {
     const flags = parseFlags([]);
     assert.equal(flags.scrapeIntervalMs, 30_000);
     assert.equal(flags.leaderElect, true);
-    assert.deepEqual(flags.listen, { host: '', port: 9090 });
+    assert.equal(flags.listenAddress, ':9090');
     assert.deepEqual(flags.agentConfigSecret, { namespace: 'promlet', name: 'promlet-agent-config' });
     assert.deepEqual([flags.namespaces, flags.denyNamespaces, flags.externalLabels], [[], [], {}]);
   });
@@ -32,7 +32,7 @@ describe('the command line of the operator', () => {
     assert.deepEqual(flags.externalLabels, { cluster: 'eu', zone: 'a=b' });
     assert.equal(flags.serviceDiscoveryRole, 'endpointslice');
     assert.equal(flags.leaderElect, false);
-    assert.deepEqual(flags.listen, { host: '::1', port: 80 });
+    assert.equal(flags.listenAddress, '[::1]:80');
     assert.equal(flags.logLevel, 'debug');
   });
 });

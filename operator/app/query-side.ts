@@ -1,0 +1,93 @@
+import { basename } from 'node:path';
+import Koa from 'koa';
+import { type ApiDeps, createApi } from '../../lib/api/index.ts';
+import type { Clock, Logger } from '../../lib/env/index.ts';
+import { createKernels } from '../../lib/kernels/index.ts';
+import { type KubeClient, type KubeObject, NODES, PODS, Reflector } from '../../lib/kube/index.ts';
+import { Engine } from '../../lib/promql/index.ts';
+import { type AgentPod, createFederation, kubernetesDirectory } from '../federation/index.ts';
+import { flagValues, type OperatorFlags } from './flags.ts';
+import type { OperatorMetrics } from './metrics.ts';
+
+export interface QuerySideOptions {
+  readonly flags: OperatorFlags;
+  readonly version: string;
+  readonly client: KubeClient;
+  readonly metrics: OperatorMetrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** The agents of the cluster as one Prometheus. */
+export interface QuerySide {
+  readonly app: Koa;
+  /** Whether the agents are known. */
+  isReady(): boolean;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** @param isReady of the whole program: before that, queries are answered with 503 */
+export function createQuerySide(options: QuerySideOptions, isReady: () => boolean): QuerySide {
+  const { client, flags, logger, clock, metrics } = options;
+  const pods = new Reflector<AgentPod>({
+    client,
+    resource: PODS,
+    namespace: flags.agentConfigSecret.namespace,
+    labelSelector: flags.agentSelector,
+    logger,
+    metrics,
+    clock,
+  });
+  const nodes = new Reflector<KubeObject>({ client, resource: NODES, logger, metrics, clock, transform: nameOnly });
+  const directory = kubernetesDirectory(pods, nodes);
+  const federation = createFederation({ directory, kernels: createKernels(), clock, partialResponseDefault: true });
+
+  const deps: ApiDeps = {
+    queryable: ({ partialResponse }) => federation.queryable({ partialResponse }),
+    targets: ({ partialResponse }) => federation.targets({ partialResponse }),
+    engine: new Engine({ clock, timeoutMs: flags.queryTimeoutMs }),
+    limits: { queryTimeoutMs: flags.queryTimeoutMs },
+    clock,
+    log: logger.child({ component: 'api' }),
+    ready: isReady,
+    build: {
+      version: options.version,
+      revision: '',
+      branch: '',
+      buildUser: '',
+      buildDate: '',
+      goVersion: `${basename(process.execPath)} ${process.version}`,
+    },
+    flags: flagValues(flags),
+    lifecycle: false,
+    metricsText: () => metrics.registry.metrics(),
+  };
+  const app = new Koa();
+  app.on('error', (error: unknown) => logger.warn({ error: String(error) }, 'request failed'));
+  app.use(async (context, next) => {
+    // prometheus-operator's path of health.
+    if (context.path === '/healthz') context.body = '{"status":"up"}';
+    else await next();
+  });
+  app.use(createApi(deps));
+
+  return {
+    app,
+    isReady: () => pods.hasSynced && nodes.hasSynced,
+    start() {
+      pods.start();
+      nodes.start();
+    },
+    async stop() {
+      await Promise.all([pods.stop(), nodes.stop()]);
+      directory.close();
+      federation.close();
+    },
+  };
+}
+
+/** Which nodes exist is all that is asked. */
+function nameOnly({ metadata: { name = '', resourceVersion = '' } }: KubeObject): KubeObject {
+  return { metadata: { name, resourceVersion } };
+}
