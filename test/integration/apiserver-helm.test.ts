@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { type ApiServer, startApiServer } from '../sandbox/apiserver/index.ts';
 import { needPeer } from '../tools/peers.ts';
@@ -135,6 +136,23 @@ describe('real helm against the sandbox API server', function () {
     assert.equal(server.get('v1', 'Service', 'one'), undefined);
     assert.deepEqual(server.list('v1', 'Secret'), []);
     assert.equal(server.list('apiextensions.k8s.io/v1', 'CustomResourceDefinition').length, 1, 'helm leaves CRDs');
+  });
+
+  it("installs, upgrades and uninstalls the project's own chart", async () => {
+    const chart = fileURLToPath(new URL('../../charts/promlet', import.meta.url));
+    await helm('install', 'promlet', chart, '--namespace', 'monitoring', '--create-namespace');
+    const names = (kind: string): string[] =>
+      server.list('apps/v1', kind, { namespace: 'monitoring' }).map((object) => object.metadata.name);
+    assert.deepEqual([names('Deployment'), names('DaemonSet')], [['promlet-operator'], ['promlet-agent']]);
+    const definitions = server.list('apiextensions.k8s.io/v1', 'CustomResourceDefinition');
+    assert.ok(definitions.some((object) => object.metadata.name === 'servicemonitors.monitoring.coreos.com'));
+    const { resourceVersion } = server.get('apps/v1', 'DaemonSet', 'promlet-agent', 'monitoring')!.metadata;
+    await helm('upgrade', 'promlet', chart, '--namespace', 'monitoring');
+    const after = server.get('apps/v1', 'DaemonSet', 'promlet-agent', 'monitoring')!.metadata.resourceVersion;
+    assert.equal(after, resourceVersion, 'an upgrade without a change writes nothing');
+    await helm('uninstall', 'promlet', '--namespace', 'monitoring');
+    assert.deepEqual([names('Deployment'), names('DaemonSet')], [[], []]);
+    assert.deepEqual(server.list('v1', 'Service', { namespace: 'monitoring' }), []);
   });
 
   it('waits until a deployment is ready', async () => {

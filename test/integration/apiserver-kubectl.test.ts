@@ -222,7 +222,7 @@ describe('real kubectl against the sandbox API server', function () {
 
   it('applies on the server, twice, and reports the conflict of a second owner', async () => {
     const settings = (data: string): string =>
-      file(`{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: ${data}}`);
+      file(`apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: ${data}\n`);
     const first = ['apply', '--server-side', '--field-manager=first', '-f'];
     const second = ['apply', '--server-side', '--field-manager=second', '-f'];
     assert.equal(await kubectl(...first, settings('{a: "1", b: "2"}')), 'configmap/settings serverside-applied');

@@ -113,17 +113,17 @@ describe('the sandbox API server', () => {
       for (const [name, labels] of Object.entries({ a: { app: 'x' }, b: { app: 'y', tier: 'z' }, c: {} })) {
         server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels } });
       }
-      const cases: [selector: string, wanted: string[]][] = [
-        ['labelSelector=app=x', ['a']],
-        ['labelSelector=app!=x', ['b', 'c']],
-        ['labelSelector=app in (x,y)', ['a', 'b']],
-        ['labelSelector=app notin (x)', ['b', 'c']],
-        ['labelSelector=app,!tier', ['a']],
-        ['fieldSelector=metadata.name=b', ['b']],
-        ['fieldSelector=metadata.name!=b', ['a', 'c']],
+      const cases: [parameter: string, selector: string, wanted: string[]][] = [
+        ['labelSelector', 'app=x', ['a']],
+        ['labelSelector', 'app!=x', ['b', 'c']],
+        ['labelSelector', 'app in (x,y)', ['a', 'b']],
+        ['labelSelector', 'app notin (x)', ['b', 'c']],
+        ['labelSelector', 'app,!tier', ['a']],
+        ['fieldSelector', 'metadata.name=b', ['b']],
+        ['fieldSelector', 'metadata.name!=b', ['a', 'c']],
       ];
-      for (const [selector, wanted] of cases) {
-        const query = new URLSearchParams([selector.split(/=(.*)/).slice(0, 2) as [string, string]]);
+      for (const [parameter, selector, wanted] of cases) {
+        const query = new URLSearchParams([[parameter, selector]]).toString();
         const { body } = await send(server, 'GET', `${CONFIG_MAPS}?${query}`);
         assert.deepEqual(names(body.items), wanted, selector);
       }
