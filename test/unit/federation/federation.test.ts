@@ -115,6 +115,47 @@ describe('federation', () => {
     );
   });
 
+  it('takes the sample of the first node where two nodes have the same series and time', async () => {
+    const agents = {
+      'node-b': await startAgent(memoryQueryable([up('x', [1, 20], [2, 20], [4, 20])])),
+      'node-a': await startAgent(memoryQueryable([up('x', [2, 10], [3, 10])])),
+    };
+    await federate(agents, {}, async (queryable) => {
+      const { series } = await answerOf(queryable);
+      assert.deepEqual(series, [
+        [
+          '{__name__="up", node="x"}',
+          [
+            [1, 20],
+            [2, 10],
+            [3, 10],
+            [4, 20],
+          ],
+        ],
+      ]);
+    });
+  });
+
+  it('asks no more agents at a time than it may, and all of them', async () => {
+    let asked = 0;
+    let most = 0;
+    const slow = () =>
+      startBrokenAgent((_, response) => {
+        most = Math.max(most, ++asked);
+        setTimeout(() => {
+          asked--;
+          response.end('{"status":"success","data":["x"]}');
+        }, 20);
+      });
+    const agents = Object.fromEntries(
+      await Promise.all(Array.from({ length: 9 }, async (_, i) => [`n${i}`, await slow()])),
+    );
+    await federate(agents, { limits: { maxConcurrentAgents: 2 } }, async (queryable) => {
+      const { values, annotations } = await queryable.querier(0, 1).labelNames({}, []);
+      assert.deepEqual([values, annotations.warnings, most], [['x'], [], 2]);
+    });
+  });
+
   it('names a killed agent in a warning and gives the data of the others', async () => {
     const killed = await startAgent(memoryQueryable([]));
     const agents = { 'node-a': await startAgent(memoryQueryable([up('node-a', [1, 1])])), 'node-b': killed };

@@ -4,8 +4,9 @@ import http from 'node:http';
 import Koa from 'koa';
 import { createLogger, seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
-import { Labels, Matcher, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
+import { Annotations, Labels, Matcher, PromletError, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
 import { createWireCodec, nodeTransport, readRemote, remoteRead, type ReadQuery } from '../../../lib/remote/index.ts';
+import type { ChunkSeries, Queryable, RawChunk } from '../../../lib/storage/index.ts';
 import { memoryQueryable, type MemorySeries } from './memory-queryable.ts';
 
 const codec = createWireCodec(createKernels());
@@ -108,4 +109,164 @@ describe('remote read over HTTP', () => {
       });
     });
   }
+
+  it('answers several queries in one request, each with its own range', async () => {
+    const source = [series('a', [1, 2, 3]), series('b', [1, 2, 3])];
+    const queries = [rangeQuery('.+', 1, 2), rangeQuery('b', 2, 3), rangeQuery('none', 0, 9), rangeQuery('b', 3, 3)];
+    await serve({ queryable: memoryQueryable(source) }, async (url) => {
+      for (const [, types] of RESPONSE_TYPES) {
+        const answer = await readAll(url, types, queries);
+        assert.deepEqual(
+          answer.series.map(({ labels, queryIndex, samples }) => `${queryIndex} ${labels} ${samples.length}`),
+          ['0 {__name__="a"} 2', '0 {__name__="b"} 2', '1 {__name__="b"} 2', '3 {__name__="b"} 1'],
+        );
+      }
+    });
+  });
+
+  it('sends stored chunks as they are, and merges those that overlap', async () => {
+    const chunkOf = (timestamps: readonly number[]): RawChunk => {
+      const columns = new SampleColumns();
+      for (const timestampMs of timestamps) columns.push(timestampMs, timestampMs);
+      let chunk: RawChunk | undefined;
+      codec.encodeXor(columns, (minTimeMs, maxTimeMs, data) => {
+        chunk = { minTimeMs, maxTimeMs, encoding: 'xor', bytes: data.slice() };
+      });
+      return chunk!;
+    };
+    const stored: ChunkSeries = {
+      labels: Labels.of({ __name__: 'a' }),
+      chunks: () => [chunkOf([1, 3, 5]), chunkOf([2, 3, 6, 9])],
+      read: () => assert.fail('the chunks are there'),
+    };
+    const empty: ChunkSeries = { ...stored, labels: Labels.of({ __name__: 'b' }), chunks: () => [] };
+    const queryable: Queryable = {
+      querier: () => ({
+        ...memoryQueryable([]).querier(0, 0),
+        select: async () => ({
+          batches: (async function* () {
+            yield [stored, empty];
+          })(),
+          annotations: new Annotations(),
+        }),
+      }),
+    };
+    await serve({ queryable }, async (url) => {
+      const answer = await readAll(url, [1], [rangeQuery('a', 2, 6)]);
+      assert.deepEqual(
+        answer.series.map((one) => [one.labels, one.samples.map((sample) => sample.split(' ')[0])]),
+        [['{__name__="a"}', ['2', '3', '5', '6']]],
+      );
+    });
+  });
+
+  it('adds external labels, and matches them', async () => {
+    const own = { labels: Labels.of({ __name__: 'b', cluster: 'own' }), samples: [[1, 1]] as const };
+    const options = {
+      queryable: memoryQueryable([series('a', [1]), own]),
+      externalLabels: () => Labels.of({ cluster: 'c1' }),
+    };
+    const cases: [matchers: Matcher[], found: string[]][] = [
+      [[new Matcher('=', 'cluster', 'c1')], ['{__name__="a", cluster="c1"}']],
+      [[new Matcher('=~', 'cluster', 'c1|x')], ['{__name__="a", cluster="c1"}']],
+      [[new Matcher('!=', 'cluster', 'c1')], ['{__name__="b", cluster="own"}']],
+      [[new Matcher('=', 'cluster', '')], []],
+      [[new Matcher('=~', '__name__', '.+')], ['{__name__="a", cluster="c1"}', '{__name__="b", cluster="own"}']],
+    ];
+    await serve(options, async (url) => {
+      for (const [matchers, found] of cases) {
+        const answer = await readAll(url, [1], [{ startMs: 0, endMs: 9, matchers, hints: undefined }]);
+        assert.deepEqual(
+          answer.series.map(({ labels }) => labels),
+          found,
+          matchers.join(),
+        );
+      }
+    });
+  });
+
+  it('sends the warnings of the storage along', async () => {
+    await serve({ queryable: memoryQueryable([series('a', [1])], ['block 7 is damaged']) }, async (url) => {
+      for (const [, types] of RESPONSE_TYPES) {
+        assert.deepEqual((await readAll(url, types)).warnings, ['block 7 is damaged']);
+      }
+    });
+  });
+
+  it('breaks the connection off when the storage fails in the middle', async () => {
+    const queryable = memoryQueryable(randomSeries(3, 200));
+    const failing: Queryable = {
+      querier: (minTimeMs, maxTimeMs) => {
+        const querier = queryable.querier(minTimeMs, maxTimeMs);
+        return {
+          ...querier,
+          async select(sorted, hints, matchers) {
+            const set = await querier.select(sorted, hints, matchers);
+            const batches = (async function* () {
+              yield* set.batches;
+              throw new PromletError('tsdb/corrupt-chunk', 'a chunk is damaged');
+            })();
+            return { ...set, batches };
+          },
+        };
+      },
+    };
+    await serve({ queryable: failing }, async (url) => {
+      await assert.rejects(readAll(url, [1]), { message: 'aborted' });
+      await assert.rejects(readAll(url, [0]), { code: 'remote/http-status', message: /500: a chunk is damaged/ });
+    });
+  });
+
+  it('stops encoding and closes the querier when the client is gone', async () => {
+    let batchCount = 0;
+    const closed = Promise.withResolvers<void>();
+    const long = series(
+      'a',
+      Array.from({ length: 5_000 }, (_, i) => i * 60_000 + (i % 7)),
+    );
+    const endless: Queryable = {
+      querier: () => ({
+        ...memoryQueryable([]).querier(0, 0),
+        async select() {
+          const batches = (async function* () {
+            for (;;) {
+              const labels = Labels.of({ __name__: 'a', i: String(batchCount++).padStart(9, '0') });
+              yield [{ labels, read: (into: SampleColumns) => long.samples.forEach((s) => into.push(...s)) }];
+            }
+          })();
+          return { batches, annotations: new Annotations() };
+        },
+        close: () => closed.resolve(),
+      }),
+    };
+    await serve({ queryable: endless }, async (url) => {
+      const request = { queries: [EVERYTHING], acceptedResponseTypes: [1] };
+      const answer = await readRemote({ transport, codec }, url, request, new AbortController().signal);
+      for await (const _ of answer.batches) break;
+      await closed.promise;
+      // The buffers of both sockets hold a few MB of these series of about 10 kB, an unread answer no more.
+      assert.ok(batchCount < 5_000, `${batchCount} series were encoded`);
+    });
+  });
+
+  it('answers what it is asked wrongly with a status, and passes on what is not its own', async () => {
+    await serve({}, async (url) => {
+      const ask = async (method: string, body: string | null, path = '') => {
+        const response = await fetch(url + path, { method, body });
+        return [response.status, await response.text()];
+      };
+      assert.deepEqual(await ask('GET', null), [405, 'Method Not Allowed']);
+      assert.deepEqual(await ask('POST', 'hello'), [400, 'read request: 5 bytes that are not valid snappy\n']);
+      assert.equal((await ask('POST', 'x'.repeat(2 << 20)))[0], 413);
+      assert.deepEqual(await ask('POST', 'hello', '/other'), [404, 'Not Found']);
+    });
+  });
 });
+
+function series(name: string, timestamps: readonly number[]): MemorySeries {
+  return { labels: Labels.of({ __name__: name }), samples: timestamps.map((timestampMs) => [timestampMs, 1]) };
+}
+
+function rangeQuery(pattern: string, startMs: number, endMs: number): ReadQuery {
+  return { startMs, endMs, matchers: [new Matcher('=~', '__name__', pattern)], hints: undefined };
+}
