@@ -190,10 +190,9 @@ export function decodeXorTwin(bytes: Uint8Array): { times: number[]; values: num
       if (i === 1) {
         delta = uvarint();
       } else if (bit()) {
-        let size = 0;
-        if (!bit()) size = 14;
-        else if (!bit()) size = 17;
-        else if (!bit()) size = 20;
+        let ones = 1;
+        while (ones < 4 && bit()) ones++;
+        const size = [0, 14, 17, 20, 0][ones]!;
         if (size === 0) {
           const top = take(32) | 0;
           delta += top * TWO_32 + take(32);

@@ -2,6 +2,8 @@ import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { MAX_RECORD_BYTES } from '../limits.ts';
 import {
+  FLAG_SNAPPY,
+  FLAG_ZSTD,
   FRAGMENT_FIRST,
   FRAGMENT_FULL,
   FRAGMENT_HEADER_BYTES,
@@ -12,6 +14,7 @@ import {
 } from './format.ts';
 import type { Scratch } from './scratch.ts';
 
+const KNOWN_BITS = FRAGMENT_TYPE_MASK | FLAG_SNAPPY | FLAG_ZSTD;
 /** Pages read at a time. */
 const WINDOW_PAGES = 32;
 
@@ -170,7 +173,8 @@ function faultOf(kernels: Kernels, page: number, at: number, pageLength: number)
   const length = (u8[start + 1]! << 8) | u8[start + 2]!;
   if (at + FRAGMENT_HEADER_BYTES + length > PAGE_BYTES) return 'a fragment longer than its page';
   if (at + FRAGMENT_HEADER_BYTES + length > pageLength) return 'cut';
-  if (type < FRAGMENT_FULL || type > FRAGMENT_LAST) return 'an unknown fragment type';
+  if (type < FRAGMENT_FULL || type > FRAGMENT_LAST || (u8[start]! & ~KNOWN_BITS) !== 0)
+    return 'an unknown fragment type';
   const stored = (u8[start + 3]! << 24) | (u8[start + 4]! << 16) | (u8[start + 5]! << 8) | u8[start + 6]!;
   return kernels.wasm.crc32c(0, start + FRAGMENT_HEADER_BYTES, length) === stored ? undefined : 'a wrong checksum';
 }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
-import { compress, uncompress } from 'snappyjs';
+import { createRequire } from 'node:module';
 import { seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
+
+// The package has no types.
+const { compress, uncompress } = createRequire(import.meta.url)('snappyjs') as Record<
+  'compress' | 'uncompress',
+  (bytes: Uint8Array) => Uint8Array
+>;
 
 describe('kernels: snappy, against snappyjs', () => {
   const { arena, wasm } = createKernels();

@@ -1,0 +1,106 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, createLogger, type FileSystem, nodeFileSystem, type Timer } from '../../../lib/env/index.ts';
+import { createKernels } from '../../../lib/kernels/index.ts';
+import { isStaleNaN, Labels, type Matcher, Matcher as LabelMatcher, SampleColumns } from '../../../lib/model/index.ts';
+import { collectSeries } from '../../../lib/storage/index.ts';
+import { openTsdb, type Tsdb, type TsdbOptions } from '../../../lib/tsdb/index.ts';
+
+export const START_MS = 1_700_000_000_000;
+
+/** A clock that stands still; timers fire by hand. */
+export class TestClock implements Clock {
+  nowMs = START_MS + 86_400_000;
+  timers: (() => void)[] = [];
+  now(): number {
+    return this.nowMs;
+  }
+  monotonicMs(): number {
+    return 0;
+  }
+  setTimer(callback: () => void): Timer {
+    this.timers.push(callback);
+    return {
+      cancel: () => {
+        this.timers = this.timers.filter((timer) => timer !== callback);
+      },
+    };
+  }
+  fire(): void {
+    const due = this.timers;
+    this.timers = [];
+    for (const callback of due) callback();
+  }
+}
+
+/** A directory that is gone after the test. */
+export function temporaryDirectory(after: (cleanUp: () => void) => void): string {
+  const dir = mkdtempSync(join(tmpdir(), 'promlet-tsdb-'));
+  after(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** What a crash leaves: a copy of the files as they are now, without asking the database. */
+export function crashCopy(dir: string, to: string): void {
+  cpSync(dir, to, { recursive: true });
+  rmSync(join(to, 'lock'), { force: true });
+}
+
+export function open(dir: string, options: Partial<TsdbOptions> = {}): Promise<Tsdb> {
+  return openTsdb({
+    dir,
+    fileSystem: nodeFileSystem,
+    clock: new TestClock(),
+    logger: createLogger('silent'),
+    kernels: createKernels(),
+    ...options,
+  });
+}
+
+/** Appends rows of `[labels, timestamp, value]` in one commit. @returns the results */
+export async function write(db: Tsdb, rows: readonly (readonly [string, number, number])[]): Promise<number[]> {
+  const appender = db.appender();
+  const results = rows.map(([series, time, value]) => appender.append(appender.series(parse(series)), time, value));
+  await appender.commit();
+  return results;
+}
+
+/** `name a=1 b=2` */
+export function parse(text: string): Labels {
+  const [name = '', ...rest] = text.split(' ');
+  return Labels.of([['__name__', name], ...rest.map((pair) => pair.split('=') as [string, string])]);
+}
+
+export type Dump = Record<string, [time: number, value: string][]>;
+
+/** All samples by series. */
+export async function dump(
+  db: Tsdb,
+  matchers: readonly Matcher[] = [new LabelMatcher('=~', '__name__', '.*')],
+  minMs = -1e15,
+  maxMs = 1e15,
+): Promise<Dump> {
+  const querier = db.querier(minMs, maxMs);
+  const out: Dump = {};
+  const columns = new SampleColumns();
+  for (const series of await collectSeries(await querier.select(true, { startMs: minMs, endMs: maxMs }, matchers))) {
+    columns.clear();
+    series.read(columns);
+    out[series.labels.toString()] = Array.from(columns.timestamps.subarray(0, columns.length), (time, i) => [
+      time,
+      textOf(columns.values[i]!),
+    ]);
+  }
+  querier.close();
+  return out;
+}
+
+export function textOf(value: number): string {
+  return isStaleNaN(value) ? 'stale' : Object.is(value, -0) ? '-0' : String(value);
+}
+
+/** A file system some of whose calls are replaced. */
+export function faulty(faults: Partial<FileSystem>): FileSystem {
+  return { ...nodeFileSystem, ...faults };
+}
