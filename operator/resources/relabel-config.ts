@@ -2,9 +2,28 @@ import { z } from 'zod';
 import { text, textList } from './scalars.ts';
 
 const ACTIONS = [
-  ...['replace', 'Replace', 'keep', 'Keep', 'drop', 'Drop', 'hashmod', 'HashMod', 'labelmap', 'LabelMap'],
-  ...['labeldrop', 'LabelDrop', 'labelkeep', 'LabelKeep', 'lowercase', 'Lowercase', 'uppercase', 'Uppercase'],
-  ...['keepequal', 'KeepEqual', 'dropequal', 'DropEqual'],
+  'replace',
+  'Replace',
+  'keep',
+  'Keep',
+  'drop',
+  'Drop',
+  'hashmod',
+  'HashMod',
+  'labelmap',
+  'LabelMap',
+  'labeldrop',
+  'LabelDrop',
+  'labelkeep',
+  'LabelKeep',
+  'lowercase',
+  'Lowercase',
+  'uppercase',
+  'Uppercase',
+  'keepequal',
+  'KeepEqual',
+  'dropequal',
+  'DropEqual',
 ] as const;
 
 export const relabelConfig = z.object({

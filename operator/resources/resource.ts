@@ -49,7 +49,7 @@ export function defineResource<Spec>(
     apiVersion: `${definition.group}/${definition.version}`,
     parse(object) {
       const result = schema.safeParse(object);
-      if (result.success) return result.data as CustomResource<Spec>;
+      if (result.success) return result.data;
       throw new PromletError('resources/invalid', describeIssues(result.error.issues));
     },
   };

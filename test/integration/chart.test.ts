@@ -167,7 +167,9 @@ describe('the Helm chart', () => {
       roles.map(({ metadata }) => metadata.namespace),
       ['shop', 'web'],
     );
-    const cluster = manifests.filter(({ kind, metadata }) => kind === 'ClusterRole' && /operator$/.test(metadata.name));
+    const cluster = manifests.filter(
+      ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name.endsWith('operator'),
+    );
     const resources = cluster.flatMap(({ rules }) => rules!.flatMap((rule) => rule.resources));
     assert.ok(!resources.some((resource) => /monitors|secrets|configmaps/.test(resource)), resources.join());
     const operator = podOf(manifests, 'Deployment', 'promlet-operator').containers[0]!;

@@ -18,6 +18,10 @@ interface Version {
   readonly subresources: object;
 }
 
+function sorted(names: readonly string[]): string[] {
+  return names.toSorted((a, b) => (a < b ? -1 : 1));
+}
+
 function version(definition: unknown): Version {
   return (definition as { spec: { versions: [Version] } }).spec.versions[0];
 }
@@ -29,7 +33,7 @@ function comparable(schema: unknown): unknown {
   const out: Schema = {};
   for (const [key, value] of Object.entries(schema)) {
     if (key === 'description' && typeof value === 'string') continue;
-    out[key] = (key === 'required' || key === 'enum') && Array.isArray(value) ? value.toSorted() : comparable(value);
+    out[key] = (key === 'required' || key === 'enum') && Array.isArray(value) ? sorted(value) : comparable(value);
   }
   return out;
 }

@@ -36,8 +36,8 @@ const CREDENTIALS: Readonly<Record<string, string>> = {
 const credentials: CredentialSource = ({ kind, namespace, name, key }: CredentialReference) =>
   CREDENTIALS[`${kind}/${namespace}/${name}/${key}`];
 
-function read<T>(file: string): T {
-  return parse(readFileSync(new URL(file, here), 'utf8')) as T;
+function read(file: string): unknown {
+  return parse(readFileSync(new URL(file, here), 'utf8'));
 }
 
 function resolve(monitor: Monitor) {
@@ -46,7 +46,7 @@ function resolve(monitor: Monitor) {
 }
 
 describe('monitors', () => {
-  const cases = read<{ name: string; monitor: Monitor }[]>('cases.yaml');
+  const cases = read('cases.yaml') as { name: string; monitor: Monitor }[];
 
   for (const { name, monitor } of cases) {
     it(`become jobs: ${name}`, async () => {
@@ -89,7 +89,7 @@ describe('monitors', () => {
       readonly spec?: object;
       readonly reason: string;
     }
-    for (const { endpoint, spec, reason } of read<Rejection[]>('rejections.yaml')) {
+    for (const { endpoint, spec, reason } of read('rejections.yaml') as Rejection[]) {
       it(`${JSON.stringify(endpoint ?? spec)}: ${reason}`, () => {
         const result = resolve({
           kind: 'ServiceMonitor',
