@@ -40,13 +40,10 @@ export function createApi(deps: ApiDeps): Middleware {
       ctx.status = 204;
       return;
     }
-    await routes(ctx, async () => {
-      await next();
-      if (isApi && ctx.status === 404 && ctx.body === undefined && ctx._matchedRoute === undefined) {
-        sendError(ctx, new ApiError('not_found', `no such endpoint: ${ctx.path}`));
-      }
-    });
-    if (ctx.status === 404 && ctx.body === undefined) await methods(ctx, async () => {});
+    await routes(ctx, async () => methods(ctx, next));
+    if (isApi && ctx.status === 404 && ctx.body === undefined) {
+      sendError(ctx, new ApiError('not_found', `no such endpoint: ${ctx.path}`));
+    }
   };
 }
 
