@@ -1,7 +1,15 @@
 import { formatFloat, Labels, METRIC_NAME, quote } from '../../model/index.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
 import { ACCUMULATORS } from './accumulators.ts';
-import { type ColumnSeries, hasSamples, isFloat, SeriesCollector, type StepGrid, withLabel } from './columns.ts';
+import {
+  type ColumnSeries,
+  hasSamples,
+  isFloat,
+  isLabelName,
+  SeriesCollector,
+  type StepGrid,
+  withLabel,
+} from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { selectK } from './select-k.ts';
 
@@ -83,7 +91,7 @@ function countValues(
   label: string,
   grid: StepGrid,
 ): readonly ColumnSeries[] {
-  if (label === '') throw executionError(`invalid label name ${quote(label)}`);
+  if (!isLabelName(label)) throw executionError(`invalid label name ${quote(label)}`);
   const labelsOf = groupLabels(expr, expr.without ? expr.grouping : [...expr.grouping, label]);
   const collector = new SeriesCollector(grid);
   for (const series of input) {

@@ -77,6 +77,11 @@ export function withoutMetadata(labels: Labels): Labels {
   return labels.without(METADATA_LABELS);
 }
 
+/** Any non-empty UTF-8 text; bytes of a query that were not UTF-8 were read as U+FFFD. */
+export function isLabelName(name: string): boolean {
+  return name !== '' && !name.includes('\uFFFD');
+}
+
 export function withLabel(labels: Labels, name: string, value: string): Labels {
   return new LabelsBuilder(labels).set(name, value).labels();
 }

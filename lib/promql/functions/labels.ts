@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import { METRIC_NAME } from '../../model/index.ts';
-import { type ColumnSeries, type Columns, mergeEqualLabels, withLabel } from '../eval/columns.ts';
+import { type ColumnSeries, type Columns, isLabelName, mergeEqualLabels, withLabel } from '../eval/columns.ts';
 import { executionError } from '../eval/context.ts';
 import { type InstantCall, vectorArgument } from './instant-call.ts';
 
@@ -22,7 +22,9 @@ export function labelReplace(call: InstantCall): Columns {
   } catch {
     throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
   }
-  if (destination === '') throw executionError(`invalid destination label name in label_replace(): ${destination}`);
+  if (!isLabelName(destination)) {
+    throw executionError(`invalid destination label name in label_replace(): ${destination}`);
+  }
   const series = vectorArgument(call).map((one) => {
     const matcher = regex.matcher(one.labels.get(source));
     if (!matcher.find()) return one;
@@ -46,9 +48,11 @@ function expand(template: string, matcher: ReturnType<RE2JS['matcher']>, regex: 
 /** `label_join(v, dst, separator, src…)` */
 export function labelJoin(call: InstantCall): Columns {
   const [destination = '', separator = '', ...sources] = call.strings;
-  const empty = sources.find((name) => name === '');
-  if (empty !== undefined) throw executionError(`invalid source label name in label_join(): ${empty}`);
-  if (destination === '') throw executionError(`invalid destination label name in label_join(): ${destination}`);
+  const invalid = sources.find((name) => !isLabelName(name));
+  if (invalid !== undefined) throw executionError(`invalid source label name in label_join(): ${invalid}`);
+  if (!isLabelName(destination)) {
+    throw executionError(`invalid destination label name in label_join(): ${destination}`);
+  }
   const series = vectorArgument(call).map((one) => {
     const value = sources.map((name) => one.labels.get(name)).join(separator);
     return labelled(one, destination, value);
