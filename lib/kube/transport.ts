@@ -40,7 +40,8 @@ export class Transport {
   /** The whole answer as text. @throws KubeApiError | PromletError `kube/…` */
   async send(request: TransportRequest): Promise<string> {
     const what = `${request.method} ${request.path}`;
-    const timeout = AbortSignal.timeout(request.timeoutMs);
+    // It takes whole milliseconds only; callers compute what remains of a deadline.
+    const timeout = AbortSignal.timeout(Math.ceil(request.timeoutMs));
     const signal = request.signal === undefined ? timeout : AbortSignal.any([timeout, request.signal]);
     try {
       const response = await this.open(request, signal);

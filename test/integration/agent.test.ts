@@ -30,7 +30,7 @@ async function get<T>(url: string): Promise<T> {
 
 async function instant(base: string, query: string, timeSeconds?: number): Promise<readonly Sample[]> {
   const params = new URLSearchParams({ query, ...(timeSeconds === undefined ? {} : { time: String(timeSeconds) }) });
-  return (await get<{ result: Sample[] }>(`${base}/api/v1/query?${params}`)).result;
+  return (await get<{ result: Sample[] }>(`${base}/api/v1/query?${params.toString()}`)).result;
 }
 
 async function eventually<T>(what: string, attempt: () => Promise<T | undefined | false>): Promise<T> {

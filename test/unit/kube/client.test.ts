@@ -139,6 +139,11 @@ users: [{name: u, user: {${user}}}]
     }
   });
 
+  it('takes what remains of a deadline, in fractions of a millisecond', async () => {
+    server.handler = (_, response) => sendJson(response, 200, POD);
+    assert.deepEqual(await client.get(PODS, POD.metadata, { timeoutMs: 1998.276 }), POD);
+  });
+
   it('refuses a watch line beyond the limit instead of buffering it', async () => {
     server.handler = (_, response) => {
       response.writeHead(200);
