@@ -22,7 +22,7 @@ const values: Record<string, (random: Random, before: number) => number> = {
     return Number.isNaN(value) ? 0 : value;
   },
   'special values': (random) =>
-    [0, -0, Infinity, -Infinity, NaN, STALE_NAN, 5e-324, 1.8e308, 1][Math.floor(random() * 9)]!,
+    [0, -0, Infinity, -Infinity, NaN, STALE_NAN, 5e-324, 1.7e308, 1][Math.floor(random() * 9)]!,
 };
 
 const steps: Record<string, (random: Random) => number> = {

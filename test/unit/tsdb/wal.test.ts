@@ -6,6 +6,8 @@ import { Labels } from '../../../lib/model/index.ts';
 import type { Tsdb, TsdbOptions } from '../../../lib/tsdb/index.ts';
 import { crashCopy, type Dump, dump, faulty, open, START_MS, temporaryDirectory, TestClock, write } from './harness.ts';
 
+type Write = (fd: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
+
 function ioError(code: string): Error {
   return Object.assign(new Error(`${code}: injected`), { code });
 }
@@ -152,7 +154,7 @@ describe('tsdb: the log', () => {
 
   const faults: {
     name: string;
-    writeSync: (real: typeof nodeFileSystem.writeSync) => (...args: never[]) => number;
+    writeSync: (real: Write) => Write;
   }[] = [
     {
       name: 'a full disk',
@@ -164,19 +166,18 @@ describe('tsdb: the log', () => {
       name: 'a disk that fills up within the write',
       writeSync: (real) => {
         let calls = 0;
-        return ((fd: number, bytes: Uint8Array, offset: number, length: number, position: number) => {
+        return (fd, bytes, offset, length, position) => {
           if (calls++ > 0) throw ioError('ENOSPC');
           return real(fd, bytes, offset, Math.max(1, length >>> 1), position);
-        }) as typeof nodeFileSystem.writeSync;
+        };
       },
     },
     {
       name: 'an I/O error after all bytes were taken',
-      writeSync: (real) =>
-        ((fd: number, bytes: Uint8Array, offset: number, length: number, position: number) => {
-          real(fd, bytes, offset, length, position);
-          throw ioError('EIO');
-        }) as typeof nodeFileSystem.writeSync,
+      writeSync: (real) => (fd, bytes, offset, length, position) => {
+        real(fd, bytes, offset, length, position);
+        throw ioError('EIO');
+      },
     },
   ];
   for (const { name, writeSync } of faults) {
@@ -184,13 +185,11 @@ describe('tsdb: the log', () => {
       it(`leaves nothing of a commit that meets ${name}${truncates ? '' : ', even when cutting back fails too'}`, async () => {
         const dir = directory();
         let failing = false;
-        const fault = { writeSync: writeSync(nodeFileSystem.writeSync) };
+        const faultyWrite = writeSync(nodeFileSystem.writeSync);
         const db = await opened(dir, {
           fileSystem: faulty({
-            writeSync: ((...args: Parameters<typeof nodeFileSystem.writeSync>) =>
-              (failing ? (fault.writeSync as typeof nodeFileSystem.writeSync) : nodeFileSystem.writeSync)(
-                ...args,
-              )) as typeof nodeFileSystem.writeSync,
+            writeSync: ((...args: Parameters<Write>) =>
+              (failing ? faultyWrite : nodeFileSystem.writeSync)(...args)) as typeof nodeFileSystem.writeSync,
             ftruncateSync: (fd, length) => {
               if (!truncates) throw ioError('EIO');
               nodeFileSystem.ftruncateSync(fd, length);

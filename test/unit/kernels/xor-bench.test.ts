@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict';
+import { run } from '../../bench/kernels-xor.ts';
+
+describe('bench: XOR chunks', () => {
+  it('runs small and writes the same chunks every time', async () => {
+    const figures = await run(0.01);
+    assert.equal(figures.hash, (await run(0.01)).hash);
+    for (const [name, value] of Object.entries(figures)) {
+      if (name !== 'residentBytesPerSeries') assert.ok(value > 0, name);
+    }
+  });
+});
