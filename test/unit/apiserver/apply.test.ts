@@ -85,6 +85,8 @@ describe('server-side apply', () => {
     const writer = { manager: 'kubectl-edit', operation: 'Update' as const, apiVersion: 'v1' };
     const managedFields = updateManagedFields(first, edited, SCHEMA, writer, TIME);
     const stored = { ...edited, metadata: { ...edited.metadata, managedFields } };
+    assert.ok(!JSON.stringify(owned(stored, 'one')).includes('f:image'), 'the first owner lost it');
+    assert.ok(JSON.stringify(owned(stored, 'kubectl-edit')).includes('f:image'));
     assert.throws(() => apply(stored, 'one', pod([{ name: 'a', image: 'a:1' }])), {
       message: 'Apply failed with 1 conflict: conflict with "kubectl-edit" using v1: .spec.containers[name="a"].image',
     });

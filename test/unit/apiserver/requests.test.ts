@@ -33,7 +33,7 @@ describe('the sandbox API server', () => {
   }
 
   describe('writes', () => {
-    it('refuses a second object of the same name and a missing one', async () => {
+    it('refuse a second object of the same name and a missing one', async () => {
       assert.equal((await send(server, 'POST', CONFIG_MAPS, configMap('a'))).code, 201);
       const again = await send(server, 'POST', CONFIG_MAPS, configMap('a'));
       assert.deepEqual(
@@ -49,7 +49,7 @@ describe('the sandbox API server', () => {
       assert.deepEqual([homeless.code, homeless.body.message], [404, 'namespaces "nowhere" not found']);
     });
 
-    it('refuses an update of an old version', async () => {
+    it('refuse an update of an old version', async () => {
       const { body } = await send(server, 'POST', CONFIG_MAPS, configMap('a'));
       const first = await send(server, 'PUT', `${CONFIG_MAPS}/a`, { ...body, data: { n: '1' } });
       assert.equal(first.code, 200);
@@ -59,7 +59,7 @@ describe('the sandbox API server', () => {
       assert.deepEqual(server.get('v1', 'ConfigMap', 'a')?.data, { n: '1' });
     });
 
-    it('makes a name from generateName and stores nothing on a dry run', async () => {
+    it('make a name from generateName and store nothing on a dry run', async () => {
       const made = await send(server, 'POST', CONFIG_MAPS, { metadata: { generateName: 'job-' } });
       assert.match(String(made.body.metadata?.name), /^job-[0-9a-f]{5}$/);
       const dry = await send(server, 'POST', `${CONFIG_MAPS}?dryRun=All`, configMap('dry'));
@@ -67,7 +67,7 @@ describe('the sandbox API server', () => {
       assert.equal(server.get('v1', 'ConfigMap', 'dry'), undefined);
     });
 
-    it('counts generations by the spec and keeps the status to its own endpoint', async () => {
+    it('count generations by the spec and keep the status to its own endpoint', async () => {
       const pods = '/api/v1/namespaces/default/pods';
       const pod = {
         metadata: { name: 'p' },
@@ -92,7 +92,19 @@ describe('the sandbox API server', () => {
       assert.equal(stored.metadata.generation, 2);
     });
 
-    it('keeps an object until its last finalizer goes', async () => {
+    it('delete what an object owned, or leave it as an orphan', async () => {
+      for (const policy of ['Background', 'Orphan']) {
+        const owner = server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'owner' } });
+        const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: owner.metadata.uid! };
+        const metadata = { name: 'owned', ownerReferences: [reference] };
+        server.apply({ apiVersion: 'v1', kind: 'Secret', metadata });
+        await send(server, 'DELETE', `${CONFIG_MAPS}/owner`, { propagationPolicy: policy });
+        const references = server.get('v1', 'Secret', 'owned')?.metadata.ownerReferences;
+        assert.deepEqual(references, policy === 'Orphan' ? [] : undefined, policy);
+      }
+    });
+
+    it('keep an object until its last finalizer goes', async () => {
       await send(
         server,
         'POST',
@@ -109,7 +121,7 @@ describe('the sandbox API server', () => {
   });
 
   describe('lists', () => {
-    it('selects by labels and fields, and refuses fields that are not offered', async () => {
+    it('select by labels and fields, and refuse fields that are not offered', async () => {
       for (const [name, labels] of Object.entries({ a: { app: 'x' }, b: { app: 'y', tier: 'z' }, c: {} })) {
         server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels } });
       }
@@ -131,7 +143,14 @@ describe('the sandbox API server', () => {
       assert.deepEqual([refused.code, refused.body.message], [400, 'field label not supported: data.x']);
     });
 
-    it('pages through one state, whatever is written meanwhile', async () => {
+    it('name the type once for built-in objects, as the real server does', async () => {
+      server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } });
+      const { body } = await send(server, 'GET', CONFIG_MAPS);
+      assert.deepEqual([body.kind, body.apiVersion], ['ConfigMapList', 'v1']);
+      assert.deepEqual(Object.keys(body.items?.[0] ?? {}), ['metadata']);
+    });
+
+    it('page through one state, whatever is written meanwhile', async () => {
       for (const name of ['a', 'b', 'c', 'd'])
         server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
       const first = await send(server, 'GET', `${CONFIG_MAPS}?limit=2`);
@@ -199,13 +218,13 @@ describe('the sandbox API server', () => {
   });
 
   describe('faults', () => {
-    it('breaks the watches that run', async () => {
+    it('break the watches that run', async () => {
       const events = await watch(`${CONFIG_MAPS}?watch=1`);
       assert.equal(server.dropWatches(), 1);
       await assert.rejects(events.next());
     });
 
-    it('answers matching requests with an error, as often as it is told', async () => {
+    it('answer matching requests with an error, as often as told', async () => {
       server.inject({
         matches: ({ method, url }) => method === 'GET' && url.startsWith(CONFIG_MAPS),
         error: new ApiError(429, 'TooManyRequests', 'slow down'),
@@ -221,7 +240,7 @@ describe('the sandbox API server', () => {
       assert.equal((await send(server, 'GET', CONFIG_MAPS)).code, 200);
     });
 
-    it('keeps objects and the port over an outage', async () => {
+    it('spare objects and the port in an outage', async () => {
       server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } });
       const events = await watch(`${CONFIG_MAPS}?watch=1&resourceVersion=1`);
       await server.stop();
