@@ -29,7 +29,7 @@ export interface RemoteReadAnswer {
 
 /**
  * Asks a remote read endpoint (Prometheus `storage/remote/client.go`), in whichever response type the server chooses of
- * those the request accepts. Resolves when the answer begins; nothing is tried twice.
+ * those the request accepts. Resolves when the answer begins.
  *
  * @param url of the endpoint, ending in /api/v1/read
  * @param signal ends the request at any stage, with its reason

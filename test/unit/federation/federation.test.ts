@@ -345,6 +345,23 @@ describe('federation', () => {
     });
   });
 
+  it('asks anew when a kept connection turns out to be closed, and only then', async () => {
+    const used = new Set<unknown>();
+    const agent = await startBrokenAgent(({ socket }, response) => {
+      if (used.has(socket)) return socket.resetAndDestroy();
+      used.add(socket);
+      response.setHeader('Content-Type', 'application/json');
+      response.end('{"status":"success","data":["x"]}');
+    });
+    await federate({ 'node-a': agent }, {}, async (queryable) => {
+      for (let i = 0; i < 3; i++) {
+        const { values, annotations } = await queryable.querier(0, 1).labelNames({}, []);
+        assert.deepEqual([values, annotations.warnings], [['x'], []]);
+      }
+      assert.deepEqual([agent.requests.length, used.size], [5, 3]);
+    });
+  });
+
   it('keeps its connections between queries', async () => {
     const ports = new Set<number>();
     const agent = await startBrokenAgent((request, response) => {
