@@ -1,5 +1,5 @@
 import type { FloatHistogram, HistogramSpan } from '../model/index.ts';
-import { sampleFloat } from './json.ts';
+import { sampleFloat } from './json-numbers.ts';
 
 /** How a bucket's bounds belong to it, in the API's numbers. */
 const OPEN_LEFT = 0;

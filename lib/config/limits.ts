@@ -9,3 +9,6 @@ export const MAX_HASH_MODULUS = 2 ** 45;
 
 /** Most problems reported at once; the rest is counted. */
 export const MAX_REPORTED_PROBLEMS = 10;
+
+/** Compiled patterns remembered; the cache starts anew beyond. */
+export const MAX_CACHED_REGEXES = 1_024;

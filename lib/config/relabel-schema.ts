@@ -1,8 +1,9 @@
 /** Relabelling rules as the file writes them. Follows Prometheus `model/relabel`. */
 import { z } from 'zod';
-import { compileRegex, errorMessage } from '../model/index.ts';
+import { errorMessage } from '../model/index.ts';
 import { count, list, text } from './leaves.ts';
 import { MAX_HASH_MODULUS } from './limits.ts';
+import { compileShared } from './regex-cache.ts';
 import { DEFAULT_RELABEL, isValidLabelName } from './relabel.ts';
 import type { NameValidationScheme, RelabelAction, RelabelConfig } from './types.ts';
 
@@ -32,7 +33,7 @@ const action = text.transform((value, context): RelabelAction => {
 
 const regex = text.superRefine((pattern, context) => {
   try {
-    compileRegex(pattern);
+    compileShared(pattern);
   } catch (error) {
     context.addIssue({ code: 'custom', message: errorMessage(error) });
   }

@@ -1,14 +1,7 @@
 import { hash } from 'node:crypto';
-import {
-  assert,
-  compileRegex,
-  expandTemplate,
-  type Labels,
-  LabelsBuilder,
-  type LinearRegex,
-  PromletError,
-} from '../model/index.ts';
+import { assert, expandTemplate, type Labels, LabelsBuilder, type LinearRegex, PromletError } from '../model/index.ts';
 import { MAX_RELABELED_VALUE_LENGTH } from './limits.ts';
+import { compileShared } from './regex-cache.ts';
 import type { NameValidationScheme, RelabelConfig } from './types.ts';
 
 export const DEFAULT_RELABEL = { separator: ';', regex: '(.*)', replacement: '$1', action: 'replace' } as const;
@@ -120,7 +113,7 @@ function bounded(value: string, name: string): string {
 function regexOf(config: RelabelConfig): LinearRegex {
   let regex = compiled.get(config);
   if (regex === undefined) {
-    regex = compileRegex(config.regex ?? DEFAULT_RELABEL.regex);
+    regex = compileShared(config.regex ?? DEFAULT_RELABEL.regex);
     compiled.set(config, regex);
   }
   return regex;

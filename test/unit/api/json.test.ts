@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { queryData, sampleFloat, timestampJson } from '../../../lib/api/json.ts';
+import { queryData } from '../../../lib/api/json.ts';
+import { sampleFloat, timestampJson } from '../../../lib/api/json-numbers.ts';
 import { unescapeLabelName } from '../../../lib/api/params.ts';
 import { type FloatHistogram, Labels } from '../../../lib/model/index.ts';
 import type { QueryValue } from '../../../lib/promql/index.ts';
