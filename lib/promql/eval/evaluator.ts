@@ -176,7 +176,7 @@ export class Evaluator {
       if (arg.kind !== 'string') columns.push(await this.evaluate(arg, grid, { func: name }));
     }
     const strings = args.filter((arg) => arg.kind === 'string').map((arg) => arg.value);
-    const result = await evaluate({ expr: { ...expr, args }, columns, strings, grid, context: this.#context });
+    const result = evaluate({ expr: { ...expr, args }, columns, strings, grid, context: this.#context });
     if (result.type === 'scalar') return result;
     return { type: 'vector', series: this.#mergeRenamed(result.series) };
   }

@@ -1,3 +1,4 @@
+import { MAX_NESTING_DEPTH } from '../limits.ts';
 import type { Duration, DurationExpr, NumberLiteral } from './ast.ts';
 import { isDurationOutOfRange, secondsToMs } from './literals.ts';
 import { numberLiteral } from './number-literal.ts';
@@ -35,6 +36,8 @@ export function parseOffset(query: string, tokens: TokenStream): Operand {
 class DurationParser {
   readonly #query: string;
   readonly #tokens: TokenStream;
+  /** Bounds the depth of the tree: no branch is longer than there are operands. */
+  #operandCount = 0;
 
   constructor(query: string, tokens: TokenStream) {
     this.#query = query;
@@ -63,6 +66,10 @@ class DurationParser {
   }
 
   #unary(): Operand {
+    if (++this.#operandCount > MAX_NESTING_DEPTH) {
+      const reason = `duration has more than ${MAX_NESTING_DEPTH} operands`;
+      throw new ParseError(this.#query, this.#tokens.current, reason);
+    }
     const sign = this.#tokens.accept('+', '-');
     return sign === undefined ? this.#primary() : this.#signed(sign, this.binary(POWER_PRECEDENCE));
   }
@@ -78,25 +85,20 @@ class DurationParser {
 
   #primary(): Operand {
     const token = this.#tokens.current;
-    switch (token.type) {
-      case 'NUMBER':
-      case 'DURATION': {
-        this.#tokens.advance();
-        const literal = numberLiteral(this.#query, token);
-        if (isDurationOutOfRange(literal.value)) throw new ParseError(this.#query, token, 'duration out of range');
-        return literal;
-      }
-      case 'step':
-      case 'range':
-      case 'min_of':
-      case 'max_of':
-        this.#tokens.advance();
-        return this.#function(token, token.type);
-      case '(':
-        this.#tokens.advance();
-        return this.#parenthesised(token);
+    const { type } = token;
+    if (type === 'NUMBER' || type === 'DURATION') {
+      this.#tokens.advance();
+      const literal = numberLiteral(this.#query, token);
+      if (isDurationOutOfRange(literal.value)) throw new ParseError(this.#query, token, 'duration out of range');
+      return literal;
     }
-    return this.#tokens.unexpected();
+    if (type === 'step' || type === 'range' || type === 'min_of' || type === 'max_of') {
+      this.#tokens.advance();
+      return this.#function(token, type);
+    }
+    if (type !== '(') this.#tokens.unexpected();
+    this.#tokens.advance();
+    return this.#parenthesised(token);
   }
 
   #function(name: Token, op: 'step' | 'range' | 'min_of' | 'max_of'): DurationExpr {

@@ -190,22 +190,13 @@ class Parser {
 
   #primary(): Expr {
     const token = this.#tokens.current;
-    switch (token.type) {
-      case 'NUMBER':
-      case 'DURATION':
-        return this.#number();
-      case 'STRING':
-        this.#tokens.advance();
-        return { kind: 'string', value: this.#unquote(token), start: token.start, end: token.end };
-      case '(': {
-        this.#tokens.advance();
-        const expr = this.#binary(0);
-        const { end } = this.#tokens.expect(')');
-        return { kind: 'paren', expr, start: token.start, end };
-      }
-      case '{':
-        return this.#selector('', token.start);
+    if (token.type === 'NUMBER' || token.type === 'DURATION') return this.#number();
+    if (token.type === 'STRING') {
+      this.#tokens.advance();
+      return { kind: 'string', value: this.#unquote(token), start: token.start, end: token.end };
     }
+    if (token.type === '(') return this.#parenthesised(token);
+    if (token.type === '{') return this.#selector('', token.start);
     if (!isMetricName(token.type)) this.#tokens.unexpected();
     const following = this.#tokens.peek().type;
     if (AGGREGATOR_WORDS.has(token.type) && (following === '(' || following === 'by' || following === 'without')) {
@@ -214,6 +205,13 @@ class Parser {
     if (following === '(' && (token.type === 'IDENTIFIER' || CALLABLE_WORDS.has(token.type))) return this.#call();
     this.#tokens.advance();
     return this.#selector(token.text, token.start);
+  }
+
+  #parenthesised(paren: Token): Expr {
+    this.#tokens.advance();
+    const expr = this.#binary(0);
+    const { end } = this.#tokens.expect(')');
+    return { kind: 'paren', expr, start: paren.start, end };
   }
 
   #number(): NumberLiteral {

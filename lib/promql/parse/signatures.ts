@@ -52,7 +52,7 @@ function readTable(table: string): Map<string, FunctionSignature> {
     for (const name of names.split(' ')) {
       signatures.set(name, {
         name,
-        args: [...args].map((letter) => TYPES[letter]!),
+        args: Array.from(args, (letter) => TYPES[letter]!),
         variadic: Number(flags.find((flag) => flag !== '!') ?? 0),
         returns: TYPES[returns]!,
         experimental: flags.includes('!'),

@@ -101,26 +101,17 @@ export function isLabelName(type: TokenType): boolean {
 /** A token as "unexpected …" messages name it (Prometheus `Item.desc`). */
 export function describe(token: Token): string {
   const { type, text } = token;
-  switch (type) {
-    case 'EOF':
-      return 'end of input';
-    case 'IDENTIFIER':
-      return `identifier ${quote(text)}`;
-    case 'METRIC_IDENTIFIER':
-      return `metric identifier ${quote(text)}`;
-    case 'NUMBER':
-    case 'DURATION':
-    case 'STRING':
-      return `${type.toLowerCase()} ${shortQuote(text)}`;
-    default:
-      if (KEYWORD_WORDS.has(type)) return `<${text}>`;
-      if (OPERATORS.has(type)) return `<op:${text}>`;
-      if (AGGREGATOR_WORDS.has(type)) return `<aggr:${text}>`;
-      return shortQuote(text);
-  }
+  if (type === 'EOF') return 'end of input';
+  if (type === 'IDENTIFIER') return `identifier ${quote(text)}`;
+  if (type === 'METRIC_IDENTIFIER') return `metric identifier ${quote(text)}`;
+  if (type === 'NUMBER' || type === 'DURATION' || type === 'STRING') return `${type.toLowerCase()} ${shortQuote(text)}`;
+  if (KEYWORD_WORDS.has(type)) return `<${text}>`;
+  if (OPERATORS.has(type)) return `<op:${text}>`;
+  if (AGGREGATOR_WORDS.has(type)) return `<aggr:${text}>`;
+  return shortQuote(text);
 }
 
 function shortQuote(text: string): string {
-  const chars = [...text];
+  const chars = Array.from(text);
   return chars.length > 10 ? `${quote(chars.slice(0, 10).join(''))}...` : quote(text);
 }

@@ -242,7 +242,9 @@ function isSameHistogram(a: FloatHistogram, b: FloatHistogram): boolean {
   const shape = (h: FloatHistogram): string =>
     JSON.stringify([h.schema, h.zeroThreshold, h.positiveSpans, h.negativeSpans, [...h.customValues]]);
   const numbers = (h: FloatHistogram): number[] => [
-    ...[h.count, h.sum, h.zeroCount],
+    h.count,
+    h.sum,
+    h.zeroCount,
     ...h.positiveBuckets,
     ...h.negativeBuckets,
   ];
