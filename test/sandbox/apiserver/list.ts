@@ -1,6 +1,5 @@
 import type { KubeObject } from './object.ts';
-import { inVersion } from './resources.ts';
-import { type ResourceType, storageKey } from './resource-type.ts';
+import { inVersion, type ResourceType, storageKey } from './resource-type.ts';
 import { queryPredicate } from './selectors.ts';
 import { ApiError, badRequest, expired } from './status.ts';
 import type { Store } from './store.ts';

@@ -5,7 +5,8 @@ import { parse as parseYaml } from 'yaml';
 import type { FieldValidation } from './admission.ts';
 import { isObject, type Json, text } from './json.ts';
 import { decodeProtobuf } from './protobuf.ts';
-import type { DeleteOptions, PatchKind, WriteOptions } from './resources.ts';
+import type { PatchKind } from './patch.ts';
+import type { DeleteOptions, WriteOptions } from './resources.ts';
 import { ApiError, badRequest, unsupportedMediaType } from './status.ts';
 
 /** As the real server: larger bodies are refused. */

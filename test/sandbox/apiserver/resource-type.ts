@@ -1,3 +1,4 @@
+import type { KubeObject } from './object.ts';
 import type { Schema } from './schema.ts';
 
 /** A printer column, as CRDs declare them (`jsonPath`) and as the built-in table computes them (`value`). */
@@ -46,4 +47,10 @@ export function apiVersionOf(type: { group: string; version: string }): string {
 export function verbsOf(type: ResourceType): string[] {
   if (type.virtual) return ['create'];
   return ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+}
+
+/** The stored object as a version of its group presents it. */
+export function inVersion(object: KubeObject, type: ResourceType): KubeObject {
+  const apiVersion = apiVersionOf(type);
+  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
 }

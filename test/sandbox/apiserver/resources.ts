@@ -3,15 +3,15 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { admitObject, decodeObject, type FieldValidation } from './admission.ts';
 import { applyConfiguration } from './apply.ts';
 import { checkImmutable, completed } from './builtin-rules.ts';
-import { equal, getAt, isObject, type Json, type JsonObject } from './json.ts';
-import { applyJsonPatch } from './json-patch.ts';
+import { equal, getAt, type Json } from './json.ts';
 import { updateManagedFields } from './managed-fields.ts';
-import { applyMergePatch, applyStrategicPatch } from './merge-patch.ts';
 import { asJson, type KubeObject } from './object.ts';
+import { patchedBy, type PatchKind } from './patch.ts';
 import type { Registry } from './registry.ts';
-import { apiVersionOf, type ResourceType, storageKey } from './resource-type.ts';
+import { apiVersionOf, inVersion, type ResourceType, storageKey } from './resource-type.ts';
 import * as status from './status.ts';
 import { objectKey, type Store } from './store.ts';
+import { isIgnored, restrictedTo, specChanged } from './write-scope.ts';
 
 /** What a write carries besides the object. */
 export interface WriteOptions {
@@ -23,8 +23,6 @@ export interface WriteOptions {
   /** Filled with lines for the `Warning` header. */
   warnings: string[];
 }
-
-export type PatchKind = 'json' | 'merge' | 'strategic' | 'apply';
 
 export interface DeleteOptions {
   propagationPolicy: 'Background' | 'Foreground' | 'Orphan';
@@ -356,65 +354,6 @@ export class Resources {
   }
 }
 
-/** The stored object as a version of its group presents it. */
-export function inVersion(object: KubeObject, type: ResourceType): KubeObject {
-  const apiVersion = apiVersionOf(type);
-  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
-}
-
 function namespaceMismatch(): status.ApiError {
   return status.badRequest('the namespace of the provided object does not match the namespace sent on the request');
-}
-
-function patchedBy(kind: Exclude<PatchKind, 'apply'>, live: JsonObject, patch: Json, type: ResourceType): Json {
-  switch (kind) {
-    case 'json':
-      return applyJsonPatch(live, patch);
-    case 'merge':
-      return applyMergePatch(live, patch);
-    case 'strategic':
-      if (type.isCustom) {
-        throw status.unsupportedMediaType('application/strategic-merge-patch+json', [
-          'application/json-patch+json',
-          'application/merge-patch+json',
-          'application/apply-patch+yaml',
-        ]);
-      }
-      if (!isObject(patch)) throw status.badRequest('a strategic merge patch must be an object');
-      return applyStrategicPatch(live, patch, type.schema);
-  }
-}
-
-function isIgnored(type: ResourceType, subresource: string, field: string | undefined): boolean {
-  if (subresource === 'status') return field !== 'f:status';
-  return type.hasStatus && field === 'f:status';
-}
-
-/**
- * What the endpoint may change: `/status` the status (and labels and annotations stay), the main one everything but
- * the status. What the server owns in the metadata is kept from the live object.
- */
-function restrictedTo(type: ResourceType, subresource: string, live: KubeObject, object: KubeObject): KubeObject {
-  const { uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion } =
-    live.metadata;
-  const kept = { uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion };
-  const server = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
-  if (subresource === 'status') {
-    const managedFields = object.metadata.managedFields ?? live.metadata.managedFields ?? [];
-    return withStatus({ ...live, metadata: { ...live.metadata, managedFields } }, object.status);
-  }
-  const { generation: _g, deletionTimestamp: _d, deletionGracePeriodSeconds: _p, ...written } = object.metadata;
-  const result = { ...object, metadata: { ...written, ...server } } as KubeObject;
-  return type.hasStatus ? withStatus(result, live.status) : result;
-}
-
-function withStatus(object: KubeObject, value: unknown): KubeObject {
-  const { status: _status, ...rest } = object;
-  return value === undefined ? rest : { ...rest, status: value };
-}
-
-function specChanged(type: ResourceType, before: KubeObject, after: KubeObject): boolean {
-  const content = ({ metadata: _metadata, status, ...rest }: KubeObject): Json =>
-    (type.hasStatus ? rest : { ...rest, status }) as JsonObject;
-  return !equal(content(before), content(after));
 }

@@ -1,8 +1,7 @@
 import type { JsonObject } from './json.ts';
 import type { KubeObject } from './object.ts';
 import { presentObject, type View } from './representation.ts';
-import { inVersion } from './resources.ts';
-import { apiVersionOf, storageKey } from './resource-type.ts';
+import { apiVersionOf, inVersion, storageKey } from './resource-type.ts';
 import { queryPredicate } from './selectors.ts';
 import { ApiError } from './status.ts';
 import type { Store, StoreEvent } from './store.ts';
