@@ -113,6 +113,19 @@ export class ProtoWriter {
     this.raw(content);
   }
 
+  /** What `content` holds, as a length-delimited field; spares the view that `message` would need. */
+  embed(field: number, content: ProtoWriter): void {
+    this.#key(field, WireType.bytes);
+    this.uvarint(content.length);
+    this.append(content);
+  }
+
+  append(content: ProtoWriter): void {
+    this.#reserve(content.length);
+    content.#buffer.copy(this.#buffer, this.length, 0, content.length);
+    this.length += content.length;
+  }
+
   #key(field: number, wireType: number): void {
     this.uvarint(field * 8 + wireType);
   }

@@ -192,7 +192,7 @@ function writeTimeSeries(out: ProtoWriter, labels: Labels, series: Series): void
     sample.clear();
     sample.double(1, columns.values[i]!);
     sample.int64(2, columns.timestamps[i]!);
-    timeSeries.message(2, sample.bytes);
+    timeSeries.embed(2, sample);
   }
-  out.message(1, timeSeries.bytes);
+  out.embed(1, timeSeries);
 }

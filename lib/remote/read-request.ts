@@ -51,7 +51,7 @@ export function encodeReadRequest(request: ReadRequest, codec: WireCodec): Uint8
       part.int64(1, MATCH_TYPES.indexOf(matcher.type));
       part.string(2, matcher.name);
       part.string(3, matcher.value);
-      query.message(3, part.bytes);
+      query.embed(3, part);
     }
     if (hints !== undefined) {
       part.clear();
@@ -62,13 +62,13 @@ export function encodeReadRequest(request: ReadRequest, codec: WireCodec): Uint8
       for (const name of hints.grouping) part.string(5, name);
       part.int64(6, hints.by ? 1 : 0);
       part.int64(7, hints.rangeMs);
-      query.message(4, part.bytes);
+      query.embed(4, part);
     }
-    out.message(1, query.bytes);
+    out.embed(1, query);
   }
   part.clear();
   for (const type of request.acceptedResponseTypes) part.uvarint(type);
-  if (part.length > 0) out.message(2, part.bytes);
+  if (part.length > 0) out.embed(2, part);
   return codec.snappyCompress(out.bytes);
 }
 

@@ -64,17 +64,17 @@ export class SeriesFrames {
     this.#chunk.int64(2, maxTimeMs);
     this.#chunk.int64(3, CHUNK_XOR);
     this.#chunk.message(4, data);
-    this.#series.message(2, this.#chunk.bytes);
+    this.#series.embed(2, this.#chunk);
   }
 
   #startFrame(): void {
     this.#series.clear();
-    this.#series.raw(this.#labels.bytes);
+    this.#series.append(this.#labels);
   }
 
   #finishFrame(queryIndex: number): void {
     this.#frame.clear();
-    this.#frame.message(1, this.#series.bytes);
+    this.#frame.embed(1, this.#series);
     this.#frame.int64(2, queryIndex);
     writeFrame(this.#out, this.#frame.bytes, this.#codec.crc32c);
   }
@@ -92,6 +92,6 @@ export function writeLabels(out: ProtoWriter, labels: Labels): void {
     label.clear();
     label.string(1, name);
     label.string(2, value);
-    out.message(1, label.bytes);
+    out.embed(1, label);
   }
 }
