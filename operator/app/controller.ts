@@ -117,6 +117,8 @@ export class Controller {
     const queue = resolved.values();
     const worker = async () => {
       for (const { monitor, rejection } of queue) {
+        // A new configuration does not wait for statuses; the next round writes the rest.
+        if (this.#changedMeanwhile) return;
         await this.#options.status.write(monitor.resource, monitor.object, rejection);
       }
     };

@@ -6,6 +6,7 @@ import {
   Reflector,
   type ReflectorMetrics,
   type Resource,
+  type StoreEvent,
 } from '../../lib/kube/index.ts';
 import { MONITOR_KINDS, type MonitorKind } from '../monitors/index.ts';
 
@@ -79,10 +80,18 @@ function createSource(kind: MonitorKind, namespace: string | undefined, options:
   const reflector = new Reflector<KubeObject>({ client, resource, namespace, logger, metrics });
   reflector.subscribe((event) => {
     if (event.type === 'delete') options.onDelete(resource, event.key);
-    options.onChange();
+    if (!isStatusUpdate(event)) options.onChange();
   });
   void reflector.synced.then(options.onChange);
   return { kind, resource, reflector };
+}
+
+/** Only metadata or status changed, most often by our own hand: the generation counts changes of the spec. */
+function isStatusUpdate(event: StoreEvent<KubeObject>): boolean {
+  if (event.type !== 'update') return false;
+  const { uid, generation } = event.object.metadata;
+  const previous = event.previous.metadata;
+  return generation !== undefined && generation === previous.generation && uid === previous.uid;
 }
 
 /** The CRD is not installed (yet). */

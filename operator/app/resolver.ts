@@ -1,5 +1,4 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises';
-import type { KubeObject } from '../../lib/kube/index.ts';
 import { errorMessage, PromletError } from '../../lib/model/index.ts';
 import {
   type CredentialReference,
@@ -20,6 +19,8 @@ export interface Resolved {
   /** Items of `scrape_configs`, YAML. */
   readonly fragment: string;
   readonly rejection: string | undefined;
+  /** Whether it depends on the monitor's spec alone. */
+  readonly isKeepable: boolean;
 }
 
 /** Turns monitors into pieces of configuration; keeps the pieces of monitors that did not change. */
@@ -27,8 +28,8 @@ export class MonitorResolver {
   readonly #options: MonitorOptions;
   readonly #credentials: CredentialStore;
   readonly #renderer: ConfigRenderer;
-  /** Only monitors that take no credentials: their pieces hold as long as the object does. */
-  readonly #kept = new WeakMap<KubeObject, Resolved>();
+  /** By `versionOf`; only monitors that take no credentials: their pieces hold as long as the spec does. */
+  #kept = new Map<string, Resolved>();
 
   constructor(options: MonitorOptions, credentials: CredentialStore, renderer: ConfigRenderer) {
     this.#options = options;
@@ -41,36 +42,44 @@ export class MonitorResolver {
     await this.#credentials.load(await this.#references(monitors));
     const lookup: CredentialSource = (reference) => this.#credentials.lookup(reference);
     const resolved: Resolved[] = [];
+    const keep = new Map<string, Resolved>();
     for (const [i, monitor] of monitors.entries()) {
       if (i % BATCH === BATCH - 1) await yieldToEventLoop();
-      resolved.push(this.#kept.get(monitor.object) ?? (await this.#resolveOne(monitor, lookup)));
+      const version = versionOf(monitor);
+      const known = this.#kept.get(version);
+      const result = known === undefined ? await this.#resolveOne(monitor, lookup) : { ...known, monitor };
+      resolved.push(result);
+      if (result.isKeepable && version !== '') keep.set(version, result);
     }
+    this.#kept = keep;
     return resolved;
   }
 
   /** All that is named: a stand-in for every value lets a monitor name the next one too. */
   async #references(monitors: readonly WatchedMonitor[]): Promise<CredentialReference[]> {
     const references: CredentialReference[] = [];
-    for (const [i, { kind, object }] of monitors.entries()) {
+    for (const [i, monitor] of monitors.entries()) {
       if (i % BATCH === BATCH - 1) await yieldToEventLoop();
-      if (this.#kept.has(object)) continue;
-      references.push(...resolveMonitor(kind, object, this.#options, () => 'unknown').references);
+      if (this.#kept.has(versionOf(monitor))) continue;
+      references.push(...resolveMonitor(monitor.kind, monitor.object, this.#options, () => 'unknown').references);
     }
     return references;
   }
 
   async #resolveOne(monitor: WatchedMonitor, lookup: CredentialSource): Promise<Resolved> {
     const { jobs, rejection, references } = resolveMonitor(monitor.kind, monitor.object, this.#options, lookup);
-    let resolved: Resolved = { monitor, fragment: '', rejection };
-    if (rejection === undefined) {
-      try {
-        resolved = { monitor, fragment: await this.#renderer.fragment(jobs), rejection };
-      } catch (error) {
-        if (!(error instanceof PromletError)) throw error;
-        resolved = { monitor, fragment: '', rejection: errorMessage(error) };
-      }
+    const isKeepable = references.length === 0;
+    try {
+      return { monitor, fragment: await this.#renderer.fragment(jobs), rejection, isKeepable };
+    } catch (error) {
+      if (!(error instanceof PromletError)) throw error;
+      return { monitor, fragment: '', rejection: errorMessage(error), isKeepable };
     }
-    if (references.length === 0) this.#kept.set(monitor.object, resolved);
-    return resolved;
   }
+}
+
+/** Which spec this is; '' when the API server does not say. */
+function versionOf({ resource, object: { metadata } }: WatchedMonitor): string {
+  const { uid, generation } = metadata;
+  return uid === undefined || generation === undefined ? '' : `${resource.plural}/${uid}/${generation}`;
 }
