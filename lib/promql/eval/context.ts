@@ -78,6 +78,11 @@ export class QueryContext {
     return this.#clock.monotonicMs() - this.#turnStartMs >= MAX_BLOCKING_MS;
   }
 
+  /** Work that is already done, where a pause is not possible; the next `spend` sees it. */
+  countWork(work: number): void {
+    this.#work += work;
+  }
+
   /** Gives the event loop a turn. @throws PromletError `promql/timeout`, `promql/canceled` */
   async pause(): Promise<void> {
     await nextTurn();

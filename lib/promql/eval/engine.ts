@@ -95,7 +95,7 @@ export class Engine {
     return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
       context.requireRoom(grid.count);
       const columns = await evaluator.evaluate(expr, grid);
-      return { type: 'matrix', series: sortedByLabels(toMatrix(columns, grid, context)) };
+      return { type: 'matrix', series: sortedByLabels(await toMatrix(columns, grid, context)) };
     });
   }
 
@@ -143,14 +143,17 @@ function toSamples(series: readonly ColumnSeries[], timestampMs: number): Vector
   });
 }
 
-function toMatrix(columns: Columns, grid: StepGrid, context: QueryContext): MatrixSeries[] {
+async function toMatrix(columns: Columns, grid: StepGrid, context: QueryContext): Promise<MatrixSeries[]> {
   if (columns.type === 'scalar') {
     const timestamps = Float64Array.from(columns.values, (_, i) => grid.startMs + i * grid.stepMs);
     return [{ labels: Labels.EMPTY, timestamps, values: columns.values }];
   }
-  return finished(columns.series, context)
-    .filter(hasSamples)
-    .map((series) => toMatrixSeries(series, grid));
+  const out: MatrixSeries[] = [];
+  for (const series of finished(columns.series, context)) {
+    if (context.spend(grid.count)) await context.pause();
+    if (hasSamples(series)) out.push(toMatrixSeries(series, grid));
+  }
+  return out;
 }
 
 function sortedByLabels(series: readonly MatrixSeries[]): MatrixSeries[] {

@@ -46,6 +46,8 @@ export async function selectInstant(
     out.push(histograms === undefined ? series : { ...series, histograms });
     held += grid.count;
     context.holdSamples(heldBefore + held);
+    // The reader adds the samples read and yields; the steps filled are work too.
+    context.countWork(grid.count);
   });
   return out;
 }
