@@ -203,7 +203,7 @@ export class HttpConnection {
 /** Go's words for what went wrong on the way. */
 function describe(error: NodeJS.ErrnoException, host: string, port: number): PromletError {
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-  switch (error.code) {
+  switch (error.code ?? '') {
     case 'ECONNREFUSED':
       return new PromletError('scrape/connect', `dial tcp ${address}: connect: connection refused`, { cause: error });
     case 'ENOTFOUND':

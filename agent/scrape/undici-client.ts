@@ -18,6 +18,9 @@ export interface UndiciRequest {
   readonly page: PageBuffer;
 }
 
+/** Of a body that nobody wants; a longer one costs its connection. */
+const MAX_DUMPED_BYTES = 16 * 1024;
+
 /** One per job, so that targets share sessions; gone with the job's configuration. */
 const dispatchers = new WeakMap<ScrapeConfig, Dispatcher>();
 
@@ -47,7 +50,7 @@ async function follow(options: UndiciRequest, signal: AbortSignal): Promise<Rece
     const answer = await request(url, { dispatcher, signal, headers: Object.fromEntries(headers) });
     const location = answer.headers['location'];
     if (config.follow_redirects && isRedirect({ status: answer.statusCode }) && typeof location === 'string') {
-      answer.body.destroy();
+      await answer.body.dump({ limit: MAX_DUMPED_BYTES, signal });
       if (redirects === MAX_REDIRECTS - 1) {
         throw new PromletError('scrape/redirect', `stopped after ${MAX_REDIRECTS} redirects`);
       }
@@ -63,7 +66,7 @@ async function follow(options: UndiciRequest, signal: AbortSignal): Promise<Rece
     if (answer.statusCode === 200) {
       for await (const chunk of answer.body) page.append(chunk as Uint8Array);
     } else {
-      answer.body.destroy();
+      await answer.body.dump({ limit: MAX_DUMPED_BYTES, signal });
     }
     return {
       status: answer.statusCode,
