@@ -5,6 +5,9 @@ import { type ColumnSeries, isFloat, SeriesCollector, type StepGrid, withoutMeta
 import { executionError, type QueryContext } from './context.ts';
 import { matchedLabels, matchSignature } from './signature.ts';
 
+/** Joining the strings of a label set costs about as much as this many samples. */
+const WORK_PER_LABEL_SET = 256;
+
 export interface VectorOperands {
   readonly op: BinaryOperator;
   readonly left: readonly ColumnSeries[];
@@ -30,7 +33,7 @@ export async function vectorBinary(
 ): Promise<ColumnSeries[]> {
   if (floatOperation(operands.op) === undefined) return [];
   const operation = new VectorOperation(operands, grid, context);
-  for (const group of operation.groups()) {
+  for (const group of await operation.groups()) {
     operation.evaluate(group);
     const work = grid.count * (group.many.length + group.one.length);
     if (context.spend(work)) await context.pause();
@@ -66,7 +69,7 @@ class VectorOperation {
     return this.#collector.result();
   }
 
-  groups(): Iterable<MatchGroup> {
+  async groups(): Promise<Iterable<MatchGroup>> {
     const { left, right } = this.#operands;
     const signature = matchSignature(this.#matching);
     const groups = new Map<string, MatchGroup>();
@@ -76,8 +79,16 @@ class VectorOperation {
       if (group === undefined) groups.set(key, (group = { many: [], one: [] }));
       return group;
     };
-    for (const series of this.#isSwapped ? right : left) groupOf(series).many.push(series);
-    for (const series of this.#isSwapped ? left : right) groupOf(series).one.push(series);
+    const [many, one] = this.#isSwapped ? [right, left] : [left, right];
+    for (const [side, list] of [
+      ['many', many],
+      ['one', one],
+    ] as const) {
+      for (const series of list) {
+        groupOf(series)[side].push(series);
+        if (this.#context.spend(WORK_PER_LABEL_SET)) await this.#context.pause();
+      }
+    }
     return groups.values();
   }
 
