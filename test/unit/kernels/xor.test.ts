@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Random, seededRandom } from '../../../lib/env/index.ts';
 import { createKernels, layout } from '../../../lib/kernels/index.ts';
-import { decodeXorTwin } from '../../../lib/kernels/twins/xor.ts';
-import { SeriesTwin, XorTwin } from '../../../lib/kernels/twins/xor.ts';
+import { decodeXorTwin, SeriesTwin, XorTwin } from '../../../lib/kernels/twins/xor.ts';
 import { isStaleNaN, Labels, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
 import { SampleBuffer } from '../../../lib/tsdb/head/columns.ts';
 import { Head } from '../../../lib/tsdb/head/head.ts';
@@ -97,6 +96,35 @@ describe('kernels: XOR chunks', () => {
         }
       });
     }
+  }
+
+  const edges = [13, 16, 19].flatMap((bits) => [2 ** bits, 2 ** bits + 1, -(2 ** bits), -(2 ** bits) + 1]);
+  for (const edge of edges) {
+    it(`writes and reads a delta of delta of ${edge}, at the edge of its size`, () => {
+      const kernels = createKernels();
+      const { arena } = kernels;
+      const head = new Head(kernels, 2 ** 40, { maxSeries: 0, maxFutureMs: 0 });
+      const ref = head.getOrCreate(Labels.of({ a: 'b' }));
+      const times = [0, 1_000_000, 2_000_000 + edge];
+      const twin = new XorTwin();
+      const samples = new SampleBuffer(arena);
+      samples.reserve(3);
+      samples.length = 3;
+      times.forEach((time, i) => {
+        twin.append(time, i);
+        arena.u32[(samples.refs >>> 2) + i] = ref;
+        arena.f64[samples.times / 8 + i] = time;
+        arena.f64[samples.values / 8 + i] = i;
+      });
+      head.apply(samples, () => 0);
+      const into = new SampleColumns();
+      head.read(ref, 0, 1e12, into);
+      assert.deepEqual([...into.timestamps.subarray(0, 3)], times);
+      const places: ChunkPlace[] = [];
+      head.table.chunkPlaces(head.table.record(ref), 0, 1e12, places);
+      const { data, lengthBytes } = places[0]!;
+      assert.deepEqual(arena.u8.slice(data, data + lengthBytes), twin.bytes);
+    });
   }
 
   it('writes the bytes of a chunk worked out by hand', () => {
