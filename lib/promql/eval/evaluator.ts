@@ -6,7 +6,15 @@ import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, Subquer
 import { valueTypeOf, withoutParens } from '../parse/ast.ts';
 import { aggregate } from './aggregate.ts';
 import { scalarBinary, vectorScalarBinary } from './arithmetic.ts';
-import { type ColumnSeries, type Columns, countSamples, mergeEqualLabels, renamed, type StepGrid } from './columns.ts';
+import {
+  type ColumnSeries,
+  type Columns,
+  countSamples,
+  isFloat,
+  mergeEqualLabels,
+  renamed,
+  type StepGrid,
+} from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { absentLabels } from './absent.ts';
 import { selectInstant, lookupTimes } from './instant-selector.ts';
@@ -112,9 +120,9 @@ export class Evaluator {
     if (op === '+') return operand;
     if (operand.type === 'scalar') return { type: 'scalar', values: operand.values.map((value) => -value) };
     const series = operand.series.map((one) => ({
-      ...one,
       ...renamed(this.#context, one.labels),
       values: one.values.map((value) => -value),
+      present: one.present.map((_, step) => Number(isFloat(one, step))),
     }));
     return { type: 'vector', series: this.#mergeRenamed(series) };
   }
