@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { basename } from 'node:path';
 import Koa from 'koa';
+import { createWireCodec, remoteRead } from '../lib/remote/index.ts';
 import { type ApiDeps, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
 import { parseConfig, type PrometheusConfig, type Served, serializeConfig, unsupported } from '../lib/config/index.ts';
 import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
@@ -79,6 +80,7 @@ class StartingAgent implements Agent {
   #loader: ConfigLoader | undefined;
   #source: ConfigSource | undefined;
   #listening: Listening | undefined;
+  #remoteRead: Koa.Middleware | undefined;
   #metricsText: () => Promise<string> | string = () => '';
 
   constructor(options: AgentOptions) {
@@ -119,6 +121,7 @@ class StartingAgent implements Agent {
       kernels,
     });
     this.#tsdb = tsdb;
+    this.#remoteRead = remoteRead({ queryable: tsdb, codec: createWireCodec(kernels), logger });
     this.#stops.push(() => tsdb.close());
     const scrape = new ScrapeManager({
       ...this.#options,
@@ -210,6 +213,7 @@ class StartingAgent implements Agent {
       if (ctx.path !== '/api/v1/status/agent' || ctx.method !== 'GET') return next();
       ctx.body = { status: 'success', data: this.#status() };
     });
+    app.use((ctx, next) => (this.#ready ? this.#remoteRead!(ctx, next) : next()));
     app.use(createApi(this.#apiDeps()));
     return app;
   }
