@@ -79,7 +79,10 @@ describe('scrape manager', () => {
     const bad = await target(['a 1\n', 'a 1\nb{x="1" 2\n']);
     const good = await target(['a 1\n']);
     start({}, [bad.address, good.address]);
-    await until(() => manager.snapshot().activeTargets.some(({ health }) => health === 'down'));
+    await until(() => {
+      const health = manager.snapshot().activeTargets.map((active) => active.health);
+      return health.includes('down') && !health.includes('unknown');
+    });
     const byAddress = new Map(manager.snapshot().activeTargets.map((t) => [t.labels.get('instance'), t]));
     assert.equal(
       byAddress.get(bad.address)!.lastError,
@@ -172,7 +175,7 @@ describe('scrape manager', () => {
     const one = await target(['a 1\n']);
     const two = await target(['a 1\n']);
     start({ target_limit: 1 }, [one.address, two.address]);
-    await scraped(2);
+    await until(() => manager.snapshot().activeTargets.every(({ health }) => health === 'down'));
     for (const { lastError } of manager.snapshot().activeTargets) {
       assert.equal(lastError, 'target_limit exceeded (number of targets: 2, limit: 1)');
     }
