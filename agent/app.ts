@@ -16,6 +16,7 @@ import { Configuration } from './configuration.ts';
 import { DiscoveryManager } from './discovery/index.ts';
 import { type AgentFlags, flagValues } from './flags.ts';
 import { LastGoodConfig } from './last-good-config.ts';
+import { LastKnownTargets } from './last-known-targets.ts';
 import { createMetrics } from './metrics.ts';
 import { ScrapeManager } from './scrape/index.ts';
 import { agentStatus } from './status.ts';
@@ -93,6 +94,7 @@ class StartingAgent implements Agent {
       clock,
       random,
       logger: logger.child({ component: 'discovery' }),
+      memory: new LastKnownTargets(flags.dataDir, options.files, logger),
       onGroups: (job, groups) => this.#scrape?.setTargetGroups(job, groups),
     });
     this.#configuration = new Configuration({

@@ -1,5 +1,6 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { FileSystem } from '../lib/env/index.ts';
+import { replaceFile } from './replace-file.ts';
 
 const FILE_NAME = 'last-good-config.yaml';
 
@@ -21,27 +22,7 @@ export class LastGoodConfig {
     return this.#files.existsSync(this.path) ? this.#files.readFileSync(this.path, 'utf8') : undefined;
   }
 
-  /** The file may hold credentials of targets: only its owner reads it. */
   save(text: string): void {
-    const files = this.#files;
-    const aside = `${this.path}.tmp`;
-    const file = files.openSync(aside, 'w', 0o600);
-    try {
-      files.writeFileSync(file, text);
-      files.fsyncSync(file);
-    } finally {
-      files.closeSync(file);
-    }
-    files.renameSync(aside, this.path);
-    this.#syncDirectory();
-  }
-
-  #syncDirectory(): void {
-    const directory = this.#files.openSync(dirname(this.path), 'r');
-    try {
-      this.#files.fsyncSync(directory);
-    } finally {
-      this.#files.closeSync(directory);
-    }
+    replaceFile(this.#files, this.path, text);
   }
 }

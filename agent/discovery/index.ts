@@ -1,1 +1,1 @@
-export { DiscoveryManager, type DiscoveryOptions } from './manager.ts';
+export { DiscoveryManager, type DiscoveryOptions, type TargetMemory } from './manager.ts';

@@ -8,6 +8,14 @@ import { SharedReflectors } from './shared-reflectors.ts';
 
 /** Changes that come together (a rollout, a first list) are passed on as one. */
 const DEBOUNCE_MS = 100;
+/** Targets are written down this long after a change, so that a rollout is one write. */
+const REMEMBER_AFTER_MS = 1_000;
+
+/** Keeps what was discovered over a restart: without it, an agent that starts while the API server is away scrapes nothing. */
+export interface TargetMemory {
+  load(): ReadonlyMap<string, readonly TargetGroup[]>;
+  save(groupsByJob: ReadonlyMap<string, readonly TargetGroup[]>): void;
+}
 
 export interface DiscoveryOptions {
   /** The node whose pods are discovered; undefined where there is no Kubernetes. */
@@ -17,6 +25,7 @@ export interface DiscoveryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly memory?: TargetMemory;
   /** Gets all groups of a job: of each when a configuration is applied, later of those that changed. */
   readonly onGroups: (jobName: string, groups: readonly TargetGroup[]) => void;
 }
@@ -25,15 +34,17 @@ export interface DiscoveryOptions {
 export class DiscoveryManager {
   readonly #options: DiscoveryOptions;
   #jobs = new Map<string, readonly Provider[]>();
-  /** What was last passed on; a job keeps it until all its providers know their targets. */
-  #groups = new Map<string, readonly TargetGroup[]>();
+  /** What was last passed on, or remembered; a job keeps it until all its providers know their targets. */
+  #groups: ReadonlyMap<string, readonly TargetGroup[]>;
   #client: KubeClient | undefined;
   #reflectors: SharedReflectors | undefined;
   #pending: Timer | undefined;
+  #remembering: Timer | undefined;
   #stopped = false;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#groups = options.memory?.load() ?? new Map();
   }
 
   /**
@@ -68,6 +79,7 @@ export class DiscoveryManager {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#pending?.cancel();
+    this.#saveIfDue();
     const jobs = this.#jobs;
     this.#jobs = new Map();
     for (const providers of jobs.values()) for (const provider of providers) await provider.stop();
@@ -104,13 +116,29 @@ export class DiscoveryManager {
     this.#pending?.cancel();
     this.#pending = undefined;
     const previous = this.#groups;
-    this.#groups = new Map();
+    const current = new Map<string, readonly TargetGroup[]>();
+    this.#groups = current;
     for (const [job, providers] of this.#jobs) {
       const known = previous.get(job) ?? [];
       const groups = collect(providers) ?? known;
-      this.#groups.set(job, groups);
-      if (all || !sameGroups(groups, known)) this.#options.onGroups(job, groups);
+      current.set(job, groups);
+      if (!sameGroups(groups, known)) this.#remember();
+      else if (!all) continue;
+      this.#options.onGroups(job, groups);
     }
+  }
+
+  #remember(): void {
+    const { memory, clock } = this.#options;
+    if (memory === undefined) return;
+    this.#remembering ??= clock.setTimer(() => this.#saveIfDue(), REMEMBER_AFTER_MS);
+  }
+
+  #saveIfDue(): void {
+    if (this.#remembering === undefined) return;
+    this.#remembering.cancel();
+    this.#remembering = undefined;
+    this.#options.memory?.save(this.#groups);
   }
 }
 

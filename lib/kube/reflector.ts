@@ -89,10 +89,12 @@ export class Reflector<T extends KubeObject> {
     return this.#lastError;
   }
 
-  /** Calls `listener` after each change of `objects`. @returns how to stop that */
+  /** Calls `listener` after each change of `objects`, once per subscription. @returns how to stop this one */
   subscribe(listener: (event: StoreEvent<T>) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    // A function of its own: the same listener may subscribe twice (two jobs of one manager), and end once.
+    const subscription = (event: StoreEvent<T>): void => listener(event);
+    this.#listeners.add(subscription);
+    return () => void this.#listeners.delete(subscription);
   }
 
   start(): void {

@@ -165,7 +165,7 @@ export class Sandbox {
 
   /** Ends a workload and deletes its Pod. */
   async removeWorkload(inNamespace: string, name: string): Promise<void> {
-    this.api.delete('v1', 'Pod', inNamespace, name);
+    this.api.delete('v1', 'Pod', name, inNamespace);
     await this.#workloads.get(`${inNamespace}/${name}`)?.stop();
     this.#workloads.delete(`${inNamespace}/${name}`);
   }

@@ -97,6 +97,18 @@ describe('reflector', () => {
     assert.equal(lists()[0]!.query.get('resourceVersion'), '0');
   });
 
+  it('keeps calling a listener that subscribed twice after one subscription has ended', async () => {
+    const seen: string[] = [];
+    const listener = ({ key }: { readonly key: string }): void => void seen.push(key);
+    const first = reflector.subscribe(listener);
+    reflector.subscribe(listener);
+    first();
+    script.lists = [list('1', pod('a', '1'))];
+    reflector.start();
+    await reflector.synced;
+    assert.deepEqual(seen, ['shop/a']);
+  });
+
   it('reads a list page by page before it shows any of it', async () => {
     const page = (token: string, ...items: KubeObject[]) => ({
       metadata: { resourceVersion: '9', continue: token },
