@@ -1,6 +1,6 @@
 // Compiles assembly/*.ts (AssemblyScript) to build/kernels.wasm, about two seconds. Runs when the project is installed
 // (test/tools/setup.mjs); plain JavaScript because it may run before anything else works.
-import asc from 'assemblyscript/asc';
+import { main } from 'assemblyscript/asc';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ mkdirSync(join(here, 'build'), { recursive: true });
 const INITIAL_PAGES = 16;
 const MAXIMUM_PAGES = 65_536;
 
-const { error, stderr } = await asc.main([
+const { error, stderr } = await main([
   join(here, 'assembly', 'index.ts'),
   '--outFile',
   join(here, 'build', 'kernels.wasm'),

@@ -127,7 +127,7 @@ await step('a ServiceMonitor and a PodMonitor are scraped on both nodes, seen in
     });
     for (const { metric, value } of samples) assert.ok(Number(value[1]) > 0, JSON.stringify(metric));
     const jobs = new Set(samples.map(({ metric }) => metric['job']));
-    assert.deepEqual([...jobs].sort(), ['frontend', 'shop/cart']);
+    assert.deepEqual([...jobs].toSorted((a, b) => (a! < b! ? -1 : 1)), ['frontend', 'shop/cart']);
     return `first samples on all nodes ${upAfter.toFixed(1)} s after kubectl apply (scrape interval 2 s)`;
   });
 });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { compareUtf8 } from '../../lib/model/index.ts';
 import { MANIFESTS, PROMLET_NAMESPACE, Sandbox } from '../sandbox/sandbox.ts';
 import { pod } from '../sandbox/objects.ts';
 import { needPeer, peer } from '../tools/peers.ts';
@@ -121,7 +122,7 @@ describe('the sandbox cluster', function () {
     assert.deepEqual((await call<string[]>(operatorUrl, 'label/node/values')).data, ['node-a', 'node-b']);
     const names = (await call<string[]>(operatorUrl, 'labels')).data;
     for (const name of ['__name__', 'job', 'le', 'node', 'pod']) assert.ok(names.includes(name), name);
-    const pods = (await activeTargets(operatorUrl)).map((target) => target.labels['pod']).sort();
+    const pods = (await activeTargets(operatorUrl)).map((target) => target.labels['pod']!).sort(compareUtf8);
     assert.deepEqual(pods, ['cart-node-a', 'cart-node-b', 'frontend-node-a', 'frontend-node-b']);
   });
 

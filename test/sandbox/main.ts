@@ -92,7 +92,7 @@ async function addNodeExporter(box: Sandbox, command: string): Promise<void> {
 /** Asks until both jobs are in the answer, on both nodes. */
 async function firstAnswer(box: Sandbox): Promise<Sample[]> {
   const deadline = Date.now() + FIRST_ANSWER_TIMEOUT_MS;
-  while (Date.now() < deadline && stopping === undefined) {
+  while (Date.now() < deadline) {
     const samples = await ask(box).catch(() => []);
     if (samples.length >= FIRST_ANSWER_SERIES) return samples;
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -184,7 +184,7 @@ export class Sandbox {
   }
 
   #shop(options: WorkloadOptions, port: number): { command: string; args: string[] } {
-    const seed = [...options.app, ...options.node].reduce((sum, char) => sum * 31 + char.charCodeAt(0), 7) >>> 0;
+    const seed = Buffer.from(options.app + options.node).reduce((sum, byte) => (sum * 31 + byte) >>> 0, 7);
     const script = join(ROOT, 'test', 'sandbox', 'workloads', 'shop.ts');
     return {
       command: process.execPath,

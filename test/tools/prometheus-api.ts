@@ -25,7 +25,7 @@ export async function call<T>(
   parameters: Readonly<Record<string, string>> = {},
 ): Promise<{ data: T; warnings: readonly string[] }> {
   const query = new URLSearchParams(parameters);
-  const response = await fetch(`${url}/api/v1/${path}?${query}`, { signal: AbortSignal.timeout(30_000) });
+  const response = await fetch(`${url}/api/v1/${path}?${query.toString()}`, { signal: AbortSignal.timeout(30_000) });
   const answer = (await response.json()) as Answer<T>;
   if (answer.status !== 'success') throw new Error(`${path}: ${answer.errorType}: ${answer.error}`);
   return { data: answer.data as T, warnings: answer.warnings ?? [] };
