@@ -1,6 +1,7 @@
 /**
  * `npm run e2e -- --image NAME`: the chart on a real cluster, whichever KUBECONFIG names (kind, k3s, any other). The
- * image must be known to its nodes. Leaves nothing behind but the agents' data directory; CRDs stay, as Helm keeps them.
+ * image must be known to its nodes. Leaves nothing behind but a data directory `/var/lib/promlet-e2e-…` on the nodes and the
+ * CRDs, which Helm never removes.
  * Last line: `N passed, N failed`.
  */
 import assert from 'node:assert/strict';
@@ -18,11 +19,21 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NAMESPACE = 'promlet-e2e';
 const RELEASE = 'promlet';
 const PORT = 9090;
+/** 128 + 9. */
+const SIGKILL_EXIT_CODE = 137;
 const QUERY = 'sum by (job, node) (rate(shop_http_requests_total[15s]))';
 
 interface Pod {
   readonly metadata: { readonly name: string; readonly uid: string };
   readonly spec: { readonly nodeName: string };
+}
+interface PodStatus {
+  readonly status: {
+    readonly containerStatuses: readonly {
+      readonly ready: boolean;
+      readonly lastState: { readonly terminated?: { readonly exitCode: number } };
+    }[];
+  };
 }
 interface List<T> {
   readonly items: readonly T[];
@@ -34,7 +45,11 @@ await fetchMissing(() => undefined);
 const cluster = new Cluster(process.env['KUBECTL'] ?? peer('kubectl')!, process.env['HELM'] ?? peer('helm')!);
 const image = /^(.*):([^:/]+)$/.exec(flags.image);
 if (image === null) throw new Error(`--image ${flags.image}: give REPOSITORY:TAG`);
-const values = ['--set', `image.repository=${image[1]}`, '--set', `image.tag=${image[2]}`];
+/** Of its own for each run: what an earlier run left on the nodes is not this run's. */
+const hostPath = `/var/lib/promlet-e2e-${Date.now()}`;
+const values = [`image.repository=${image[1]}`, `image.tag=${image[2]}`, `agent.storage.hostPath=${hostPath}`].flatMap(
+  (value) => ['--set', value],
+);
 
 const results: { step: string; ok: boolean; seconds: number; figures: string }[] = [];
 
@@ -127,7 +142,10 @@ await step('a ServiceMonitor and a PodMonitor are scraped on both nodes, seen in
     });
     for (const { metric, value } of samples) assert.ok(Number(value[1]) > 0, JSON.stringify(metric));
     const jobs = new Set(samples.map(({ metric }) => metric['job']));
-    assert.deepEqual([...jobs].toSorted((a, b) => (a! < b! ? -1 : 1)), ['frontend', 'shop/cart']);
+    assert.deepEqual(
+      [...jobs].toSorted((a, b) => (a! < b! ? -1 : 1)),
+      ['frontend', 'shop/cart'],
+    );
     return `first samples on all nodes ${upAfter.toFixed(1)} s after kubectl apply (scrape interval 2 s)`;
   });
 });
@@ -156,12 +174,41 @@ function countOf(samples: ReadonlyMap<string, readonly string[]>): number {
   return [...samples.values()].reduce((sum, list) => sum + list.length, 0);
 }
 
-await step('an agent pod deleted with SIGKILL comes back with its data', async () => {
-  const victim = (await agents())[0]!;
-  const before = await cluster.forwarded(NAMESPACE, `pod/${victim.metadata.name}`, PORT, async (url) => {
+/** All samples an agent has now, and when that was. */
+async function rememberedBy(pod: Pod): Promise<{ atSeconds: number; samples: Map<string, string[]> }> {
+  return cluster.forwarded(NAMESPACE, `pod/${pod.metadata.name}`, PORT, async (url) => {
     const atSeconds = Date.now() / 1000;
-    return { atSeconds, samples: await rawSamples(url, atSeconds) };
+    const samples = await rawSamples(url, atSeconds);
+    assert.ok(countOf(samples) > 0, 'there are samples to lose');
+    return { atSeconds, samples };
   });
+}
+
+function assertKept(after: ReadonlyMap<string, string[]>, before: ReadonlyMap<string, string[]>): void {
+  for (const [metric, samples] of before) assert.deepEqual(after.get(metric), samples, metric);
+}
+
+await step('an agent killed with SIGKILL is restarted with its data', async () => {
+  const victim = (await agents())[0]!;
+  const before = await rememberedBy(victim);
+  const manifest = readFileSync(join(ROOT, 'test', 'e2e', 'manifests', 'killer.yaml'), 'utf8');
+  await cluster.apply(manifest.replaceAll('$IMAGE', flags.image).replaceAll('$NODE', victim.spec.nodeName));
+  await eventually('the container killed and ready again', 60_000, async () => {
+    const { status } = await cluster.json<PodStatus>('get', 'pod', '-n', NAMESPACE, victim.metadata.name);
+    const [container] = status.containerStatuses;
+    return container!.ready && container!.lastState.terminated?.exitCode === SIGKILL_EXIT_CODE;
+  });
+  await cluster.kubectl('delete', 'pod', '-n', 'shop', 'killer');
+  const after = await cluster.forwarded(NAMESPACE, `pod/${victim.metadata.name}`, PORT, (url) =>
+    rawSamples(url, before.atSeconds),
+  );
+  assertKept(after, before.samples);
+  return `${countOf(before.samples)} samples in ${before.samples.size} series, all there`;
+});
+
+await step('an agent pod deleted by force is replaced, with the node’s data', async () => {
+  const victim = (await agents())[0]!;
+  const before = await rememberedBy(victim);
   await cluster.kubectl('delete', 'pod', '-n', NAMESPACE, victim.metadata.name, '--grace-period=0', '--force');
   const back = await eventually('a new agent pod on the node', 60_000, async () => {
     const pods = await agents();
@@ -171,8 +218,7 @@ await step('an agent pod deleted with SIGKILL comes back with its data', async (
   const after = await cluster.forwarded(NAMESPACE, `pod/${back.metadata.name}`, PORT, (url) =>
     rawSamples(url, before.atSeconds),
   );
-  assert.ok(countOf(before.samples) > 0, 'there were samples to lose');
-  for (const [metric, samples] of before.samples) assert.deepEqual(after.get(metric), samples, metric);
+  assertKept(after, before.samples);
   return `${countOf(before.samples)} samples in ${before.samples.size} series, all there`;
 });
 
@@ -190,7 +236,7 @@ await step('helm upgrade changes a value and loses no sample', async () => {
       return samples.size >= before.samples.size && samples;
     }),
   );
-  for (const [metric, samples] of before.samples) assert.deepEqual(after.get(metric), samples, metric);
+  assertKept(after, before.samples);
   const fresh = await eventually('new samples after the upgrade', 60_000, () =>
     operator(async (url) => {
       const samples = await instant(url, 'up{namespace="shop"} == 1');
