@@ -30,6 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'operator/publish': ['lib/*', 'operator/resources'],
   'operator/status': ['lib/*', 'operator/resources', 'operator/monitors'],
   'operator/federation': ['lib/*'],
+  'operator/app': ['lib/*', 'operator/*'],
   'operator/rules': ['lib/*', 'operator/resources', 'operator/federation'],
 };
 
@@ -73,7 +74,7 @@ function importsOf(source: string): string[] {
   const found: string[] = [];
   for (const match of source.matchAll(IMPORT)) {
     const specifier = match[1] ?? match[2]!;
-    if (specifier.startsWith('.')) found.push(specifier);
+    if (specifier.startsWith('.') && specifier.endsWith('.ts')) found.push(specifier);
   }
   return found;
 }

@@ -1,4 +1,4 @@
-import { formatFloat, Labels, METRIC_NAME, quote } from '../../model/index.ts';
+import { formatFloat, quote } from '../../model/index.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
 import { ACCUMULATORS } from './accumulators.ts';
 import {
@@ -11,18 +11,13 @@ import {
   withLabel,
 } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { groupLabels, groupSeries } from './grouping.ts';
 import { selectK } from './select-k.ts';
 
 /** The parameter of an aggregation: a scalar per step, or the label of `count_values`. */
 export interface AggregateParameter {
   readonly param: Float64Array | undefined;
   readonly label: string;
-}
-
-/** Series that are aggregated into one. */
-export interface Group {
-  readonly labels: Labels;
-  readonly series: ColumnSeries[];
 }
 
 /** Prometheus `rangeEvalAgg`: groups the series by labels, then reduces each group column by column. */
@@ -53,28 +48,6 @@ export async function aggregate(
     if (hasSamples(result)) out.push(result);
   }
   return out;
-}
-
-export function groupSeries(expr: AggregateExpr, input: readonly ColumnSeries[]): Group[] {
-  const labelsOf = groupLabels(expr, expr.grouping);
-  const groups = new Map<string, Group>();
-  for (const series of input) {
-    const labels = labelsOf(series.labels);
-    const group = groups.get(labels.key);
-    if (group === undefined) groups.set(labels.key, { labels, series: [series] });
-    else group.series.push(series);
-  }
-  return [...groups.values()];
-}
-
-function groupLabels(expr: AggregateExpr, grouping: readonly string[]): (labels: Labels) => Labels {
-  if (expr.without) {
-    const dropped = new Set([...grouping, METRIC_NAME]);
-    return (labels) => labels.without(dropped);
-  }
-  if (grouping.length === 0) return () => Labels.EMPTY;
-  const kept = new Set(grouping);
-  return (labels) => labels.keep(kept);
 }
 
 function warnOfQuantiles(expr: AggregateExpr, param: Float64Array, context: QueryContext): void {

@@ -1,6 +1,6 @@
 import { formatFloat, type Labels } from '../../model/index.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
-import type { Group } from './aggregate.ts';
+import type { Group } from './grouping.ts';
 import { type ColumnSeries, hasSamples, isFloat, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { compareNaNFirst } from './quantile.ts';

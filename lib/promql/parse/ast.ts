@@ -1,13 +1,13 @@
 import type { Matcher } from '../../model/index.ts';
-import type { FunctionSignature } from './signatures.ts';
+import type { FunctionSignature, ValueType } from './signatures.ts';
+
+export type { ValueType } from './signatures.ts';
 
 /** Half-open range of UTF-16 offsets into the query text. */
 export interface SourceRange {
   readonly start: number;
   readonly end: number;
 }
-
-export type ValueType = 'scalar' | 'vector' | 'matrix' | 'string';
 
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%' | '^' | 'atan2';
 export type ComparisonOperator = '==' | '!=' | '<' | '<=' | '>' | '>=';

@@ -1,4 +1,4 @@
-import type { ValueType } from './ast.ts';
+export type ValueType = 'scalar' | 'vector' | 'matrix' | 'string';
 
 /** What the parser knows of a function (Prometheus `promql/parser/functions.go`). */
 export interface FunctionSignature {
