@@ -3,7 +3,12 @@ import { basename } from 'node:path';
 import Koa from 'koa';
 import { createWireCodec, remoteRead } from '../lib/remote/index.ts';
 import { type ApiDeps, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
-import { parseConfig, type PrometheusConfig, type Served, serializeConfig, unsupported } from '../lib/config/index.ts';
+import {
+  parseConfigInWorker,
+  type ScrapeConfig,
+  showConfigInWorker,
+  unsupportedSections,
+} from '../lib/config/index.ts';
 import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
 import { createKernels } from '../lib/kernels/index.ts';
 import { createKubeClient, type KubeClient } from '../lib/kube/index.ts';
@@ -19,6 +24,7 @@ import { LastGoodConfig } from './last-good-config.ts';
 import { LastKnownTargets } from './last-known-targets.ts';
 import { createMetrics } from './metrics.ts';
 import { ScrapeManager } from './scrape/index.ts';
+import { requireAll, type ServedJobs, servedJobs } from './served-jobs.ts';
 import { agentStatus } from './status.ts';
 import { apiTargets } from './targets.ts';
 
@@ -42,11 +48,8 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-const SERVED: Served = {
-  mechanisms: ['static', 'kubernetes'],
-  kubernetesRoles: ['pod', 'endpoints', 'endpointslice'],
-  sections: ['global', 'runtime', 'scrape_configs'],
-};
+/** Top-level sections of the configuration that are served. */
+const SECTIONS = ['global', 'runtime', 'scrape_configs'];
 
 /** `$(NAME)` of these is expanded. Not of all variables: monitors of tenants end up in the configuration. */
 const CONFIG_VARIABLES = ['NODE_NAME', 'POD_NAME', 'POD_NAMESPACE', 'POD_IP'];
@@ -74,7 +77,7 @@ class StartingAgent implements Agent {
   readonly #configuration: Configuration;
   readonly #discovery: DiscoveryManager;
   #ready = false;
-  #config: PrometheusConfig | undefined;
+  #shownConfig: Promise<string> | undefined;
   #tsdb: Tsdb | undefined;
   #scrape: ScrapeManager | undefined;
   #client: Promise<KubeClient> | undefined;
@@ -100,8 +103,8 @@ class StartingAgent implements Agent {
     this.#configuration = new Configuration({
       clock,
       logger,
-      parse: (text) => this.#parse(text),
-      apply: (config) => this.#apply(config),
+      parse: (text, signal) => this.#parse(text, signal),
+      apply: (jobs) => this.#apply(jobs),
     });
   }
 
@@ -148,6 +151,7 @@ class StartingAgent implements Agent {
     const lastGood = flags.configSecret === undefined ? undefined : new LastGoodConfig(flags.dataDir, files);
     const loader = new ConfigLoader({ source, configuration: this.#configuration, lastGood, logger });
     this.#loader = loader;
+    this.#stops.push(() => this.#configuration.close());
     this.#stops.push(() => loader.stop());
     await loader.start();
     this.#ready = true;
@@ -189,22 +193,34 @@ class StartingAgent implements Agent {
     return new SecretConfigSource({ client, secret: configSecret, clock, random, logger });
   }
 
-  async #parse(text: string): Promise<PrometheusConfig> {
-    const { env, flags } = this.#options;
-    const variables = CONFIG_VARIABLES.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]);
-    const environment = { ...Object.fromEntries(variables), ...(flags.nodeName && { NODE_NAME: flags.nodeName }) };
-    const config = await parseConfig(text, { environment });
-    const missing = unsupported(config, SERVED);
+  /** A file is taken whole or not at all; from a Secret, which holds the jobs of many, what can be served is. */
+  async #parse(text: string, signal: AbortSignal): Promise<ServedJobs> {
+    const config = await parseConfigInWorker(text, { environment: this.#environment(), signal });
+    const missing = unsupportedSections(config, SECTIONS);
     if (missing.length > 0) throw new PromletError('config/unsupported', missing.join('; '));
-    await this.#discovery.check(config.scrape_configs);
-    return config;
+    const served = await servedJobs(config.scrape_configs, (job) => this.#discovery.check(job));
+    if (this.#options.flags.configSecret === undefined) requireAll(served);
+    return served;
   }
 
-  async #apply(config: PrometheusConfig): Promise<void> {
+  async #apply(jobs: readonly ScrapeConfig[]): Promise<void> {
     assert(this.#scrape !== undefined, 'agent: a configuration came before the scrape manager');
-    this.#config = config;
-    this.#scrape.applyConfig(config.scrape_configs);
-    await this.#discovery.apply(config.scrape_configs);
+    this.#scrape.applyConfig(jobs);
+    await this.#discovery.apply(jobs);
+  }
+
+  /** Made when asked for; requests that come meanwhile share it. */
+  #showConfig(): Promise<string> {
+    this.#shownConfig ??= showConfigInWorker(this.#configuration.text, {
+      environment: this.#environment(),
+    }).finally(() => (this.#shownConfig = undefined));
+    return this.#shownConfig;
+  }
+
+  #environment(): Readonly<Record<string, string | undefined>> {
+    const { env, flags } = this.#options;
+    const variables = CONFIG_VARIABLES.filter((name) => env[name] !== undefined).map((name) => [name, env[name]]);
+    return { ...Object.fromEntries(variables), ...(flags.nodeName && { NODE_NAME: flags.nodeName }) };
   }
 
   #httpApp(): Koa {
@@ -257,7 +273,7 @@ class StartingAgent implements Agent {
       flags: flagValues(flags),
       lifecycle: flags.enableLifecycle,
       reload: () => this.reload(),
-      config: () => serializeConfig(this.#config ?? {}, { redact: true }),
+      config: () => this.#showConfig(),
       targets: () => apiTargets(this.#scrape!.snapshot()),
       metricsText: () => this.#metricsText(),
       runtime: () => ({

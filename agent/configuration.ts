@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { PrometheusConfig } from '../lib/config/index.ts';
 import type { Clock, Logger } from '../lib/env/index.ts';
-import { errorMessage } from '../lib/model/index.ts';
+import { errorMessage, PromletError } from '../lib/model/index.ts';
+import type { ServedJobs } from './served-jobs.ts';
 
 export interface ConfigurationOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Text → configuration, checked against all that could refuse it; throws why not. */
-  readonly parse: (text: string) => Promise<PrometheusConfig>;
-  /** Puts it in force. Must not fail for a configuration that `parse` let through. */
-  readonly apply: (config: PrometheusConfig) => Promise<void>;
+  /** Text → jobs, checked against all that could refuse them; throws why not. Ends early when the signal says so. */
+  readonly parse: (text: string, signal: AbortSignal) => Promise<ServedJobs>;
+  /** Puts them in force. Must not fail for jobs that `parse` let through. */
+  readonly apply: (jobs: ServedJobs['jobs']) => Promise<void>;
 }
 
 export interface ConfigurationStatus {
@@ -20,15 +20,26 @@ export interface ConfigurationStatus {
   readonly appliedAtMs: number | undefined;
   /** Why the newest configuration is not in force; undefined when it is. */
   readonly lastError: string | undefined;
+  /** Jobs of the configuration in force that are left out of it, by name, with the reason. */
+  readonly jobErrors: ReadonlyMap<string, string>;
 }
+
+const NOTHING: ConfigurationStatus = {
+  hash: '',
+  source: '',
+  appliedAtMs: undefined,
+  lastError: undefined,
+  jobErrors: new Map(),
+};
 
 /** The configuration in force. A bad new one changes nothing but `lastError`. */
 export class Configuration {
   readonly #options: ConfigurationOptions;
   #text = '';
-  #status: ConfigurationStatus = { hash: '', source: '', appliedAtMs: undefined, lastError: undefined };
+  #status = NOTHING;
   /** One at a time, in the order given. */
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
 
   constructor(options: ConfigurationOptions) {
     this.#options = options;
@@ -61,22 +72,35 @@ export class Configuration {
     this.#options.logger.error({ error: lastError }, 'configuration refused, the old one stays');
   }
 
+  /** Applies nothing more from now on; resolves when what was under way has ended. */
+  async close(): Promise<void> {
+    this.#closing.abort(new PromletError('config/closed', 'the agent is stopping'));
+    await this.#queue;
+  }
+
   async #replace(text: string, source: string): Promise<boolean> {
     const { clock, logger, parse, apply } = this.#options;
+    const { signal } = this.#closing;
+    signal.throwIfAborted();
     const hash = createHash('sha256').update(text).digest('hex');
     if (hash === this.#status.hash) {
       this.#status = { ...this.#status, source, lastError: undefined };
       return false;
     }
+    let served: ServedJobs;
     try {
-      await apply(await parse(text));
+      served = await parse(text, signal);
+      signal.throwIfAborted();
+      await apply(served.jobs);
     } catch (error) {
-      this.reject(error);
+      if (!signal.aborted) this.reject(error);
       throw error;
     }
+    const { jobs, jobErrors } = served;
     this.#text = text;
-    this.#status = { hash, source, appliedAtMs: clock.now(), lastError: undefined };
-    logger.info({ source, hash }, 'configuration applied');
+    this.#status = { hash, source, appliedAtMs: clock.now(), lastError: undefined, jobErrors };
+    for (const [job, error] of jobErrors) logger.error({ job, error }, 'job left out of the configuration');
+    logger.info({ source, hash, jobs: jobs.length, jobsLeftOut: jobErrors.size }, 'configuration applied');
     return true;
   }
 }

@@ -55,6 +55,12 @@ function addConfiguration(registry: Registry, configuration: Configuration): voi
     'When the configuration in force was applied.',
     () => (configuration.status.appliedAtMs ?? 0) / 1000,
   );
+  gauge(
+    registry,
+    'promlet_config_jobs_left_out',
+    'Jobs of the configuration in force that cannot be served.',
+    () => configuration.status.jobErrors.size,
+  );
 }
 
 const TSDB_GAUGES: readonly [name: string, help: string, read: (stats: TsdbStats) => number][] = [

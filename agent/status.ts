@@ -12,6 +12,8 @@ export interface AgentStatus {
   readonly configAppliedAt: string;
   /** Why the newest configuration is not in force; '' when it is. */
   readonly configError: string;
+  /** Jobs of the configuration in force that this agent cannot serve, by name, with the reason. */
+  readonly jobErrors: Readonly<Record<string, string>>;
   /** Why news of the configuration may not arrive; '' when they do. */
   readonly configSourceError: string;
   readonly discoveryErrors: readonly string[];
@@ -34,7 +36,7 @@ export interface AgentStatusParts {
 }
 
 export function agentStatus(parts: AgentStatusParts): AgentStatus {
-  const { hash, source, appliedAtMs, lastError } = parts.configuration;
+  const { hash, source, appliedAtMs, lastError, jobErrors } = parts.configuration;
   return {
     node: parts.node,
     version: parts.version,
@@ -42,6 +44,7 @@ export function agentStatus(parts: AgentStatusParts): AgentStatus {
     configSource: source,
     configAppliedAt: appliedAtMs === undefined ? '' : new Date(appliedAtMs).toISOString(),
     configError: lastError ?? '',
+    jobErrors: record(jobErrors),
     configSourceError: parts.sourceError ?? '',
     discoveryErrors: parts.discoveryErrors,
     targets: countByJob(parts.targets),
@@ -49,12 +52,17 @@ export function agentStatus(parts: AgentStatusParts): AgentStatus {
 }
 
 function countByJob(targets: readonly ActiveTarget[]): Record<string, TargetCount> {
-  // Any string may be a job's name.
-  const counts = Object.create(null) as Record<string, { up: number; total: number }>;
+  const counts = new Map<string, { up: number; total: number }>();
   for (const { scrapePool, health } of targets) {
-    const count = (counts[scrapePool] ??= { up: 0, total: 0 });
+    let count = counts.get(scrapePool);
+    if (count === undefined) counts.set(scrapePool, (count = { up: 0, total: 0 }));
     count.total++;
     if (health === 'up') count.up++;
   }
-  return counts;
+  return record(counts);
+}
+
+/** Without prototype: any string may be a job's name. */
+function record<T>(map: ReadonlyMap<string, T>): Record<string, T> {
+  return Object.assign(Object.create(null) as Record<string, T>, Object.fromEntries(map));
 }

@@ -1,4 +1,4 @@
-import type { ScrapeConfig, TargetGroup } from '../../lib/config/index.ts';
+import { type ScrapeConfig, type TargetGroup, unsupportedMechanisms } from '../../lib/config/index.ts';
 import type { Clock, Logger, Random, Timer } from '../../lib/env/index.ts';
 import type { KubeClient } from '../../lib/kube/index.ts';
 import { Labels, PromletError } from '../../lib/model/index.ts';
@@ -6,6 +6,8 @@ import { checkKubernetesConfig, KubernetesProvider } from './kubernetes.ts';
 import type { Provider } from './provider.ts';
 import { SharedReflectors } from './shared-reflectors.ts';
 
+/** Ways of discovery that are served. */
+const MECHANISMS = ['static', 'kubernetes'];
 /** Changes that come together (a rollout, a first list) are passed on as one. */
 const DEBOUNCE_MS = 100;
 /** Targets are written down this long after a change, so that a rollout is one write. */
@@ -48,17 +50,15 @@ export class DiscoveryManager {
   }
 
   /**
-   * Whether `apply` would take this configuration.
+   * Whether `apply` would take this job.
    * @throws PromletError `discovery/unsupported`, or why there is no API server to ask
    */
-  async check(configs: readonly ScrapeConfig[]): Promise<void> {
-    for (const config of configs) {
-      try {
-        await this.#checkJob(config);
-      } catch (error) {
-        if (!(error instanceof PromletError)) throw error;
-        throw new PromletError(error.code, `job "${config.job_name}": ${error.message}`, { cause: error });
-      }
+  async check(config: ScrapeConfig): Promise<void> {
+    const unsupported = unsupportedMechanisms(config, MECHANISMS);
+    if (unsupported.length > 0) throw new PromletError('discovery/unsupported', unsupported.join('; '));
+    for (const kubernetes of config.kubernetes_sd_configs) {
+      checkKubernetesConfig(kubernetes, this.#options.nodeName);
+      this.#client ??= await this.#options.client();
     }
   }
 
@@ -83,16 +83,6 @@ export class DiscoveryManager {
     const jobs = this.#jobs;
     this.#jobs = new Map();
     for (const providers of jobs.values()) for (const provider of providers) await provider.stop();
-  }
-
-  async #checkJob(config: ScrapeConfig): Promise<void> {
-    for (const kind of ['file_sd_configs', 'http_sd_configs', 'dns_sd_configs'] as const) {
-      if (config[kind].length > 0) throw new PromletError('discovery/unsupported', `${kind} are not supported yet`);
-    }
-    for (const kubernetes of config.kubernetes_sd_configs) {
-      checkKubernetesConfig(kubernetes, this.#options.nodeName);
-      this.#client ??= await this.#options.client();
-    }
   }
 
   #providersOf(config: ScrapeConfig): Provider[] {

@@ -5,7 +5,8 @@ export { expandEnvironment } from './environment.ts';
 export { ConfigError, type ConfigProblem } from './error.ts';
 export { isValidLabelName, relabel } from './relabel.ts';
 export type * from './types.ts';
-export { type Served, unsupported } from './unsupported.ts';
+export { unsupportedMechanisms, unsupportedSections } from './unsupported.ts';
+export { parseConfigInWorker, showConfigInWorker, type WorkerOptions } from './worker-client.ts';
 
 /**
  * Reads a Prometheus configuration file. Strict as Prometheus: unknown fields, duplicate keys and contradictions are

@@ -17,6 +17,9 @@ import { FakeApiServer, sendJson } from '../unit/kube/fake-api-server.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Valid, but not for an agent. */
+const UNSERVED = '\n- job_name: files\n  file_sd_configs: [{files: [a.json]}]';
+
 interface Sample {
   readonly metric: Record<string, string>;
   readonly value: [number, string];
@@ -150,8 +153,9 @@ describe('agent', function () {
       return Number(now!.value[1]) > before;
     });
 
-    writeConfig(config('\n- job_name: files\n  file_sd_configs: [{files: [a.json]}]'));
-    assert.match(await (await reload()).text(), /file_sd_configs/);
+    writeConfig(config(`${job('fine')}${UNSERVED}`));
+    assert.match(await (await reload()).text(), /job "files": file_sd_configs is not supported/);
+    assert.equal((await status()).configHash, configHash);
 
     writeConfig(config(job('better')));
     assert.equal((await reload()).status, 200);
@@ -254,6 +258,26 @@ users: [{name: u, user: {}}]
       await publish('scrape_configs: 7');
       await eventually('the refusal', async () => /expected a list/.test((await status()).configError));
       assert.equal((await status()).configHash, configHash);
+    });
+
+    it('leaves out a job that it cannot serve, says so, and scrapes the others', async () => {
+      await startWithSecret();
+      const left = async () =>
+        /^promlet_config_jobs_left_out (\d)$/m.exec(await (await fetch(`${base}/metrics`)).text())?.[1];
+      const errors = async () => (await get<{ jobErrors: object }>(`${base}/api/v1/status/agent`)).jobErrors;
+      await publish(config(UNSERVED + job('good')));
+      await eventually('the good job', async () => (await instant(base, 'up{job="good"} == 1')).length > 0);
+      assert.deepEqual(await errors(), { files: 'file_sd_configs is not supported yet' });
+      assert.equal((await status()).configError, '');
+      assert.equal(await left(), '1');
+
+      await publish(config(`${job('good')}${UNSERVED}`) + 'rule_files: [a.yml]\n');
+      await eventually('the refusal', async () => /rule_files/.test((await status()).configError));
+      assert.deepEqual(await errors(), { files: 'file_sd_configs is not supported yet' });
+
+      await publish(config(job('good')));
+      await eventually('no job left out', async () => (await left()) === '0');
+      assert.deepEqual(await errors(), {});
     });
 
     it('scrapes from the last good configuration when the API server is away at start, and comes back to it', async () => {

@@ -38,7 +38,12 @@ export async function bundlePrograms(outdir: string): Promise<Map<string, number
   rmSync(outdir, { recursive: true, force: true });
   const result = await build({
     ...COMMON,
-    entryPoints: { agent: 'agent/main.ts', operator: 'operator/main.ts' },
+    // A worker lies beside the chunk that starts it, as its source does beside the source.
+    entryPoints: {
+      agent: 'agent/main.ts',
+      operator: 'operator/main.ts',
+      'config-worker': 'lib/config/config-worker.ts',
+    },
     outdir,
     // What is imported on demand stays a file of its own, so that an agent that never needs it never loads it.
     splitting: true,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { Configuration } from '../../../agent/configuration.ts';
-import { parseConfig, type PrometheusConfig } from '../../../lib/config/index.ts';
+import { parseConfig, type ScrapeConfig } from '../../../lib/config/index.ts';
 import { createLogger, systemClock } from '../../../lib/env/index.ts';
 
 describe('configuration in force', () => {
-  let applied: PrometheusConfig[];
+  let applied: (readonly ScrapeConfig[])[];
   let configuration: Configuration;
 
   beforeEach(() => {
@@ -12,8 +12,8 @@ describe('configuration in force', () => {
     configuration = new Configuration({
       clock: { ...systemClock, now: () => 1234 },
       logger: createLogger('silent'),
-      parse: (text) => parseConfig(text),
-      apply: async (config) => void applied.push(config),
+      parse: async (text) => ({ jobs: (await parseConfig(text)).scrape_configs, jobErrors: new Map() }),
+      apply: async (jobs) => void applied.push(jobs),
     });
   });
 
@@ -24,6 +24,7 @@ describe('configuration in force', () => {
       source: 'file a',
       appliedAtMs: 1234,
       lastError: undefined,
+      jobErrors: new Map(),
     });
     assert.equal(configuration.text, 'scrape_configs: []\n');
   });
@@ -59,8 +60,18 @@ describe('configuration in force', () => {
       ['fulfilled', 'rejected', 'fulfilled'],
     );
     assert.deepEqual(
-      applied.map((config) => config.scrape_configs[0]!.job_name),
+      applied.map((jobs) => jobs[0]!.job_name),
       ['a', 'b'],
     );
+  });
+
+  it('applies nothing once it is closed', async () => {
+    const pending = configuration.replace('scrape_configs: []', 'a');
+    const refused = assert.rejects(pending, { code: 'config/closed' });
+    await configuration.close();
+    await refused;
+    await assert.rejects(configuration.replace('scrape_configs: []', 'a'), { code: 'config/closed' });
+    assert.equal(applied.length, 0);
+    assert.equal(configuration.status.lastError, undefined);
   });
 });

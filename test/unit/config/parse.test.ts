@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { type ConfigError, parseConfig, serializeConfig, unsupported } from '../../../lib/config/index.ts';
+import {
+  type ConfigError,
+  parseConfig,
+  serializeConfig,
+  unsupportedMechanisms,
+  unsupportedSections,
+} from '../../../lib/config/index.ts';
 
 const JOB = 'scrape_configs:\n  - job_name: app\n';
 
@@ -179,20 +185,27 @@ describe('config: writing', () => {
 });
 
 describe('config: what is not served yet', () => {
-  it('is nothing for static targets and pods', async () => {
+  it('is nothing for what the program names', async () => {
     const text = `${JOB}    static_configs: [{targets: [a]}]\n    kubernetes_sd_configs: [{role: pod}]\n`;
-    assert.deepEqual(unsupported(await parseConfig(text)), []);
+    const config = await parseConfig(text);
+    assert.deepEqual(unsupportedSections(config, ['global', 'scrape_configs']), []);
+    assert.deepEqual(unsupportedMechanisms(config.scrape_configs[0]!, ['static', 'kubernetes']), []);
   });
 
-  it('is named with section, mechanism, role and job', async () => {
+  it('is named, section by section and mechanism by mechanism', async () => {
     const text =
-      `${JOB}    kubernetes_sd_configs: [{role: node}, {role: node}]\n    consul_sd_configs: [{server: s}]\n` +
+      `${JOB}    static_configs: [{targets: [a]}]\n    consul_sd_configs: [{server: s}]\n` +
       `rule_files: [a.yml]\nremote_write: [{url: http://a}]\n`;
-    assert.deepEqual(unsupported(await parseConfig(text)).sort(), [
-      'consul_sd_configs is not supported yet (job "app")',
-      'kubernetes_sd_configs role node is not supported yet (job "app")',
+    const config = await parseConfig(text);
+    assert.deepEqual(unsupportedSections(config, ['global', 'scrape_configs']).sort(), [
       'section remote_write is not supported yet',
       'section rule_files is not supported yet',
+    ]);
+    assert.deepEqual(unsupportedMechanisms(config.scrape_configs[0]!, ['static', 'kubernetes']), [
+      'consul_sd_configs is not supported yet',
+    ]);
+    assert.deepEqual(unsupportedMechanisms(config.scrape_configs[0]!, ['consul']), [
+      'static_configs is not supported yet',
     ]);
   });
 });

@@ -66,7 +66,7 @@ describe('discovery manager', () => {
 
   async function apply(yaml: string): Promise<void> {
     const configs = await jobs(yaml);
-    await manager.check(configs);
+    for (const config of configs) await manager.check(config);
     await manager.apply(configs);
   }
 
@@ -179,25 +179,25 @@ scrape_configs:
     assert.ok(addresses('pods').length > 0);
   });
 
-  describe('refuses what it does not serve, naming the job', () => {
+  describe('refuses a job that it does not serve', () => {
     const cases: readonly [string, RegExp][] = [
-      ['kubernetes_sd_configs: [{role: node}]', /job "x": .*role "node" is not served/],
+      ['kubernetes_sd_configs: [{role: node}]', /role "node" is not served/],
       ['kubernetes_sd_configs: [{role: service}]', /role "service" is not served/],
       ['kubernetes_sd_configs: [{role: pod, attach_metadata: {namespace: true}}]', /attach_metadata.namespace/],
       ['kubernetes_sd_configs: [{role: pod, api_server: "http://other"}]', /api_server/],
       ['kubernetes_sd_configs: [{role: endpoints, selectors: [{role: endpoints, label: a=b}]}]', /selector of role/],
-      ['file_sd_configs: [{files: [a.json]}]', /file_sd_configs are not supported/],
+      ['file_sd_configs: [{files: [a.json]}]', /file_sd_configs is not supported/],
     ];
     for (const [sd, message] of cases) {
       it(sd, async () => {
-        const configs = await jobs(`scrape_configs: [{job_name: x, ${sd}}]`);
-        await assert.rejects(manager.check(configs), { code: 'discovery/unsupported', message });
+        const [config] = await jobs(`scrape_configs: [{job_name: x, ${sd}}]`);
+        await assert.rejects(manager.check(config!), { code: 'discovery/unsupported', message });
       });
     }
 
     it('pods without a node name', async () => {
-      const configs = await jobs('scrape_configs: [{job_name: x, kubernetes_sd_configs: [{role: pod}]}]');
-      await assert.rejects(newManager(undefined).check(configs), /--node-name/);
+      const [config] = await jobs('scrape_configs: [{job_name: x, kubernetes_sd_configs: [{role: pod}]}]');
+      await assert.rejects(newManager(undefined).check(config!), /--node-name/);
     });
   });
 });

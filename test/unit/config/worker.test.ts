@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  type ConfigError,
+  parseConfig,
+  parseConfigInWorker,
+  relabel,
+  showConfigInWorker,
+} from '../../../lib/config/index.ts';
+import { Labels } from '../../../lib/model/index.ts';
+
+const TEXT = `global: {external_labels: {__proto__: a}}
+scrape_configs:
+- job_name: a
+  params: {constructor: [y]}
+  static_configs: [{targets: ['h:1'], labels: {__proto__: z, node: $(NODE_NAME)}}]
+  relabel_configs: [{source_labels: [node], regex: 'n(.)', target_label: letter}]
+- job_name: __proto__
+  basic_auth: {username: bob, password: hunter2}
+`;
+const environment = { NODE_NAME: 'n1' };
+
+describe('config: parsing in a thread of its own', function () {
+  this.timeout(20_000);
+
+  it('gives what parsing here gives', async () => {
+    const there = await parseConfigInWorker(TEXT, { environment });
+    const here = await parseConfig(TEXT, { environment });
+    // Fields that are undefined do not cross.
+    assert.deepEqual(there, JSON.parse(JSON.stringify(here)));
+    assert.deepEqual(Object.keys(there.scrape_configs[0]!.static_configs[0]!.labels), ['__proto__', 'node']);
+    assert.deepEqual(Object.entries(there.global.external_labels), [['__proto__', 'a']]);
+  });
+
+  it('leaves rules as text that relabelling compiles', async () => {
+    const config = await parseConfigInWorker(TEXT, { environment });
+    const labels = relabel(Labels.of({ node: 'n1' }), config.scrape_configs[0]!.relabel_configs);
+    assert.equal(labels?.get('letter'), '1');
+  });
+
+  it('throws the same errors, problem by problem', async () => {
+    for (const text of ['scrape_configs: 7\nglobal: {scrape_interval: x}', 'a: [']) {
+      const here = await parseConfig(text).catch((error: ConfigError) => error);
+      await assert.rejects(parseConfigInWorker(text), (error: ConfigError) => {
+        assert.equal(error.constructor.name, 'ConfigError');
+        assert.equal(error.message, (here as ConfigError).message);
+        assert.equal(error.code, (here as ConfigError).code);
+        assert.deepEqual(error.problems, (here as ConfigError).problems);
+        return true;
+      });
+    }
+    await assert.rejects(parseConfigInWorker(' '.repeat((64 << 20) + 1)), { code: 'config/too-large' });
+  });
+
+  it('ends when it is told to', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const parsing = parseConfigInWorker(TEXT, { signal: controller.signal });
+    controller.abort(reason);
+    await assert.rejects(parsing, reason);
+    await assert.rejects(parseConfigInWorker(TEXT, { signal: controller.signal }), reason);
+  });
+
+  it('does not stand in the way of other work for a large configuration', async () => {
+    const job = (i: number) =>
+      `- job_name: j${i}\n  relabel_configs:\n${'  - {source_labels: [a], target_label: b}\n'.repeat(40)}`;
+    const jobs = Array.from({ length: 50 }, (_, i) => job(i)).join('');
+    let turns = 0;
+    const ticking = setInterval(() => turns++, 1);
+    const config = await parseConfigInWorker(`scrape_configs:\n${jobs}`);
+    clearInterval(ticking);
+    assert.equal(config.scrape_configs.length, 50);
+    assert.ok(turns > 5, `${turns} turns`);
+  });
+
+  it('shows a text with its defaults and without its secrets', async () => {
+    const shown = await showConfigInWorker(TEXT, { environment });
+    assert.match(shown, /metrics_path: \/metrics/);
+    assert.match(shown, /node: n1/);
+    assert.match(shown, /password: <secret>/);
+    await assert.rejects(showConfigInWorker('a: ['), { code: 'config/bad-yaml' });
+  });
+
+  it('loads neither zod nor yaml into the program', () => {
+    const client = readFileSync(
+      fileURLToPath(new URL('../../../lib/config/worker-client.ts', import.meta.url)),
+      'utf8',
+    );
+    assert.doesNotMatch(client, /from '(?:zod|yaml|.*schema.*|\.\/parse\.ts|\.\/serialize\.ts)'/);
+  });
+});
