@@ -1,14 +1,13 @@
-import type { Clock } from '../env/index.ts';
+import { type Clock, Gate } from '../env/index.ts';
 import { ApiError } from './errors.ts';
 
-/** Lets a bounded number of requests work at a time, first come, first served. */
-export class Gate {
+/** Lets a bounded number of queries work at a time, first come, first served; waiting counts against their time. */
+export class QueryGate {
+  readonly #gate: Gate;
   readonly #clock: Clock;
-  #free: number;
-  readonly #waiting = new Set<() => void>();
 
   constructor(size: number, clock: Clock) {
-    this.#free = size;
+    this.#gate = new Gate(size);
     this.#clock = clock;
   }
 
@@ -19,42 +18,26 @@ export class Gate {
    */
   async run<T>(timeoutMs: number, signal: AbortSignal, work: (restMs: number) => Promise<T>): Promise<T> {
     const startMs = this.#clock.monotonicMs();
-    if (this.#free > 0) this.#free--;
-    else await this.#turn(timeoutMs, signal);
+    await this.#turn(timeoutMs, signal);
     try {
       return await work(Math.max(timeoutMs - (this.#clock.monotonicMs() - startMs), 1));
     } finally {
-      this.#release();
+      this.#gate.leave();
     }
   }
 
   async #turn(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const leave = (error: ApiError) => {
-      if (this.#waiting.delete(resolve)) reject(error);
-    };
-    const onAbort = () => leave(new ApiError('canceled', 'query was canceled in query queue'));
-    const onTimeout = () => leave(new ApiError('timeout', 'query timed out in query queue'));
-    this.#waiting.add(resolve);
+    const waiting = new AbortController();
+    const onAbort = (): void => waiting.abort(new ApiError('canceled', 'query was canceled in query queue'));
+    const onTimeout = (): void => waiting.abort(new ApiError('timeout', 'query timed out in query queue'));
     const timer = this.#clock.setTimer(onTimeout, timeoutMs);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
-      await promise;
+      await this.#gate.enter(waiting.signal);
     } finally {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
     }
-  }
-
-  /** Hands the place to the next in line, or frees it. */
-  #release(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#free++;
-      return;
-    }
-    this.#waiting.delete(next);
-    next();
   }
 }

@@ -4,7 +4,7 @@ import { exprToString, parseExpr } from '../promql/index.ts';
 import type { LabelAnswer, Querier } from '../storage/index.ts';
 import type { ApiDeps } from './deps.ts';
 import { ApiError, badParameter } from './errors.ts';
-import { Gate } from './gate.ts';
+import { QueryGate } from './gate.ts';
 import { labelSetsData, queryData, stringsData } from './json.ts';
 import type { ApiLimits } from './limits.ts';
 import {
@@ -36,7 +36,7 @@ const TRUNCATED = 'results truncated due to limit';
 
 /** The endpoints by path below `/api/v1`; all take GET, and POST but for label values. */
 export function queryEndpoints(deps: ApiDeps, limits: ApiLimits): Readonly<Record<string, Endpoint>> {
-  const gate = new Gate(limits.concurrentQueries, deps.clock);
+  const gate = new QueryGate(limits.concurrentQueries, deps.clock);
 
   const viewOf = (params: URLSearchParams) => deps.queryable({ partialResponse: partialResponseParam(params), params });
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Middleware } from 'koa';
-import type { Logger } from '../env/index.ts';
+import { Gate, type Logger } from '../env/index.ts';
 import { errorMessage, PromletError } from '../model/index.ts';
-import { Gate } from './gate.ts';
+
 import { REMOTE_READ_LIMITS } from './limits.ts';
 import { answerRead, type ReadAnswer, type RemoteReadDeps } from './read-answer.ts';
 import { encodeWarnings, WARNINGS_TRAILER } from './warnings-trailer.ts';

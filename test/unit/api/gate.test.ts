@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Gate } from '../../../lib/api/gate.ts';
+import { QueryGate } from '../../../lib/api/gate.ts';
 import type { Clock } from '../../../lib/env/index.ts';
 
 /** A clock whose timers fire when told to. */
@@ -29,7 +29,7 @@ const never = new AbortController().signal;
 describe('api: the gate', () => {
   it('lets so many work at a time, the others in order, and says how much time is left', async () => {
     const { clock, advance, timers } = manualClock();
-    const gate = new Gate(2, clock);
+    const gate = new QueryGate(2, clock);
     const log: string[] = [];
     const ends: (() => void)[] = [];
     const start = (name: string) =>
@@ -56,7 +56,7 @@ describe('api: the gate', () => {
 
   it('turns away who waited too long, and who left, without losing a place', async () => {
     const { clock, advance, timers } = manualClock();
-    const gate = new Gate(1, clock);
+    const gate = new QueryGate(1, clock);
     let end = () => {};
     const first = gate.run(1_000, never, () => new Promise<void>((resolve) => (end = resolve)));
     const late = gate.run(50, never, async () => assert.fail('ran'));
@@ -75,7 +75,7 @@ describe('api: the gate', () => {
 
   it('frees the place of work that fails', async () => {
     const { clock } = manualClock();
-    const gate = new Gate(1, clock);
+    const gate = new QueryGate(1, clock);
     await assert.rejects(
       gate.run(1, never, () => Promise.reject(new Error('broken'))),
       /broken/,

@@ -1,13 +1,13 @@
 /** Lets at most `width` holders in at a time; the others wait in order (Prometheus `util/gate`). */
 export class Gate {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   constructor(width: number) {
     this.#free = width;
   }
 
-  /** @throws the signal's reason when it aborts while waiting */
+  /** @throws the signal's reason when it aborts before there is a place */
   async enter(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.#free > 0) {
@@ -16,22 +16,26 @@ export class Gate {
     }
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(admit), 1);
+        this.#waiting.delete(admit);
         reject(signal!.reason as Error);
       };
       const admit = (): void => {
         signal?.removeEventListener('abort', abort);
         resolve();
       };
-      this.#waiting.push(admit);
+      this.#waiting.add(admit);
       signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
-  /** Passes the place on to the longest waiting. */
+  /** Hands the place to the next in line, or frees it. */
   leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#free++;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
   }
 }
