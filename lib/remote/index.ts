@@ -1,6 +1,5 @@
 export { type RemoteReadAnswer, type RemoteReadClient, readRemote } from './client.ts';
 export { createWireCodec, type WireCodec } from './codec.ts';
-export { Gate } from './gate.ts';
 export { REMOTE_CLIENT_LIMITS, REMOTE_READ_LIMITS, type RemoteClientLimits, type RemoteReadLimits } from './limits.ts';
 export { mergeRuns } from './merge-samples.ts';
 export { remoteRead, type RemoteReadOptions } from './middleware.ts';
