@@ -1,6 +1,5 @@
-import type { Clock } from '../../lib/env/index.ts';
+import { type Clock, Gate } from '../../lib/env/index.ts';
 import { type Annotations, AssertionError, errorMessage, PromletError } from '../../lib/model/index.ts';
-import { Gate } from '../../lib/env/index.ts';
 import type { Agent, AgentsDirectory } from './directory.ts';
 import type { FederationLimits } from './limits.ts';
 

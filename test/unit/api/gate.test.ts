@@ -38,6 +38,7 @@ describe('api: the gate', () => {
         await new Promise<void>((resolve) => ends.push(resolve));
       });
     const all = ['a', 'b', 'c', 'd'].map(start);
+    await settle();
     assert.deepEqual(log, ['a 100', 'b 100']);
     advance(30);
     ends[1]!();
