@@ -7,4 +7,5 @@ export {
   type ScrapeManagerOptions,
   type TargetsSnapshot,
 } from './scrape-manager.ts';
+export { type IntervalLengths, ScrapeStats } from './scrape-stats.ts';
 export type { Target } from './target.ts';

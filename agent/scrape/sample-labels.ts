@@ -1,5 +1,6 @@
 import { isValidLabelName, relabel, type ScrapeConfig } from '../../lib/config/index.ts';
 import { type Labels, LabelsBuilder, METRIC_NAME, PromletError, shorten } from '../../lib/model/index.ts';
+import type { ScrapeLimits } from './limits.ts';
 
 /**
  * From the labels a target exposed to those that are stored: target labels, then metric relabelling, then limits
@@ -7,7 +8,12 @@ import { type Labels, LabelsBuilder, METRIC_NAME, PromletError, shorten } from '
  * @returns undefined when relabelling drops the series
  * @throws PromletError `scrape/bad-labels`, `scrape/label-limit`
  */
-export function storedLabels(exposed: Labels, targetLabels: Labels, config: ScrapeConfig): Labels | undefined {
+export function storedLabels(
+  exposed: Labels,
+  targetLabels: Labels,
+  config: ScrapeConfig,
+  limits: ScrapeLimits,
+): Labels | undefined {
   const merged = config.honor_labels ? mergeHonoring(exposed, targetLabels) : mergeOverriding(exposed, targetLabels);
   const labels = relabel(merged, config.metric_relabel_configs, config.metric_name_validation_scheme);
   if (labels === undefined || labels.size === 0) return undefined;
@@ -17,7 +23,7 @@ export function storedLabels(exposed: Labels, targetLabels: Labels, config: Scra
       throw new PromletError('scrape/bad-labels', `invalid metric name or label names: ${shorten(labels.toString())}`);
     }
   }
-  checkLimits(labels, config);
+  checkLimits(labels, config, limits);
   return labels;
 }
 
@@ -45,9 +51,11 @@ function mergeOverriding(exposed: Labels, targetLabels: Labels): Labels {
   return builder.labels();
 }
 
-function checkLimits(labels: Labels, config: ScrapeConfig): void {
+function checkLimits(labels: Labels, config: ScrapeConfig, limits: ScrapeLimits): void {
   const metric = labels.get(METRIC_NAME).slice(0, 50);
-  const { label_limit: count, label_name_length_limit: nameLimit, label_value_length_limit: valueLimit } = config;
+  const count = config.label_limit || limits.labelsPerSeries;
+  const nameLimit = config.label_name_length_limit || limits.labelNameBytes;
+  const valueLimit = config.label_value_length_limit || limits.labelValueBytes;
   if (count > 0 && labels.size > count) {
     fail(`label_limit exceeded (metric: ${metric}, number of labels: ${labels.size}, limit: ${count})`);
   }

@@ -2,7 +2,7 @@ import type { Random } from '../../lib/env/index.ts';
 import { type Kernels, scanLayout as layout } from '../../lib/kernels/index.ts';
 import { ExpositionParser } from './exposition.ts';
 
-/** The memory that all caches of a thread share: scans never overlap. */
+/** The memory that all caches of a thread share. A page is read under `acquire`, as its reading may pause. */
 export class ScanScratch {
   readonly kernels: Kernels;
   readonly parser = new ExpositionParser();
@@ -14,6 +14,8 @@ export class ScanScratch {
   results = new Uint8Array(0);
   /** Open-addressed table of `ScrapeCache`, hash of a line to record index + 1; 0 is empty. Its length is a power of two. */
   table = new Uint32Array(0);
+  #held = false;
+  readonly #waiting: (() => void)[] = [];
 
   /** @param random seeds the hash of lines, so that nobody can prepare lines that collide */
   constructor(kernels: Kernels, random: Random) {
@@ -21,6 +23,20 @@ export class ScanScratch {
     const { arena } = kernels;
     this.state = arena.allocate(layout.STATE_BYTES + 16);
     for (let i = 0; i < 4; i++) arena.u32[(this.state + layout.STATE_SEED) / 4 + i] = random() * 0x1_0000_0000;
+  }
+
+  /** Waits until nobody else reads a page; first come, first served. */
+  async acquire(): Promise<void> {
+    if (this.#held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#held = true;
+  }
+
+  /** Hands over to the next who waits. */
+  release(): void {
+    const next = this.#waiting.shift();
+    // It stays held while the next one's turn comes.
+    if (next === undefined) this.#held = false;
+    else next();
   }
 
   /** Samples collected by the last read. */

@@ -1,6 +1,7 @@
 import { scanLayout as layout } from '../../lib/kernels/index.ts';
 import type { SeriesRef } from '../../lib/storage/index.ts';
 import type { ExpositionParser, MetricType } from './exposition.ts';
+import { LINES_PER_CLOCK_READ } from './limits.ts';
 import type { ScanScratch } from './scan-scratch.ts';
 
 const REF_WORD = layout.RECORD_REF / 4;
@@ -40,9 +41,9 @@ export interface PageCounts {
 }
 
 /**
- * What one target's last page looked like: a record per line, in order (lib/kernels scan layout). `read` walks the next
- * page along it in the kernel; a line that is new, moved or unusual is parsed here, and the walk resumes. Then `accept`
- * makes the page just read the one remembered, or `reject` keeps the old one.
+ * What one target's last page looked like: a record per line, in order (lib/kernels scan layout). `begin` and `read`
+ * walk the next page along it in the kernel; a line that is new, moved or unusual is parsed here, and the walk resumes.
+ * Then `accept` makes the page just read the one remembered, or `reject` keeps the old one.
  *
  *     records  | lines of the last page: 0 … #count | lines new in this page: #count … #used |
  *     #runs    record indexes in the order of the page being read
@@ -60,6 +61,11 @@ export class ScrapeCache {
   #runs: number[] = [];
   #tableBuilt = false;
   #counts: PageCounts = { scraped: 0, kept: 0, added: 0, duplicates: 0 };
+  /** Addresses of the page being read. */
+  #start = 0;
+  #end = 0;
+  /** The record expected next. */
+  #expected = 0;
   /** False while the stale markers of the remembered series are written already (the last scrape failed). */
   #live = true;
   /** True when the remembered lines no longer lead to the right series: relabelling changed. */
@@ -81,48 +87,55 @@ export class ScrapeCache {
     this.#outdated = true;
   }
 
-  /**
-   * Reads the page at [address, address + length), whose last byte is a line feed. Its samples without a timestamp are
-   * in the scratch columns then.
-   * @throws PromletError `scrape/parse`, and what the sink throws; then call `reject`
-   */
-  read(address: number, length: number, options: PageOptions, sink: PageSink): PageCounts {
-    const scratch = this.#scratch;
-    const { kernels, parser } = scratch;
-    const end = address + length;
+  /** Starts on the page at [address, address + length), whose last byte is a line feed. */
+  begin(address: number, length: number): void {
+    this.#start = address;
+    this.#end = address + length;
     this.#page++;
     this.#used = this.#count;
     this.#runs = [];
     this.#tableBuilt = false;
     this.#untracked = [];
-    scratch.begin(address, end, this.#page);
-    const counts: PageCounts = { scraped: 0, kept: 0, added: 0, duplicates: 0 };
-    this.#counts = counts;
-    let expected = this.#outdated ? this.#count : 0;
-    for (;;) {
+    this.#scratch.begin(address, this.#end, this.#page);
+    this.#counts = { scraped: 0, kept: 0, added: 0, duplicates: 0 };
+    this.#expected = this.#outdated ? this.#count : 0;
+  }
+
+  /**
+   * Reads on, until the end of the page or, now and then among lines that the kernel does not know, `expired` says to
+   * stop. The samples without a timestamp are in the scratch columns then.
+   * @returns true at the end of the page
+   * @throws PromletError `scrape/parse`, and what the sink throws; then call `reject`
+   */
+  read(options: PageOptions, sink: PageSink, expired: () => boolean): boolean {
+    const scratch = this.#scratch;
+    const { kernels, parser } = scratch;
+    const end = this.#end;
+    for (let parsed = 1; ; parsed++) {
+      if (parsed % LINES_PER_CLOCK_READ === 0 && expired()) return false;
+      const expected = this.#expected;
       scratch.reserve(scratch.count + this.#count - expected + 1);
       scratch.set(layout.STATE_RECORD, this.#addressOf(expected));
       scratch.set(layout.STATE_RECORDS_END, this.#addressOf(this.#count));
       const done = kernels.wasm.scanPage(scratch.state) === 1;
       const walked = (scratch.get(layout.STATE_RECORD) - this.#address) / layout.RECORD_BYTES;
       this.#addRun(expected, walked);
-      expected = walked;
-      if (done) break;
+      this.#expected = walked;
+      if (done) return true;
 
       const kind = scratch.get(layout.STATE_TYPE);
-      parser.reset(kernels.arena.u8, address, end);
+      parser.reset(kernels.arena.u8, this.#start, end);
       parser.position = scratch.get(layout.STATE_POSITION);
       parser.type = kind === 0 ? undefined : METRIC_TYPES[kind - layout.KIND_TYPE];
       const entry = parser.next();
-      if (entry === 'end') break;
+      if (entry === 'end') return true;
       scratch.set(layout.STATE_POSITION, parser.position);
-      if (entry === 'series') expected = this.#readSeries(expected, options, sink, counts);
+      if (entry === 'series') this.#expected = this.#readSeries(walked, options, sink, this.#counts);
       else this.#readComment(entry === 'type' ? parser.type : undefined);
     }
-    return this.counts;
   }
 
-  /** Of the last `read`, so far when it failed. */
+  /** Of the page begun last, as far as it was read. */
   get counts(): PageCounts {
     const { kept } = this.#counts;
     return { ...this.#counts, scraped: this.#scratch.get(layout.STATE_SCRAPED), kept: kept + this.#scratch.count };

@@ -1,13 +1,21 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ScrapeConfig } from '../../lib/config/index.ts';
 import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
 import { errorMessage, LabelsBuilder, METRIC_NAME, PromletError, STALE_NAN } from '../../lib/model/index.ts';
 import { type Appendable, type Appender, AppendResult, type SeriesRef } from '../../lib/storage/index.ts';
 import type { ExpositionParser } from './exposition.ts';
-import { FIRST_SCRAPE_WINDOW_MS, REJECTION_LOG_INTERVAL_MS, type ScrapeLimits, SLOT_TOLERANCE_MS } from './limits.ts';
+import {
+  FIRST_SCRAPE_WINDOW_MS,
+  READ_SLICE_MS,
+  REJECTION_LOG_INTERVAL_MS,
+  type ScrapeLimits,
+  SLOT_TOLERANCE_MS,
+} from './limits.ts';
 import type { PageBuffer } from './page-buffer.ts';
 import { storedLabels } from './sample-labels.ts';
 import type { ScanScratch } from './scan-scratch.ts';
-import { type PageSink, ScrapeCache } from './scrape-cache.ts';
+import { type PageCounts, type PageOptions, type PageSink, ScrapeCache } from './scrape-cache.ts';
+import type { ScrapeStats } from './scrape-stats.ts';
 import { Scraper, type ScraperContext } from './scraper.ts';
 import { scrapeOffsetMs, type Target } from './target.ts';
 
@@ -16,6 +24,7 @@ export interface LoopContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: ScrapeLimits;
+  readonly stats: ScrapeStats;
   readonly scratch: ScanScratch;
   readonly scraper: ScraperContext;
   readonly offsetSeed: string;
@@ -51,7 +60,11 @@ export class ScrapeLoop {
   #nextConfig: ScrapeConfig | undefined;
   #state: TargetState = { health: 'unknown', lastError: '', lastScrapeMs: undefined, lastScrapeDurationMs: 0 };
   #timer: Timer | undefined;
+  /** Monotonic ms of the last start; undefined before the first. */
+  #lastStartMs: number | undefined;
   #stopped = false;
+  /** The cache is in use by a reading that may be paused. */
+  #reading = false;
   #reportRefs: SeriesRef[] = [];
   #lastRejectionLogMs = -Infinity;
   /** Set while the target may not be scraped at all (target_limit). */
@@ -91,7 +104,7 @@ export class ScrapeLoop {
     const { clock } = this.#context;
     const { intervalMs } = this.target;
     if (this.#state.lastScrapeMs === undefined) {
-      this.#cache.close();
+      this.#closeCache();
       return;
     }
     const staleMs = this.#nextSlotMs();
@@ -108,7 +121,12 @@ export class ScrapeLoop {
   /** Ends scraping without stale markers: the whole agent shuts down and will go on where it was. */
   abandon(): void {
     this.#end();
-    this.#cache.close();
+    this.#closeCache();
+  }
+
+  /** Unless a reading is paused: that closes it when it goes on. */
+  #closeCache(): void {
+    if (!this.#reading) this.#cache.close();
   }
 
   #end(): void {
@@ -160,44 +178,37 @@ export class ScrapeLoop {
   }
 
   async #scrapeOnce(timestampMs: number): Promise<void> {
-    const { clock } = this.#context;
+    const { clock, appendable, stats } = this.#context;
     const startedMs = clock.monotonicMs();
+    if (this.#lastStartMs !== undefined) stats.observeInterval(this.target.intervalMs, startedMs - this.#lastStartMs);
+    this.#lastStartMs = startedMs;
     let page: PageBuffer | undefined;
-    let failure: Error | undefined = this.forcedError;
-    if (failure === undefined) {
-      try {
-        page = await this.#scraper.scrape();
-      } catch (error) {
-        if (!(error instanceof PromletError)) throw error;
-        failure = error;
-      }
+    let failure: PromletError | undefined = this.forcedError;
+    try {
+      if (failure === undefined) page = await this.#scraper.scrape();
+    } catch (error) {
+      failure = asPromletError(error);
+    }
+    const reading = new PageReading(this.target, this.#config, this.#context, timestampMs);
+    let stale: SeriesRef[] | undefined;
+    try {
+      // Without its line feed the page of a failed or empty scrape is empty: all series are gone.
+      if (!this.#stopped && page !== undefined && page.length > 1) stale = await this.#read(reading, page);
+    } catch (error) {
+      failure = asPromletError(error);
+    } finally {
+      page?.release();
     }
     if (this.#stopped) {
-      page?.release();
+      reading.appender?.rollback();
       return;
     }
-    let appender = this.#context.appendable.appender();
-    let stale: SeriesRef[];
-    const reading = new PageReading(this.target, this.#config, this.#context.limits, timestampMs);
-    // Without its line feed the page of a failed or empty scrape is empty: all series are gone.
-    if (page === undefined || page.length === 1) {
-      stale = this.#cache.reject();
-    } else {
-      try {
-        appender = reading.read(this.#cache, page, this.#context, appender);
-        stale = this.#cache.accept();
-      } catch (error) {
-        appender.rollback();
-        if (!(error instanceof PromletError)) throw error;
-        failure = error;
-        appender = this.#context.appendable.appender();
-        stale = this.#cache.reject();
-      }
-    }
-    page?.release();
+    const appender = reading.appender ?? appendable.appender();
+    stale ??= this.#cache.reject();
     for (const ref of stale) appender.append(ref, timestampMs, STALE_NAN);
     const durationMs = clock.monotonicMs() - startedMs;
     const { scraped, kept, added } = reading.counts;
+    if (failure !== undefined) stats.countFailure(failure.code);
     this.#state = {
       health: failure === undefined ? 'up' : 'down',
       lastError: failure?.message ?? reading.warning,
@@ -205,8 +216,28 @@ export class ScrapeLoop {
       lastScrapeDurationMs: durationMs,
     };
     this.#report(appender, timestampMs, [failure === undefined ? 1 : 0, durationMs / 1000, scraped, kept, added]);
-    this.#logRejections(reading);
+    this.#takeRejections(reading);
     await appender.commit();
+  }
+
+  /**
+   * Reads the page into `reading.appender`, which is undefined again when that fails.
+   * @returns the series that the page lacks; undefined when the loop was stopped meanwhile
+   * @throws PromletError as `PageReading.read`
+   */
+  async #read(reading: PageReading, page: PageBuffer): Promise<SeriesRef[] | undefined> {
+    const { scratch } = this.#context;
+    await scratch.acquire();
+    try {
+      this.#reading = true;
+      const complete = !this.#stopped && (await reading.read(this.#cache, page, () => this.#stopped));
+      return complete ? this.#cache.accept() : undefined;
+    } finally {
+      this.#reading = false;
+      scratch.release();
+      // A removed target's series are needed for their stale markers; those of one that was never read are not.
+      if (this.#stopped && this.#timer === undefined) this.#cache.close();
+    }
   }
 
   #report(appender: Appender, timestampMs: number, values: readonly number[]): void {
@@ -233,10 +264,15 @@ export class ScrapeLoop {
     await appender.commit();
   }
 
-  #logRejections(reading: PageReading): void {
+  #takeRejections(reading: PageReading): void {
     const { outOfOrder, duplicates, outOfBounds, refused } = reading;
     if (outOfOrder + duplicates + outOfBounds + refused === 0) return;
-    const nowMs = this.#context.clock.monotonicMs();
+    const { stats, clock } = this.#context;
+    stats.samplesOutOfOrder += outOfOrder;
+    stats.samplesDuplicate += duplicates;
+    stats.samplesOutOfBounds += outOfBounds;
+    stats.seriesRefused += refused;
+    const nowMs = clock.monotonicMs();
     if (nowMs - this.#lastRejectionLogMs < REJECTION_LOG_INTERVAL_MS) return;
     this.#lastRejectionLogMs = nowMs;
     this.#logger.warn({ outOfOrder, duplicates, outOfBounds, refused }, 'samples of a scrape were dropped');
@@ -247,22 +283,24 @@ export class ScrapeLoop {
 class PageReading implements PageSink {
   readonly #target: Target;
   readonly #config: ScrapeConfig;
+  readonly #context: LoopContext;
   readonly #limit: number;
   readonly #timestampMs: number;
-  #appender!: Appender;
-  #scratch!: ScanScratch;
+  /** Holds the samples of a page that was read; set while reading and after it succeeded. */
+  appender: Appender | undefined = undefined;
   #timestamped = 0;
-  counts = { scraped: 0, kept: 0, added: 0, duplicates: 0 };
+  counts: PageCounts = { scraped: 0, kept: 0, added: 0, duplicates: 0 };
   outOfOrder = 0;
   duplicates = 0;
   outOfBounds = 0;
   /** New series that storage did not take. */
   refused = 0;
 
-  constructor(target: Target, config: ScrapeConfig, limits: ScrapeLimits, timestampMs: number) {
+  constructor(target: Target, config: ScrapeConfig, context: LoopContext, timestampMs: number) {
     this.#target = target;
     this.#config = config;
-    this.#limit = config.sample_limit || limits.samplesPerScrape;
+    this.#context = context;
+    this.#limit = config.sample_limit || context.limits.samplesPerScrape;
     this.#timestampMs = timestampMs;
   }
 
@@ -272,48 +310,64 @@ class PageReading implements PageSink {
   }
 
   /**
-   * Appends the page's samples.
-   * @returns the appender that holds them: another one when storage had forgotten series and all was read again
-   * @throws PromletError `scrape/parse`, `scrape/sample-limit`, `scrape/label-limit`, …; nothing may be committed then
+   * Appends the page's samples, in slices: other work of the thread goes on between them.
+   * @param cancelled asked behind each pause
+   * @returns false when it was cancelled
+   * @throws PromletError `scrape/parse`, `scrape/sample-limit`, `scrape/label-limit`, …; nothing is left in `appender` then
    */
-  read(cache: ScrapeCache, page: PageBuffer, context: LoopContext, appender: Appender): Appender {
-    const { scratch } = context;
-    this.#scratch = scratch;
-    for (let attempt = 0; ; attempt++) {
-      this.#appender = appender;
-      this.#timestamped = 0;
-      this.outOfOrder = this.outOfBounds = this.refused = 0;
-      try {
-        cache.read(
-          page.address,
-          page.length,
-          {
-            honorTimestamps: this.#config.honor_timestamps,
-            trackTimestampsStaleness: this.#config.track_timestamps_staleness,
-          },
-          this,
-        );
-      } finally {
-        this.counts = cache.counts;
-        this.duplicates = this.counts.duplicates;
+  async read(cache: ScrapeCache, page: PageBuffer, cancelled: () => boolean): Promise<boolean> {
+    try {
+      let forgotten = await this.#readOnce(cache, page, cancelled);
+      if (forgotten !== undefined && forgotten.size > 0) {
+        // Storage had forgotten series: all is read again, those lines as new ones.
+        this.appender?.rollback();
+        cache.forget(forgotten);
+        forgotten = await this.#readOnce(cache, page, cancelled);
       }
-      if (this.#limit > 0 && this.counts.kept - this.counts.duplicates > this.#limit) {
-        throw new PromletError('scrape/sample-limit', 'sample limit exceeded');
-      }
-      const forgotten = this.#appendColumns();
-      if (forgotten.size === 0 || attempt > 0) return appender;
-      appender.rollback();
-      cache.forget(forgotten);
-      appender = context.appendable.appender();
+      return forgotten !== undefined;
+    } catch (error) {
+      this.appender?.rollback();
+      this.appender = undefined;
+      throw error;
     }
   }
 
-  resolve(parser: ExpositionParser): SeriesRef | undefined {
-    const labels = storedLabels(parser.labels(), this.#target.labels, this.#config);
-    if (labels === undefined) return 0;
-    if (this.#limit > 0 && this.#scratch.count + this.#timestamped >= this.#limit) return undefined;
+  /** @returns refs that storage no longer knows; undefined when it was cancelled */
+  async #readOnce(cache: ScrapeCache, page: PageBuffer, cancelled: () => boolean): Promise<Set<SeriesRef> | undefined> {
+    const { clock, appendable } = this.#context;
+    const options: PageOptions = {
+      honorTimestamps: this.#config.honor_timestamps,
+      trackTimestampsStaleness: this.#config.track_timestamps_staleness,
+    };
+    this.appender = appendable.appender();
+    this.#timestamped = 0;
+    this.outOfOrder = this.outOfBounds = this.refused = 0;
+    cache.begin(page.address, page.length);
     try {
-      return this.#appender.series(labels);
+      let sliceEndMs = clock.monotonicMs() + READ_SLICE_MS;
+      const expired = (): boolean => clock.monotonicMs() >= sliceEndMs;
+      while (!cache.read(options, this, expired)) {
+        await nextTurn();
+        if (cancelled()) return undefined;
+        sliceEndMs = clock.monotonicMs() + READ_SLICE_MS;
+      }
+    } finally {
+      this.counts = cache.counts;
+      this.duplicates = this.counts.duplicates;
+    }
+    if (this.#limit > 0 && this.counts.kept - this.counts.duplicates > this.#limit) {
+      throw new PromletError('scrape/sample-limit', 'sample limit exceeded');
+    }
+    return this.#appendColumns(this.appender);
+  }
+
+  resolve(parser: ExpositionParser): SeriesRef | undefined {
+    const { limits, scratch } = this.#context;
+    const labels = storedLabels(parser.labels(), this.#target.labels, this.#config, limits);
+    if (labels === undefined) return 0;
+    if (this.#limit > 0 && scratch.count + this.#timestamped >= this.#limit) return undefined;
+    try {
+      return this.appender!.series(labels);
     } catch (error) {
       if (!isSeriesLimit(error)) throw error;
       this.refused++;
@@ -323,15 +377,15 @@ class PageReading implements PageSink {
 
   timestamped(ref: SeriesRef, timestampMs: number, value: number): void {
     this.#timestamped++;
-    this.#count(this.#appender.append(ref, timestampMs, value));
+    this.#count(this.appender!.append(ref, timestampMs, value));
   }
 
   /** @returns refs that storage no longer knows */
-  #appendColumns(): Set<SeriesRef> {
+  #appendColumns(appender: Appender): Set<SeriesRef> {
     const forgotten = new Set<SeriesRef>();
-    const scratch = this.#scratch;
+    const { scratch } = this.#context;
     const { count, refColumn, valueColumn, results } = scratch;
-    if (this.#appender.appendColumns(refColumn, valueColumn, count, this.#timestampMs, results) === 0) return forgotten;
+    if (appender.appendColumns(refColumn, valueColumn, count, this.#timestampMs, results) === 0) return forgotten;
     for (let i = 0; i < count; i++) {
       if (results[i] === AppendResult.unknownRef) forgotten.add(refColumn[i]!);
       else this.#count(results[i] as AppendResult);
@@ -356,6 +410,12 @@ class PageReading implements PageSink {
         break;
     }
   }
+}
+
+/** @throws what is no PromletError: a bug */
+function asPromletError(error: unknown): PromletError {
+  if (error instanceof PromletError) return error;
+  throw error;
 }
 
 function isSeriesLimit(error: unknown): boolean {

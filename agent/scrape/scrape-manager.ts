@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS, type ScrapeLimits } from './limits.ts';
 import { ScanScratch } from './scan-scratch.ts';
 import type { LoopContext } from './scrape-loop.ts';
 import { ScrapePool } from './scrape-pool.ts';
+import { ScrapeStats } from './scrape-stats.ts';
 import { connectionContext } from './scraper.ts';
 import type { Target } from './target.ts';
 
@@ -63,6 +64,7 @@ const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]'
 
 /** All scrape pools of an agent. */
 export class ScrapeManager {
+  readonly stats = new ScrapeStats();
   readonly #context: LoopContext;
   readonly #externalHost: string;
   readonly #pools = new Map<string, ScrapePool>();
@@ -76,6 +78,7 @@ export class ScrapeManager {
       clock,
       logger,
       limits,
+      stats: this.stats,
       offsetSeed,
       scratch: new ScanScratch(kernels, options.random),
       scraper: {
@@ -98,14 +101,23 @@ export class ScrapeManager {
     }
     for (const config of configs) {
       const pool = this.#pools.get(config.job_name);
-      if (pool === undefined) this.#pools.set(config.job_name, new ScrapePool(config, this.#context));
-      else pool.reload(config);
+      if (pool !== undefined) {
+        pool.reload(config);
+        continue;
+      }
+      this.#pools.set(config.job_name, new ScrapePool(config, this.#context));
+      this.stats.poolsCreated++;
     }
   }
 
   /** Replaces all groups of a job; of an unknown job they are ignored. */
   setTargetGroups(jobName: string, groups: readonly TargetGroup[]): void {
     this.#pools.get(jobName)?.sync(groups);
+  }
+
+  /** Targets of each job. */
+  targetCounts(): ReadonlyMap<string, number> {
+    return new Map([...this.#pools].map(([name, pool]) => [name, pool.targetCount]));
   }
 
   snapshot(): TargetsSnapshot {

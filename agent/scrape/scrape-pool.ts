@@ -22,6 +22,10 @@ export class ScrapePool {
     return this.#loops.values();
   }
 
+  get targetCount(): number {
+    return this.#loops.size;
+  }
+
   /** Discovered labels of targets that relabelling dropped; at most `keep_dropped_targets` are kept. */
   get dropped(): readonly Labels[] {
     const keep = this.#config.keep_dropped_targets;
@@ -79,6 +83,7 @@ export class ScrapePool {
     const limit = this.#config.target_limit || this.#context.limits.targetsPerJob;
     const count = this.#loops.size;
     if (limit === 0 || count <= limit) return undefined;
+    this.#context.stats.exceededTargetLimit++;
     const message = `target_limit exceeded (number of targets: ${count}, limit: ${limit})`;
     return new PromletError('scrape/target-limit', message);
   }

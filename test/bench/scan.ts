@@ -81,7 +81,8 @@ function knownPage(kernels: Kernels, page: number, length: number): KnownPage {
   const sink = { resolve: () => ++series, timestamped: () => undefined };
   const options = { honorTimestamps: true, trackTimestampsStaleness: false };
   for (let i = 0; i < 2; i++) {
-    cache.read(page, length, options, sink);
+    cache.begin(page, length);
+    cache.read(options, sink, () => false);
     cache.accept();
   }
   const records = scratch.get(layout.STATE_RECORDS_END) - cache.size * layout.RECORD_BYTES;
