@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { compareUtf8 } from '../../lib/model/index.ts';
+import { ManagedProcess } from '../sandbox/process.ts';
 import { MANIFESTS, PROMLET_NAMESPACE, Sandbox } from '../sandbox/sandbox.ts';
 import { pod } from '../sandbox/objects.ts';
 import { needPeer, peer } from '../tools/peers.ts';
@@ -308,18 +309,47 @@ function extrapolatedRate(values: RawSeries['values'], startSeconds: number, end
   return (increase * ((sampled + toStart + toEnd) / sampled)) / (endSeconds - startSeconds);
 }
 
-describe('npm start -- --once', function () {
+describe('npm start', function () {
   this.timeout(120_000);
+  let dir: string;
 
-  it('prints the first federated answer of both nodes and exits 0', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'promlet-once-'));
-    try {
-      const { stdout } = await run(process.execPath, ['test/sandbox/main.ts', '--once', `--dir=${dir}`]);
-      assert.match(stdout, /job="frontend", node="node-a"\}\s+\d+\.\d+/);
-      assert.match(stdout, /job="shop\/cart", node="node-b"\}\s+\d+\.\d+/);
-      if (peer('node-exporter') !== undefined) assert.match(stdout, /monitoring\/node-exporter-node-a/);
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'promlet-start-'));
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('with --once prints the first federated answer of both nodes and exits 0', async () => {
+    const { stdout } = await run(process.execPath, ['test/sandbox/main.ts', '--once', `--dir=${dir}`]);
+    for (const job of ['frontend', 'shop/cart']) {
+      for (const node of ['node-a', 'node-b']) {
+        assert.match(stdout, new RegExp(`job="${job}", node="${node}"\\}\\s+\\d+\\.\\d+`));
+      }
     }
+    if (peer('node-exporter') !== undefined) assert.match(stdout, /monitoring\/node-exporter-node-a/);
+  });
+
+  it('ends with a tour that works, and Ctrl-C stops every process', async function () {
+    const kubectl = needPeer(this, 'kubectl');
+    const args = ['test/sandbox/main.ts', `--dir=${dir}`];
+    const logFile = join(dir, 'start.log');
+    const main = await ManagedProcess.start({ name: 'npm start', command: process.execPath, args, logFile });
+    const [tour] = await main.waitForOutput(/A short tour[^]*promtool query instant/, 60_000);
+    const server = /--server=\S+/.exec(tour!)![0];
+
+    const { stdout } = await run(kubectl, [server, 'get', 'servicemonitors,pods', '-A']);
+    assert.match(stdout, /^shop +servicemonitor\.monitoring\.coreos\.com\/frontend /m);
+    assert.match(stdout, /^shop +pod\/cart-node-b +1\/1 +Running/m);
+    const operatorUrl = /curl -s '(\S+)\/api\/v1\/query'/.exec(tour!)![1]!;
+    await run(kubectl, [server, 'apply', '-f', join(MANIFESTS, 'checkout-servicemonitor.yaml')]);
+    await eventually('the monitor of the tour scraped', PATIENCE_MS, async () => {
+      return (await instant(operatorUrl, 'up{job="checkout"} == 1')).length === 2;
+    });
+
+    const printed = await main.waitForOutput(/[^]*/, 0);
+    const pids = [...printed[0]!.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
+    assert.equal(pids.length, 3, 'the operator and two agents say their pids');
+    await main.stop('SIGINT', 20_000);
+    assert.equal(main.exitCode, 0);
+    for (const pid of pids) assert.throws(() => process.kill(pid, 0), /ESRCH/, `process ${pid} is gone`);
   });
 });
