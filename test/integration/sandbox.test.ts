@@ -334,19 +334,19 @@ describe('npm start', function () {
     const logFile = join(dir, 'start.log');
     const main = await ManagedProcess.start({ name: 'npm start', command: process.execPath, args, logFile });
     const [tour] = await main.waitForOutput(/A short tour[^]*promtool query instant/, 60_000);
-    const server = /--server=\S+/.exec(tour!)![0];
+    const server = /--server=\S+/.exec(tour)![0];
 
     const { stdout } = await run(kubectl, [server, 'get', 'servicemonitors,pods', '-A']);
     assert.match(stdout, /^shop +servicemonitor\.monitoring\.coreos\.com\/frontend /m);
     assert.match(stdout, /^shop +pod\/cart-node-b +1\/1 +Running/m);
-    const operatorUrl = /curl -s '(\S+)\/api\/v1\/query'/.exec(tour!)![1]!;
+    const operatorUrl = /curl -s '(\S+)\/api\/v1\/query'/.exec(tour)![1]!;
     await run(kubectl, [server, 'apply', '-f', join(MANIFESTS, 'checkout-servicemonitor.yaml')]);
     await eventually('the monitor of the tour scraped', PATIENCE_MS, async () => {
       return (await instant(operatorUrl, 'up{job="checkout"} == 1')).length === 2;
     });
 
     const printed = await main.waitForOutput(/[^]*/, 0);
-    const pids = [...printed[0]!.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
+    const pids = [...printed[0].matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
     assert.equal(pids.length, 3, 'the operator and two agents say their pids');
     await main.stop('SIGINT', 20_000);
     assert.equal(main.exitCode, 0);
