@@ -142,6 +142,7 @@ class StartingAgent implements Agent {
     const registry = createMetrics({
       version,
       tsdb,
+      scrape,
       configuration: this.#configuration,
       startedAtMs: this.#startedAtMs,
     });

@@ -2,10 +2,12 @@ import { readdirSync } from 'node:fs';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Tsdb, TsdbStats } from '../lib/tsdb/index.ts';
 import type { Configuration } from './configuration.ts';
+import type { IntervalLengths, ScrapeManager, ScrapeStats } from './scrape/index.ts';
 
 export interface MetricSources {
   readonly version: string;
   readonly tsdb: Tsdb;
+  readonly scrape: Pick<ScrapeManager, 'stats' | 'targetCounts'>;
   readonly configuration: Configuration;
   /** When the process started, ms since the epoch. */
   readonly startedAtMs: number;
@@ -20,6 +22,7 @@ export function createMetrics(sources: MetricSources): Registry {
   addProcess(registry, sources);
   addConfiguration(registry, sources.configuration);
   addTsdb(registry, sources.tsdb);
+  addScrape(registry, sources.scrape);
   return registry;
 }
 
@@ -91,6 +94,72 @@ const TSDB_COUNTERS: readonly [name: string, help: string, read: (stats: TsdbSta
 function addTsdb(registry: Registry, tsdb: Tsdb): void {
   for (const [name, help, read] of TSDB_GAUGES) gauge(registry, name, help, () => read(tsdb.stats()));
   for (const [name, help, read] of TSDB_COUNTERS) counter(registry, name, help, () => read(tsdb.stats()));
+}
+
+const SCRAPE_COUNTERS: readonly [name: string, help: string, read: (stats: ScrapeStats) => number][] = [
+  ['pools_total', 'Scrape pools created.', (stats) => stats.poolsCreated],
+  ['pool_exceeded_target_limit_total', 'Times a job had too many targets.', (stats) => stats.exceededTargetLimit],
+  ['pool_exceeded_label_limits_total', 'Scrapes above a label limit.', (stats) => stats.exceededLabelLimits],
+  ['s_exceeded_sample_limit_total', 'Scrapes above the sample limit.', (stats) => stats.exceededSampleLimit],
+  ['s_exceeded_body_size_limit_total', 'Scrapes above the body size limit.', (stats) => stats.exceededBodySizeLimit],
+  ['s_sample_out_of_order_total', 'Samples rejected as out of order.', (stats) => stats.samplesOutOfOrder],
+  ['s_sample_duplicate_timestamp_total', 'Samples of one time with two values.', (stats) => stats.samplesDuplicate],
+  ['s_sample_out_of_bounds_total', 'Samples too old or too far ahead.', (stats) => stats.samplesOutOfBounds],
+];
+
+/** Of `prometheus_target_interval_length_seconds`, as Prometheus has them. */
+const INTERVAL_QUANTILES = [0.01, 0.05, 0.5, 0.9, 0.99];
+
+function addScrape(registry: Registry, scrape: MetricSources['scrape']): void {
+  const { stats } = scrape;
+  for (const [name, help, read] of SCRAPE_COUNTERS) {
+    counter(registry, `prometheus_target_scrape${name}`, help, () => read(stats));
+  }
+  new Gauge({
+    name: 'prometheus_target_scrape_pool_targets',
+    help: 'Targets of a job.',
+    labelNames: ['scrape_job'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [job, count] of scrape.targetCounts()) this.set({ scrape_job: job }, count);
+    },
+  });
+  // Series of a summary, read when asked for: prom-client's own keeps a t-digest up to date at every scrape.
+  const name = 'prometheus_target_interval_length_seconds';
+  new Gauge({
+    name,
+    help: 'Times between two scrapes of a target.',
+    labelNames: ['interval', 'quantile'],
+    registers: [registry],
+    collect() {
+      for (const lengths of stats.intervals) {
+        lengths.quantilesMs(INTERVAL_QUANTILES).forEach((lengthMs, i) => {
+          this.set({ interval: lengths.interval, quantile: INTERVAL_QUANTILES[i]! }, lengthMs / 1000);
+        });
+      }
+    },
+  });
+  intervalCounter(registry, stats, `${name}_sum`, (lengths) => lengths.sumMs / 1000);
+  intervalCounter(registry, stats, `${name}_count`, (lengths) => lengths.count);
+}
+
+function intervalCounter(
+  registry: Registry,
+  stats: ScrapeStats,
+  name: string,
+  read: (lengths: IntervalLengths) => number,
+): void {
+  new Counter({
+    name,
+    help: 'Of the times between two scrapes of a target.',
+    labelNames: ['interval'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const lengths of stats.intervals) this.inc({ interval: lengths.interval }, read(lengths));
+    },
+  });
 }
 
 function gauge(registry: Registry, name: string, help: string, read: () => number): void {

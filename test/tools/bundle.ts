@@ -20,9 +20,10 @@ const COMMON: BuildOptions = {
   target: 'node24',
   format: 'esm',
   outExtension: { '.js': '.mjs' },
+  // Identifiers stay as they are, for stack traces. Not `keepNames`: it calls defineProperty for every closure that is
+  // created, a fifth of the CPU of a scrape.
   minifySyntax: true,
   minifyWhitespace: true,
-  keepNames: true,
   legalComments: 'linked',
   banner: { js: REQUIRE_BANNER },
   logLevel: 'warning',
