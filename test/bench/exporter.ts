@@ -1,6 +1,6 @@
 /**
  * Targets for ingest benchmarks: one process that serves `/target/I/metrics` for any I, each a page of `--series` series
- * with values that change at every scrape. Prints `listening PORT`.
+ * with values that change at every scrape. `/served` says how many pages went out. Prints `listening PORT`.
  */
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -29,7 +29,11 @@ function page(): string {
   return out;
 }
 
-const server = createServer((_request, response) => {
+const server = createServer((request, response) => {
+  if (request.url === '/served') {
+    response.end(String(scrapes));
+    return;
+  }
   response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
   response.end(page());
 });

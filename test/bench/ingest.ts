@@ -1,6 +1,7 @@
 /**
- * Ingest side by side: the same pages scraped by our agent (bundle) and by real Prometheus, one after the other in one
- * run: CPU per sample, RSS empty and full, WAL bytes per sample.
+ * Ingest side by side: the same pages scraped by our agent (bundle) and by real Prometheus, each alone, one after the
+ * other in one run: CPU per sample in the steady state, RSS idle and full, WAL bytes per sample. Every sample that was
+ * served must have arrived, or there are no figures.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,15 +18,26 @@ export interface IngestScale {
   readonly targets: number;
   readonly seriesPerTarget: number;
   readonly intervalSeconds: number;
+  /** Idle before the load, and the window that is measured. */
+  readonly idleSeconds: number;
   readonly seconds: number;
 }
+
+/** Intervals between the last new series and the window: caches, JIT and garbage collectors settle. */
+const WARM_UP_INTERVALS = 3;
+/** `up` and `scrape_*`, which either program adds to each scrape. */
+export const REPORT_SAMPLES = 5;
 
 export interface IngestFigures {
   readonly program: string;
   readonly series: number;
+  /** In the window. */
   readonly samples: number;
+  /** Pages served since the start; all of their samples arrived. */
+  readonly pages: number;
   readonly cpuMicrosPerSample: number;
   readonly idleRssBytes: number;
+  /** Median over the window. */
   readonly rssBytes: number;
   readonly peakRssBytes: number;
   readonly walBytesPerSample: number;
@@ -40,6 +52,15 @@ export interface Contender {
 
 export function agentContender(bundleDir: string): Contender {
   return { name: 'promlet agent', command: process.execPath, args: [join(bundleDir, 'agent.mjs')] };
+}
+
+/** The agent from source, for a look that all still works. */
+export function sourceContender(): Contender {
+  return { name: 'promlet agent from source', command: process.execPath, args: [join(ROOT, 'agent', 'main.ts')] };
+}
+
+export function prometheusContender(binary: string): Contender {
+  return { name: 'prometheus 3.15', command: binary, args: [] };
 }
 
 /** Runs each contender alone on the same pages. */
@@ -81,41 +102,56 @@ async function measure(contender: Contender, scale: IngestScale, dir: string): P
   });
   try {
     await eventually(`${contender.name} ready`, 60_000, async () => (await fetch(`${url}/-/ready`)).ok);
-    await sleep(2_000);
+    await sleep(scale.idleSeconds * 1_000);
     const idleRssBytes = memory(server.pid).rssBytes;
     const [, exporterPort] = await exporter.waitForOutput(/listening (\d+)/, 10_000);
     writeFileSync(configFile, config(scale, Number(exporterPort)));
     const reload = await fetch(`${url}/-/reload`, { method: 'POST' });
     if (!reload.ok) throw new Error(`${contender.name}: reload: ${await reload.text()}`);
-    const wanted = scale.targets * scale.seriesPerTarget;
-    await eventually(
-      'all series in the head',
-      120_000,
-      async () => (await metric(url, 'prometheus_tsdb_head_series')) >= wanted,
-    );
-    // Steady state only: the first scrape of every series is over.
-    await sleep(scale.intervalSeconds * 1_000);
+    const wanted = scale.targets * (scale.seriesPerTarget + REPORT_SAMPLES);
+    const numSeries = (): Promise<number> => metric(url, 'prometheus_tsdb_head_series');
+    await eventually('all series in the head', 120_000, async () => (await numSeries()) >= wanted);
+    await sleep(WARM_UP_INTERVALS * scale.intervalSeconds * 1_000);
     const samplesBefore = await appended(url);
     const cpuBefore = cpuSeconds(server.pid);
-    await sleep(scale.seconds * 1_000);
-    const samples = (await appended(url)) - samplesBefore;
+    const rss: number[] = [];
+    const window = Date.now() + scale.seconds * 1_000;
+    while (Date.now() < window) {
+      await sleep(Math.min(1_000, window - Date.now()));
+      rss.push(memory(server.pid).rssBytes);
+    }
     const cpu = cpuSeconds(server.pid) - cpuBefore;
-    const { rssBytes, peakRssBytes } = memory(server.pid);
-    const total = await appended(url);
+    const samples = (await appended(url)) - samplesBefore;
+    const { peakRssBytes } = memory(server.pid);
+    const pages = await allArrived(url, `http://127.0.0.1:${exporterPort}`, scale);
     return {
       program: contender.name,
-      series: await metric(url, 'prometheus_tsdb_head_series'),
+      series: await numSeries(),
       samples,
+      pages,
       cpuMicrosPerSample: (cpu * 1e6) / samples,
       idleRssBytes,
-      rssBytes,
+      rssBytes: median(rss),
       peakRssBytes,
-      walBytesPerSample: directoryBytes(join(own, 'data', 'wal')) / total,
+      walBytesPerSample: directoryBytes(join(own, 'data', 'wal')) / (await appended(url)),
     };
   } finally {
     await server.stop();
     await exporter.stop();
   }
+}
+
+/** Waits for an instant without a scrape under way. @returns pages served @throws when samples are missing */
+async function allArrived(url: string, exporterUrl: string, scale: IngestScale): Promise<number> {
+  const served = async (): Promise<number> => Number(await (await fetch(`${exporterUrl}/served`)).text());
+  return eventually('every sample served in the head', 20_000, async () => {
+    const pages = await served();
+    const arrived = await appended(url);
+    if (pages !== (await served())) return false;
+    const expected = pages * (scale.seriesPerTarget + REPORT_SAMPLES);
+    if (arrived !== expected) throw new Error(`${arrived} of ${expected} samples`);
+    return pages;
+  });
 }
 
 function config(scale: IngestScale, port: number): string {
@@ -135,6 +171,11 @@ async function metric(url: string, name: string): Promise<number> {
 const appended = (url: string): Promise<number> => metric(url, 'prometheus_tsdb_head_samples_appended_total');
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+}
 
 function directoryBytes(dir: string): number {
   return readdirSync(dir, { withFileTypes: true, recursive: true })
