@@ -24,10 +24,7 @@ export function parseDuration(text: string): number {
   if (text === '0') return 0;
   const match = text === '' ? null : DURATION.exec(text);
   if (match === null) {
-    throw new PromletError(
-      'model/bad-duration',
-      text === '' ? 'empty duration string' : `not a valid duration string: "${shorten(text)}"`,
-    );
+    throw new PromletError('model/bad-duration', problemOf(text));
   }
   let totalMs = 0;
   UNITS_MS.forEach(([, unitMs], i) => {
@@ -35,6 +32,16 @@ export function parseDuration(text: string): number {
   });
   if (totalMs > MAX_DURATION_MS) throw new PromletError('model/bad-duration', 'duration out of range');
   return totalMs;
+}
+
+function problemOf(text: string): string {
+  if (text === '') return 'empty duration string';
+  const units = /^(?:\d+\D+)+/.test(text) ? text.matchAll(/\D+/g) : [];
+  for (const [unit] of units) {
+    if (UNITS_MS.some(([known]) => known === unit)) continue;
+    return `unknown unit "${shorten(unit)}" in duration "${shorten(text)}"`;
+  }
+  return `not a valid duration string: "${shorten(text)}"`;
 }
 
 /** The shortest spelling (`model.Duration.String`): `90000` → `1m30s`. Weeks and years only where they divide exactly. */

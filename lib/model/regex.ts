@@ -74,7 +74,9 @@ function compileGeneral(pattern: string): LinearRegex {
   try {
     regex = RE2JS.compile(pattern, RE2JS.DOTALL);
   } catch (error) {
-    throw new PromletError('model/bad-regex', `invalid regex "${shorten(pattern)}": ${errorMessage(error)}`);
+    // RE2JS quotes the flag it put in front.
+    const cause = new Error(errorMessage(error).replace('`(?s)', '`'));
+    throw new PromletError('model/bad-regex', `invalid regex "${shorten(pattern)}": ${cause.message}`, { cause });
   }
   return {
     matches: (text) => regex.matches(text),

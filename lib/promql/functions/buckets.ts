@@ -88,8 +88,13 @@ export function bucketQuantile(q: number, buckets: Buckets): number {
   const { bounds, counts, length, observations } = buckets;
   if (length < 2 || observations === 0) return NaN;
   let rank = q * observations;
+  // A binary search, which decides what comes out where a count is NaN.
   let found = 0;
-  while (found < length - 1 && !(counts[found]! >= rank)) found++;
+  for (let end = length - 1; found < end;) {
+    const middle = (found + end) >>> 1;
+    if (counts[middle]! >= rank) end = middle;
+    else found = middle + 1;
+  }
   if (found === length - 1) return bounds[length - 2]!;
   if (found === 0 && bounds[0]! <= 0) return bounds[0]!;
   let start = 0;

@@ -1,9 +1,29 @@
 import { Labels } from '../../model/index.ts';
 import { type InstantFunction, mapFloats } from './instant-call.ts';
 
+/** The calendar repeats after 400 years: 146,097 days, a whole number of weeks. */
+const CYCLE_YEARS = 400;
+const CYCLE_SECONDS = 146_097 * 86_400;
+/** Times beyond Go's int64 have no date. */
+const MAX_SECONDS = 2 ** 63;
+
 /** A part of the UTC date of each value (seconds), or of the evaluation time when there is no argument. */
 export function calendarFunction(part: (date: Date) => number): InstantFunction {
-  const partOf = (seconds: number): number => part(new Date(Math.trunc(seconds) * 1000));
+  return overTimes((seconds) => part(dateInCycle(seconds)));
+}
+
+/** The UTC year of each value; dates far beyond what JavaScript's `Date` holds count too. */
+export const year: InstantFunction = overTimes(
+  (seconds) => dateInCycle(seconds).getUTCFullYear() + Math.floor(Math.trunc(seconds) / CYCLE_SECONDS) * CYCLE_YEARS,
+);
+
+/** A date in the years 1970 to 2369 at the same place in the cycle; an invalid one where there is none. */
+function dateInCycle(seconds: number): Date {
+  const whole = Math.abs(seconds) < MAX_SECONDS ? Math.trunc(seconds) : NaN;
+  return new Date((whole - Math.floor(whole / CYCLE_SECONDS) * CYCLE_SECONDS) * 1000);
+}
+
+function overTimes(partOf: (seconds: number) => number): InstantFunction {
   return (call) => {
     if (call.columns.length > 0) return mapFloats(call, partOf);
     const { startMs, stepMs, count } = call.grid;

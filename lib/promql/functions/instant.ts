@@ -1,7 +1,7 @@
 import { Labels } from '../../model/index.ts';
 import { absentLabels } from '../eval/absent.ts';
 import { type ColumnSeries, type Columns, isFloat } from '../eval/columns.ts';
-import { calendarFunction } from './calendar.ts';
+import { calendarFunction, year } from './calendar.ts';
 import { histogramFraction, histogramQuantile, histogramQuantiles } from './classic-histogram.ts';
 import {
   type InstantCall,
@@ -20,8 +20,17 @@ function math(compute: (value: number) => number): InstantFunction {
 
 /** Go's math.Max and math.Min: NaN wins unless the other is infinite in the function's own direction. */
 function clamped(value: number, min: number, max: number): number {
-  const upper = max === -Infinity ? -Infinity : Math.min(max, value);
-  return min === Infinity ? Infinity : Math.max(min, upper);
+  return maxOf(min, minOf(max, value));
+}
+
+/** Go's `math.Max`: Infinity wins over NaN. */
+function maxOf(a: number, b: number): number {
+  return a === Infinity || b === Infinity ? Infinity : Math.max(a, b);
+}
+
+/** Go's `math.Min`: -Infinity wins over NaN. */
+function minOf(a: number, b: number): number {
+  return a === -Infinity || b === -Infinity ? -Infinity : Math.min(a, b);
 }
 
 function clamp(call: InstantCall, min: Float64Array | undefined, max: Float64Array | undefined): Columns {
@@ -118,14 +127,8 @@ export const INSTANT_FUNCTIONS: ReadonlyMap<string, InstantFunction> = new Map<s
   ['end', (call) => scalarOf(call, () => call.context.times.endMs / 1000)],
   ['range', (call) => scalarOf(call, () => (call.context.times.endMs - call.context.times.startMs) / 1000)],
   ['step', (call) => scalarOf(call, () => call.context.times.stepMs / 1000)],
-  [
-    'max_of',
-    (call) => scalarOf(call, (step) => Math.max(scalarArgument(call, 0)[step]!, scalarArgument(call, 1)[step]!)),
-  ],
-  [
-    'min_of',
-    (call) => scalarOf(call, (step) => Math.min(scalarArgument(call, 0)[step]!, scalarArgument(call, 1)[step]!)),
-  ],
+  ['max_of', (call) => scalarOf(call, (step) => maxOf(scalarArgument(call, 0)[step]!, scalarArgument(call, 1)[step]!))],
+  ['min_of', (call) => scalarOf(call, (step) => minOf(scalarArgument(call, 0)[step]!, scalarArgument(call, 1)[step]!))],
   ['scalar', scalar],
   ['vector', vector],
   ['absent', absent],
@@ -143,7 +146,7 @@ export const INSTANT_FUNCTIONS: ReadonlyMap<string, InstantFunction> = new Map<s
     calendarFunction((date) => new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate()),
   ],
   ['month', calendarFunction((date) => date.getUTCMonth() + 1)],
-  ['year', calendarFunction((date) => date.getUTCFullYear())],
+  ['year', year],
   ['label_replace', labelReplace],
   ['label_join', labelJoin],
   ['sort', (call) => sortByValue(call, 1)],

@@ -2,8 +2,6 @@ import { ParseError } from './parse-error.ts';
 import { type Token, type TokenType, WORDS, type WordToken } from './tokens.ts';
 
 const DURATION_WORDS: ReadonlySet<string> = new Set(['step', 'range', 'max_of', 'min_of']);
-/** A duration's start is a number; what may follow it: `m30s`, with the next character read too. */
-const DURATION_REST = /[smhdwy]s?(?:\d+[smhdw]s?)*/y;
 const SYMBOLS_IN_DURATIONS = '()+-*/%^,';
 
 /**
@@ -233,14 +231,39 @@ export class Lexer {
 
   #numberOrDuration(): Token {
     if (this.#scanNumber()) return this.#emit('NUMBER');
-    DURATION_REST.lastIndex = this.#pos;
-    const rest = DURATION_REST.exec(this.#input);
-    if (rest !== null) this.#pos += rest[0].length;
-    const char = this.#peek();
-    if (rest !== null && !isAlpha(char) && !isDigit(char)) return this.#emit('DURATION');
-    if (char !== '') this.#pos++;
+    if (this.#scanDurationRest()) return this.#emit('DURATION');
     const text = this.#input.slice(this.#start, this.#pos);
     return this.#fail(`bad number or duration syntax: ${JSON.stringify(text)}`);
+  }
+
+  /**
+   * Reads the unit of the number before, and further numbers with units.
+   * @returns whether a duration ended here; if not, the position is behind what Prometheus quotes
+   */
+  #scanDurationRest(): boolean {
+    if (!this.#acceptUnit('smhdwy')) return false;
+    while (isDigit(this.#peek())) {
+      while (isDigit(this.#peek())) this.#pos++;
+      if (!this.#acceptUnit('smhdw')) return false;
+    }
+    const after = this.#peek();
+    if (!isAlpha(after) && !isDigit(after)) return true;
+    this.#pos++;
+    return false;
+  }
+
+  /** Units that do not exist, like `hs`, are found when the duration is parsed. */
+  #acceptUnit(units: string): boolean {
+    if (!this.#acceptOneOf(units)) return false;
+    this.#acceptOneOf('s');
+    return true;
+  }
+
+  #acceptOneOf(chars: string): boolean {
+    const char = this.#peek();
+    if (char === '' || !chars.includes(char)) return false;
+    this.#pos++;
+    return true;
   }
 
   /**
@@ -266,17 +289,17 @@ export class Lexer {
       const isExponent = char === 'e' || char === 'E';
       if (char === '.') {
         this.#pos++;
-        if (dotSeen || isHex || /[_.]/.test(this.#peek())) return false;
+        if (dotSeen || this.#acceptOneOf('_.') || isHex) return false;
         dotSeen = true;
       } else if (isExponent) {
         this.#pos++;
         if (exponentSeen) return false;
         exponentSeen = true;
         if (/[+-]/.test(this.#peek())) this.#pos++;
-        if (this.#peek() === '' || /[._eE]/.test(this.#peek())) return false;
+        if (this.#acceptOneOf('._eE') || this.#peek() === '') return false;
       } else if (char === '_') {
         this.#pos++;
-        if (this.#peek() === '' || /[._eE]/.test(this.#peek())) return false;
+        if (this.#acceptOneOf('._eE') || this.#peek() === '') return false;
       } else if (digits(char)) {
         while (digits(this.#peek())) this.#pos++;
       } else break;

@@ -11,7 +11,9 @@ export function parseNumber(text: string): number | undefined {
   const lower = text.toLowerCase();
   if (text.includes('_') && !underscoresSeparateDigits(lower)) return undefined;
   const plain = lower.replaceAll('_', '');
-  if (/^0x[0-9a-f]+$/.test(plain)) return Number(plain);
+  // Hexadecimal numbers are integers of 64 bits with a sign.
+  if (/^0x0*(?:[0-7]?[0-9a-f]{0,15})$/.test(plain) && plain.length > 2) return Number(plain);
+  if (plain.startsWith('0x')) return undefined;
   if (/^0b[01]+$/.test(plain) || /^0o[0-7]+$/.test(plain)) return Number(plain);
   if (/^0[0-7]+$/.test(plain)) return parseInt(plain, 8);
   return parseFloatStrict(plain);
@@ -82,8 +84,8 @@ function readEscape(
     const byte = parseInt(octal[0], 8);
     return byte > 255 ? undefined : { bytes: [byte], next: at + 3 };
   }
-  const hex = /^(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))/i.exec(body.slice(at, at + 9));
-  if (hex === null || !'xuU'.includes(char)) return undefined;
+  const hex = /^(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})/.exec(body.slice(at, at + 9));
+  if (hex === null) return undefined;
   const code = parseInt(hex[0].slice(1), 16);
   if (char === 'x') return { bytes: [code], next: at + 3 };
   if (code > 0x10ffff) return undefined;

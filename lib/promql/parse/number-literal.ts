@@ -9,8 +9,10 @@ export function numberLiteral(query: string, token: Token): NumberLiteral {
   const { start, end } = token;
   if (token.type === 'NUMBER') {
     const value = parseNumber(token.text);
-    if (value === undefined) {
-      const reason = `error parsing number: strconv.ParseFloat: parsing ${quote(token.text)}: invalid syntax`;
+    const isTooLarge = value !== undefined && !Number.isFinite(value) && /\d/.test(token.text);
+    if (value === undefined || isTooLarge) {
+      const problem = isTooLarge ? 'value out of range' : 'invalid syntax';
+      const reason = `error parsing number: strconv.ParseFloat: parsing ${quote(token.text)}: ${problem}`;
       throw new ParseError(query, token, reason);
     }
     return { kind: 'number', value, duration: false, start, end };

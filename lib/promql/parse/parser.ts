@@ -340,7 +340,9 @@ class Parser {
       return new Matcher(op as '=', name, this.#unquote(value));
     } catch (error) {
       if (error instanceof ParseError) throw error;
-      return this.#fail({ start: token.start, end: value.end }, errorMessage(error));
+      // Prometheus does not quote the regex here: the position shows it.
+      const reason = (error as Error).cause ?? error;
+      return this.#fail({ start: token.start, end: value.end }, errorMessage(reason));
     }
   }
 
