@@ -14,7 +14,7 @@ import { createKernels } from '../lib/kernels/index.ts';
 import { createKubeClient, type KubeClient } from '../lib/kube/index.ts';
 import { assert, PromletError } from '../lib/model/index.ts';
 import { Engine } from '../lib/promql/index.ts';
-import { openTsdb, type Tsdb } from '../lib/tsdb/index.ts';
+import { openTsdb, type ReplayProgress, type Tsdb } from '../lib/tsdb/index.ts';
 import { ConfigLoader } from './config-loader.ts';
 import { type ConfigSource, FileConfigSource, SecretConfigSource } from './config-source.ts';
 import { Configuration } from './configuration.ts';
@@ -79,6 +79,7 @@ class StartingAgent implements Agent {
   #ready = false;
   #shownConfig: Promise<string> | undefined;
   #tsdb: Tsdb | undefined;
+  #replay: ReplayProgress | undefined;
   #scrape: ScrapeManager | undefined;
   #client: Promise<KubeClient> | undefined;
   #loader: ConfigLoader | undefined;
@@ -124,6 +125,8 @@ class StartingAgent implements Agent {
       clock,
       logger: logger.child({ component: 'tsdb' }),
       kernels,
+      limits: { headMemoryBytes: flags.headMemoryLimitBytes },
+      onReplayProgress: (progress) => (this.#replay = progress),
     });
     this.#tsdb = tsdb;
     this.#remoteRead = remoteRead({ queryable: tsdb, codec: createWireCodec(kernels), logger });
@@ -228,9 +231,14 @@ class StartingAgent implements Agent {
     const { logger } = this.#options;
     const app = new Koa();
     app.on('error', (error: unknown) => logger.warn({ error: String(error) }, 'request failed'));
+    // Answered while the log is replayed, too.
+    const early: Readonly<Record<string, () => object>> = {
+      '/api/v1/status/agent': () => this.#status(),
+      '/api/v1/status/walreplay': () => walReplayStatus(this.#replay),
+    };
     app.use(async (ctx, next) => {
-      if (ctx.path !== '/api/v1/status/agent' || ctx.method !== 'GET') return next();
-      ctx.body = { status: 'success', data: this.#status() };
+      if (ctx.method !== 'GET' || !Object.hasOwn(early, ctx.path)) return next();
+      ctx.body = { status: 'success', data: early[ctx.path]!() };
     });
     app.use((ctx, next) => (this.#ready ? this.#remoteRead!(ctx, next) : next()));
     app.use(createApi(this.#apiDeps()));
@@ -294,6 +302,12 @@ class StartingAgent implements Agent {
 /** What other hosts reach our node's loopback targets by. */
 function externalHost(flags: AgentFlags): string {
   return flags.externalUrl === undefined ? hostname() : new URL(flags.externalUrl).hostname;
+}
+
+/** Prometheus's `WALReplayStatus`: indexes of segments. */
+function walReplayStatus(progress: ReplayProgress | undefined): { min: number; max: number; current: number } {
+  if (progress === undefined) return { min: 0, max: 0, current: 0 };
+  return { min: progress.firstSegment, max: progress.lastSegment, current: progress.segment };
 }
 
 function tsdbStatus(tsdb: Tsdb, limit: number): TsdbStatus {

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { formatSize, parseSize } from '../lib/config/index.ts';
 import type { ObjectName } from '../lib/kube/index.ts';
 import { errorMessage, formatDuration, parseDuration } from '../lib/model/index.ts';
 
@@ -8,6 +9,8 @@ export interface AgentFlags {
   readonly configFile: string | undefined;
   readonly configSecret: Required<ObjectName> | undefined;
   readonly dataDir: string;
+  /** Bytes; 0: no limit. */
+  readonly headMemoryLimitBytes: number;
   /** `HOST:PORT` or `:PORT`. */
   readonly listenAddress: string;
   readonly externalUrl: string | undefined;
@@ -32,6 +35,7 @@ export function flagValues(flags: AgentFlags): Record<string, string> {
     'query.lookback-delta': formatDuration(flags.queryLookbackDeltaMs),
     'query.max-samples': String(flags.queryMaxSamples),
     'query.timeout': formatDuration(flags.queryTimeoutMs),
+    'storage.tsdb.head-memory-limit': formatSize(flags.headMemoryLimitBytes),
     'storage.tsdb.path': flags.dataDir,
     'web.enable-lifecycle': String(flags.enableLifecycle),
     'web.external-url': flags.externalUrl ?? '',
@@ -61,6 +65,7 @@ export function parseFlags(
     configFile: configSecret === undefined ? (configFile ?? 'prometheus.yml') : undefined,
     configSecret,
     dataDir: flags['storage.tsdb.path'] as string,
+    headMemoryLimitBytes: flags['storage.tsdb.headMemoryLimit'] as number,
     listenAddress: flags['web.listenAddress'] as string,
     externalUrl: flags['web.externalUrl'] as string | undefined,
     enableLifecycle: flags['web.enableLifecycle'] as boolean,
@@ -83,6 +88,11 @@ function agentCommand(version: string): Command {
     .option('--kubeconfig <path>', 'kubeconfig of the API server (default: the service account of the pod)')
     .option('--node-name <name>', 'the node to discover pods on (default: $NODE_NAME)')
     .option('--storage.tsdb.path <path>', 'data directory', 'data/')
+    .addOption(
+      new Option('--storage.tsdb.head-memory-limit <size>', 'memory for recent samples; new series are refused first')
+        .argParser(toSizeBytes)
+        .default(1 << 30, '"1GiB"; 0: no limit'),
+    )
     .option('--web.listen-address <address>', 'address to serve HTTP on', '0.0.0.0:9090')
     .option('--web.external-url <url>', 'the URL under which the agent is reached from outside', parseUrl)
     .option('--web.enable-lifecycle', 'serve /-/reload (on by default, unlike in Prometheus)', true)
@@ -110,6 +120,12 @@ function toDurationMs(text: string): number {
   }
   if (durationMs === 0) throw new InvalidArgumentError('must be above zero');
   return durationMs;
+}
+
+function toSizeBytes(text: string): number {
+  const sizeBytes = parseSize(text);
+  if (sizeBytes === undefined || sizeBytes < 0) throw new InvalidArgumentError('not a size like 512MiB');
+  return sizeBytes;
 }
 
 function parseCount(text: string): number {

@@ -74,11 +74,13 @@ const TSDB_GAUGES: readonly [name: string, help: string, read: (stats: TsdbStats
   ['prometheus_tsdb_wal_segment_current', 'WAL segment being written.', (stats) => stats.walSegment],
   ['prometheus_tsdb_data_replay_duration_seconds', 'Time the replay took.', (stats) => stats.replay.durationMs / 1000],
   ['promlet_tsdb_arena_used_bytes', 'Shared memory in use.', (stats) => stats.arenaUsedBytes],
+  ['promlet_tsdb_head_memory_limit_bytes', 'What of it may be used.', (stats) => stats.headMemoryLimitBytes],
 ];
 
 const TSDB_COUNTERS: readonly [name: string, help: string, read: (stats: TsdbStats) => number][] = [
   ['prometheus_tsdb_head_series_created_total', 'Series created.', (stats) => stats.seriesCreated],
-  ['promlet_tsdb_head_series_refused_total', 'Series refused by the limit.', (stats) => stats.seriesRefused],
+  ['promlet_tsdb_head_series_refused_total', 'Series refused by a limit.', (stats) => stats.seriesRefused],
+  ['promlet_tsdb_head_samples_refused_total', 'Samples refused for want of memory.', (stats) => stats.samplesRefused],
   ['prometheus_tsdb_head_samples_appended_total', 'Samples appended.', (stats) => stats.samplesAppended],
   ['prometheus_tsdb_head_chunks_created_total', 'Chunks created.', (stats) => stats.chunksCreated],
   ['prometheus_tsdb_out_of_order_samples_total', 'Samples out of order.', (stats) => stats.samplesOutOfOrder],

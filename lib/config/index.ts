@@ -4,6 +4,7 @@ import type { ConfigDraft, ParseOptions, PrometheusConfig } from './types.ts';
 export { expandEnvironment } from './environment.ts';
 export { ConfigError, type ConfigProblem } from './error.ts';
 export { isValidLabelName, relabel } from './relabel.ts';
+export { formatSize, parseSize } from './size.ts';
 export type * from './types.ts';
 export { unsupportedMechanisms, unsupportedSections } from './unsupported.ts';
 export { parseConfigInWorker, showConfigInWorker, type WorkerOptions } from './worker-client.ts';

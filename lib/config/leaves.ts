@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { errorMessage, parseDuration, parseFloatStrict, shorten } from '../model/index.ts';
+import { parseSize } from './size.ts';
 
 function leaf<T>(what: string, zero: T, convert: (text: string) => T | undefined) {
   return z.unknown().transform((value, context): T => {
@@ -46,34 +47,8 @@ export const count = leaf('non-negative integer', 0, (value) => {
 /** Text like `1m30s` → milliseconds. */
 export const duration = leaf('duration string', 0, parseDuration);
 
-const BYTE_UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 2 ** 10,
-  KiB: 2 ** 10,
-  MB: 2 ** 20,
-  MiB: 2 ** 20,
-  GB: 2 ** 30,
-  GiB: 2 ** 30,
-  TB: 2 ** 40,
-  TiB: 2 ** 40,
-  PB: 2 ** 50,
-  PiB: 2 ** 50,
-  EB: 2 ** 60,
-  EiB: 2 ** 60,
-};
-
-/** Text like `15MB` → bytes. Powers of 1,024 whether written `MB` or `MiB`, as in Prometheus. */
-export const bytes = leaf('size', 0, (value) => {
-  if (value === '0') return 0;
-  if (!/^[+-]?(?:\d+(?:\.\d*)?[A-Za-z]+)+$/.test(value)) return undefined;
-  let total = 0;
-  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d*)?)([A-Za-z]+)/g)) {
-    const factor = Object.hasOwn(BYTE_UNITS, unit!) ? BYTE_UNITS[unit!] : undefined;
-    if (factor === undefined) return undefined;
-    total += Number(amount) * factor;
-  }
-  return value.startsWith('-') ? -total : total;
-});
+/** Text like `15MB` → bytes. */
+export const bytes = leaf('size', 0, parseSize);
 
 /** Something that reads as an absolute or relative URL. */
 export const url = leaf('URL', '', (value) => (URL.canParse(value, 'http://base') ? value : undefined));

@@ -50,6 +50,11 @@ export class SharedArena {
     return this.#usedBytes;
   }
 
+  /** Bytes that blocks can still be cut from before the memory is at its maximum; freed blocks not counted. */
+  get roomBytes(): number {
+    return MAXIMUM_PAGES * PAGE_SIZE_BYTES - this.#top - READ_AHEAD_BYTES;
+  }
+
   /** Called once by the loader, with the end of the module's static data. */
   start(heapBase: number): void {
     assert(this.#top === 0, 'arena: started twice');
@@ -64,12 +69,13 @@ export class SharedArena {
   allocate(sizeBytes: number): number {
     const sizeClass = sizeClassOf(sizeBytes);
     const size = SIZE_CLASSES_BYTES[sizeClass]!;
-    this.#usedBytes += size;
     const reused = this.#free[sizeClass]!.pop();
-    if (reused !== undefined) return reused;
-    const address = this.#top;
-    this.#ensure(address + size + READ_AHEAD_BYTES);
-    this.#top = address + size;
+    const address = reused ?? this.#top;
+    if (reused === undefined) {
+      this.#ensure(address + size + READ_AHEAD_BYTES);
+      this.#top = address + size;
+    }
+    this.#usedBytes += size;
     return address;
   }
 

@@ -6,10 +6,11 @@ import { cardinality } from './head/cardinality.ts';
 import { HeadAppender } from './head/appender.ts';
 import type { SampleBuffer } from './head/columns.ts';
 import { Head } from './head/head.ts';
+import { MemoryBudget } from './head/memory-budget.ts';
 import { HeadQuerier } from './head/querier.ts';
 import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
 import { DirectoryLock } from './lock.ts';
-import type { Cardinality, ReplayReport, Tsdb, TsdbOptions, TsdbStats } from './types.ts';
+import type { Cardinality, ReplayReport, Tsdb, TsdbLimits, TsdbOptions, TsdbStats } from './types.ts';
 import { segmentIndex } from './wal/format.ts';
 import { replayWal } from './wal/replay.ts';
 import { WalWriter } from './wal/writer.ts';
@@ -18,8 +19,6 @@ import { WalWriter } from './wal/writer.ts';
  * Opens a data directory: takes its lock, replays its log into a fresh head and starts a new log segment.
  * @throws PromletError `storage/locked`, `storage/wal-read`, `storage/wal-write`, `storage/open`
  */
-// Replay is synchronous: nothing else runs on this thread before the head is complete.
-// eslint-disable-next-line typescript/require-await
 export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
   const { dir, fileSystem, clock, logger, kernels } = options;
   const walDir = join(dir, 'wal');
@@ -30,11 +29,10 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
   }
   const lock = new DirectoryLock(fileSystem, dir);
   try {
-    const head = new Head(kernels, options.minBlockDurationMs ?? DEFAULT_BLOCK_DURATION_MS, {
-      ...DEFAULT_LIMITS,
-      ...options.limits,
-    });
-    const { report, lastSegment } = replayWal(head, {
+    const limits = limitsOf(options);
+    const budget = new MemoryBudget(kernels.arena, limits.headMemoryBytes, logger);
+    const head = new Head(kernels, options.minBlockDurationMs ?? DEFAULT_BLOCK_DURATION_MS, limits, budget);
+    const { report, lastSegment } = await replayWal(head, {
       dir,
       fileSystem,
       kernels,
@@ -61,6 +59,10 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
   }
 }
 
+function limitsOf({ limits }: TsdbOptions): TsdbLimits {
+  return { ...DEFAULT_LIMITS, ...limits };
+}
+
 class HeadTsdb implements Tsdb {
   readonly head: Head;
   readonly #options: TsdbOptions;
@@ -68,6 +70,7 @@ class HeadTsdb implements Tsdb {
   readonly #lock: DirectoryLock;
   readonly #replay: ReplayReport;
   readonly #replayedSeries: number;
+  readonly #headMemoryLimitBytes: number;
   #closed = false;
 
   constructor(options: TsdbOptions, head: Head, wal: WalWriter, lock: DirectoryLock, replay: ReplayReport) {
@@ -77,6 +80,7 @@ class HeadTsdb implements Tsdb {
     this.#lock = lock;
     this.#replay = replay;
     this.#replayedSeries = head.index.numSeries;
+    this.#headMemoryLimitBytes = limitsOf(options).headMemoryBytes;
   }
 
   appender(): Appender {
@@ -127,7 +131,9 @@ class HeadTsdb implements Tsdb {
       samplesTooFarAhead: counts[AppendResult.tooFarAhead]!,
       seriesCreated: head.index.numSeries - this.#replayedSeries,
       seriesRefused: head.seriesRefused,
+      samplesRefused: head.samplesRefused,
       chunksCreated: head.table.chunks,
+      headMemoryLimitBytes: this.#headMemoryLimitBytes,
       arenaUsedBytes: this.#options.kernels.arena.usedBytes,
       replay: this.#replay,
     };

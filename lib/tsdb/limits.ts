@@ -1,7 +1,7 @@
 import { assert } from '../model/index.ts';
 import type { TsdbLimits } from './types.ts';
 
-export const DEFAULT_LIMITS: TsdbLimits = { maxSeries: 0, maxFutureMs: 10 * 60_000 };
+export const DEFAULT_LIMITS: TsdbLimits = { maxSeries: 0, maxFutureMs: 10 * 60_000, headMemoryBytes: 1 << 30 };
 export const DEFAULT_BLOCK_DURATION_MS = 2 * 3_600_000;
 export const DEFAULT_FSYNC_INTERVAL_MS = 5_000;
 
@@ -12,6 +12,9 @@ export const MAX_TIME_MS = Number.MAX_SAFE_INTEGER;
 export const MAX_RECORD_SAMPLES = 65_536;
 /** Bytes of one WAL record, uncompressed; a larger one is taken for damage. */
 export const MAX_RECORD_BYTES = 32 << 20;
+/** Replay works this long at a time, then lets other work run. */
+export const REPLAY_SLICE_MS = 5;
+export const REPLAY_LOG_INTERVAL_MS = 5_000;
 /** Series of a selection that are handed out at a time. */
 export const SELECT_BATCH_SIZE = 512;
 

@@ -17,7 +17,7 @@ export interface TsdbOptions {
   /** Default `snappy`. */
   readonly walCompression?: 'none' | 'snappy';
   readonly limits?: Partial<TsdbLimits>;
-  /** Called during replay, at least once per segment. */
+  /** Called during replay, after each segment and every few seconds. */
   readonly onReplayProgress?: (progress: ReplayProgress) => void;
 }
 
@@ -26,9 +26,16 @@ export interface TsdbLimits {
   readonly maxSeries: number;
   /** How far ahead of the clock a sample may be. Default 10 min, 0: no limit. */
   readonly maxFutureMs: number;
+  /**
+   * Shared memory for series, postings and chunks; label texts lie in the heap and are not counted. New series are refused
+   * when seven eighths of it are in use, all samples when all of it is. Default 1 GiB, 0: what the memory can hold (4 GiB).
+   */
+  readonly headMemoryBytes: number;
 }
 
+/** Indexes of log segments, the first while a checkpoint is read; counts so far. */
 export interface ReplayProgress {
+  readonly firstSegment: number;
   readonly segment: number;
   readonly lastSegment: number;
   readonly records: number;
@@ -79,7 +86,11 @@ export interface TsdbStats {
   readonly samplesTooFarAhead: number;
   readonly seriesCreated: number;
   readonly seriesRefused: number;
+  /** Of commits refused whole because the head is full. */
+  readonly samplesRefused: number;
   readonly chunksCreated: number;
+  /** 0: none. */
+  readonly headMemoryLimitBytes: number;
   /** Bytes of the shared memory in use by this head and its kernels' users. */
   readonly arenaUsedBytes: number;
   readonly replay: ReplayReport;

@@ -127,6 +127,9 @@ describe('agent', function () {
     const [after] = await instant(base, 'requests_total', at);
     assert.deepEqual(after!.metric, expected);
     assert.equal(after!.value[1], '42');
+    await stop();
+    await startWithFile();
+    assert.deepEqual(await get(`${base}/api/v1/status/walreplay`), { min: 0, max: 1, current: 1 });
   });
 
   it('keeps the old configuration when a reload is refused, and says why', async () => {

@@ -92,6 +92,8 @@ export class HeadAppender implements Appender {
     assert(this.#open, 'appender: used after commit or rollback');
     this.#open = false;
     try {
+      // What is logged must be applicable: refused now, or not at all.
+      this.#host.head.admitSamples(this.#samples.length);
       this.#host.log(this.#samples);
       this.#host.head.apply(this.#samples, DROP);
     } finally {

@@ -4,6 +4,7 @@ import { AppendResult, type SeriesRef } from '../../storage/index.ts';
 import type { TsdbLimits } from '../types.ts';
 import type { SampleBuffer } from './columns.ts';
 import { LabelIndex } from './label-index.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import { type ChunkPlace, SeriesTable } from './series-table.ts';
 
 const { APPEND_NEEDS_CHUNK, APPEND_NEEDS_ROOM, APPEND_OUTCOME_BITS, TALLY_COUNTS, TALLY_MAX_TIME, TALLY_MIN_TIME } =
@@ -14,12 +15,16 @@ const DECODE_CAPACITY = 256;
 /** The largest count a chunk's header can state. */
 const MAX_CHUNK_SAMPLES = 65_535;
 
+export type HeadLimits = Pick<TsdbLimits, 'maxSeries' | 'maxFutureMs'>;
+
 /** The samples that are not in blocks yet, in memory (Prometheus tsdb/head.go). */
 export class Head {
   readonly kernels: Kernels;
   readonly table: SeriesTable;
   readonly index: LabelIndex;
-  readonly #limits: TsdbLimits;
+  readonly #limits: HeadLimits;
+  /** Without one, the arena's own maximum is the limit. */
+  readonly #budget: MemoryBudget | undefined;
   readonly #blockDurationMs: number;
   /** Where kernels report what a batch did. */
   readonly tally: number;
@@ -35,13 +40,16 @@ export class Head {
   /** By AppendResult, samples appended or refused since the start. */
   readonly appendCounts = new Float64Array(6);
   seriesRefused = 0;
+  /** Samples of commits that were refused whole. */
+  samplesRefused = 0;
   /** Series whose records the WAL does not hold yet, in order of creation. */
   unlogged: SeriesRef[] = [];
   readonly #idsOf = (ref: number): number => this.table.labels(this.table.record(ref));
 
-  constructor(kernels: Kernels, blockDurationMs: number, limits: TsdbLimits) {
+  constructor(kernels: Kernels, blockDurationMs: number, limits: HeadLimits, budget?: MemoryBudget) {
     this.kernels = kernels;
     this.#limits = limits;
+    this.#budget = budget;
     this.#blockDurationMs = blockDurationMs;
     this.table = new SeriesTable(kernels, blockDurationMs);
     this.index = new LabelIndex(kernels.arena);
@@ -69,15 +77,34 @@ export class Head {
     const known = this.find(labels);
     if (known !== 0) return known;
     if (labels.size === 0) throw new PromletError('storage/bad-labels', 'a series needs at least one label');
-    const { maxSeries } = this.#limits;
-    if (maxSeries > 0 && this.index.numSeries >= maxSeries) {
-      this.seriesRefused++;
-      throw new PromletError('storage/series-limit', `the head holds ${maxSeries} series, which is the limit`);
-    }
+    this.#admitSeries();
     const ref = this.#nextRef;
     this.createAt(ref, labels);
     this.unlogged.push(ref);
     return ref;
+  }
+
+  /** @throws PromletError `storage/head-full` when there may not be the memory to apply so many samples */
+  admitSamples(count: number): void {
+    try {
+      if (count > 0) this.#budget?.checkSamples(count);
+    } catch (error) {
+      this.samplesRefused += count;
+      throw error;
+    }
+  }
+
+  #admitSeries(): void {
+    const { maxSeries } = this.#limits;
+    try {
+      if (maxSeries > 0 && this.index.numSeries >= maxSeries) {
+        throw new PromletError('storage/series-limit', `the head holds ${maxSeries} series, which is the limit`);
+      }
+      this.#budget?.checkSeries();
+    } catch (error) {
+      this.seriesRefused++;
+      throw error;
+    }
   }
 
   /** Creates a series under a ref of its own, as replay does; neither labels nor ref may be known yet. */

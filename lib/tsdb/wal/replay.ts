@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import type { FileSystem, Logger } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
@@ -6,7 +7,7 @@ import { errorMessage, PromletError } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
 import { SampleBuffer } from '../head/columns.ts';
 import type { Head } from '../head/head.ts';
-import { MAX_RECORD_BYTES } from '../limits.ts';
+import { MAX_RECORD_BYTES, REPLAY_LOG_INTERVAL_MS, REPLAY_SLICE_MS } from '../limits.ts';
 import type { ReplayProgress, ReplayReport, WalDamage } from '../types.ts';
 import {
   FLAG_SNAPPY,
@@ -40,15 +41,19 @@ export interface ReplayOptions {
 }
 
 /**
- * Fills an empty head from the log: the newest checkpoint, then the segments after it (tsdb/head_wal.go). Damage is
+ * Fills an empty head from the log: the newest checkpoint, then the segments after it (tsdb/head_wal.go). Other work of the
+ * thread gets its turn every few ms, such as health checks; nobody else may touch the head meanwhile. Damage is
  * passed over, the damaged file is kept under `corrupt/` and replaced by one that holds its good records, so that the
  * log reads clean from then on. A torn end of the last segment, never acknowledged, is cut off.
  * @returns what was found, and the index of the last segment (-1: none)
  * @throws PromletError `storage/wal-read` when a file or directory cannot be read or repaired
  */
-export function replayWal(head: Head, options: ReplayOptions): { report: ReplayReport; lastSegment: number } {
+export async function replayWal(
+  head: Head,
+  options: ReplayOptions,
+): Promise<{ report: ReplayReport; lastSegment: number }> {
   try {
-    return new Replay(head, options).run();
+    return await new Replay(head, options).run();
   } catch (cause) {
     if (cause instanceof PromletError) throw cause;
     throw new PromletError('storage/wal-read', `cannot replay the log in ${options.dir}: ${errorMessage(cause)}`, {
@@ -71,18 +76,29 @@ class Replay {
   #records = 0;
   #sampleCount = 0;
   #unknown = 0;
+  #sliceStartMs = 0;
+  #loggedMs = 0;
+  #segmentIndex = -1;
+  #firstSegment = -1;
+  #lastSegment = -1;
 
   constructor(head: Head, options: ReplayOptions) {
     const { kernels, fileSystem } = options;
     this.#head = head;
     this.#options = options;
     this.#walDir = join(options.dir, 'wal');
-    this.#host = { fileSystem, kernels, window: new Scratch(kernels.arena), record: new Scratch(kernels.arena) };
+    this.#host = {
+      fileSystem,
+      kernels,
+      window: new Scratch(kernels.arena),
+      record: new Scratch(kernels.arena),
+      pause: () => this.#pause(),
+    };
     this.#plain = new Scratch(kernels.arena);
     this.#samples = new SampleBuffer(kernels.arena);
   }
 
-  run(): { report: ReplayReport; lastSegment: number } {
+  async run(): Promise<{ report: ReplayReport; lastSegment: number }> {
     const { fileSystem, monotonicMs } = this.#options;
     const startedMs = monotonicMs();
     const entries = fileSystem.readdirSync(this.#walDir);
@@ -94,16 +110,15 @@ class Replay {
     }
     const all = segmentsOf(entries);
     for (const index of all) if (index > (checkpoint?.index ?? -1)) files.push({ dir: this.#walDir, index });
-    const lastSegment = Math.max(-1, checkpoint?.index ?? -1, ...all);
-    files.forEach(({ dir, index }, i) => {
-      this.#segment(dir, index, i === files.length - 1);
-      this.#options.onProgress?.({
-        segment: index,
-        lastSegment,
-        records: this.#records,
-        samples: this.#sampleCount,
-      });
-    });
+    this.#lastSegment = Math.max(-1, checkpoint?.index ?? -1, ...all);
+    this.#firstSegment = files.find(({ dir }) => dir === this.#walDir)?.index ?? this.#lastSegment;
+    this.#sliceStartMs = startedMs;
+    this.#loggedMs = startedMs;
+    for (const [i, { dir, index }] of files.entries()) {
+      this.#segmentIndex = dir === this.#walDir ? index : this.#firstSegment;
+      await this.#segment(dir, index, i === files.length - 1);
+      this.#options.onProgress?.(this.#progress());
+    }
     this.#host.window.release();
     this.#host.record.release();
     this.#plain.release();
@@ -117,19 +132,44 @@ class Replay {
       damage: this.#damage,
       durationMs: monotonicMs() - startedMs,
     };
-    return { report, lastSegment };
+    return { report, lastSegment: this.#lastSegment };
   }
 
-  #segment(dir: string, index: number, isLast: boolean): void {
+  #progress(): ReplayProgress {
+    return {
+      firstSegment: this.#firstSegment,
+      segment: this.#segmentIndex,
+      lastSegment: this.#lastSegment,
+      records: this.#records,
+      samples: this.#sampleCount,
+    };
+  }
+
+  /** Lets other work run when the slice of time is over. */
+  #pause(): Promise<void> | undefined {
+    const nowMs = this.#options.monotonicMs();
+    if (nowMs - this.#sliceStartMs < REPLAY_SLICE_MS) return undefined;
+    if (nowMs - this.#loggedMs >= REPLAY_LOG_INTERVAL_MS) {
+      this.#loggedMs = nowMs;
+      const progress = this.#progress();
+      this.#options.logger.info({ ...progress }, 'replaying the log');
+      this.#options.onProgress?.(progress);
+    }
+    return nextTurn().then(() => {
+      this.#sliceStartMs = this.#options.monotonicMs();
+    });
+  }
+
+  async #segment(dir: string, index: number, isLast: boolean): Promise<void> {
     const path = join(dir, segmentName(index));
     const bad: Gap[] = [];
-    const scan = readSegment(this.#host, path, (address, length, flags, offsetBytes) => {
+    const scan = await readSegment(this.#host, path, (address, length, flags, offsetBytes) => {
       const reason = this.#record(address, length, flags);
       if (reason !== undefined) bad.push({ offsetBytes, lostBytes: length, reason });
     });
     if (scan.gaps.length === 0 && bad.length === 0 && !scan.torn) return;
     if (isLast && scan.torn && scan.gaps.length === 0 && bad.length === 0) this.#cutTail(path, scan);
-    else this.#repair(dir, index, scan, bad);
+    else await this.#repair(dir, index, scan, bad);
   }
 
   /** @returns what is wrong with the record, undefined when it was taken or skipped as known */
@@ -236,7 +276,7 @@ class Replay {
   }
 
   /** Keeps the damaged file aside and puts one with only its good records in its place. */
-  #repair(dir: string, index: number, scan: SegmentScan, bad: readonly Gap[]): void {
+  async #repair(dir: string, index: number, scan: SegmentScan, bad: readonly Gap[]): Promise<void> {
     const { fileSystem, logger } = this.#options;
     const path = join(dir, segmentName(index));
     const repaired = `${path}.repair`;
@@ -254,7 +294,7 @@ class Replay {
         end += bytes.length;
         framer.begin(end);
       };
-      readSegment(this.#host, path, (address, length, flags, offsetBytes) => {
+      await readSegment(this.#host, path, (address, length, flags, offsetBytes) => {
         if (badOffsets.has(offsetBytes)) return;
         framer.add(address, length, flags);
         if (framer.length > 1 << 20) flush();

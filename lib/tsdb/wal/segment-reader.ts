@@ -39,6 +39,8 @@ export interface SegmentReaderHost {
   readonly kernels: Kernels;
   readonly window: Scratch;
   readonly record: Scratch;
+  /** Called after every page; what it returns is waited for before the next. */
+  readonly pause: () => Promise<void> | undefined;
 }
 
 /**
@@ -46,11 +48,11 @@ export interface SegmentReaderHost {
  * so), lying in the arena. Damage is passed over: where the length of a bad fragment leads to a good one, reading goes on
  * there, else at the next page; a record that lost a fragment is lost whole.
  */
-export function readSegment(
+export async function readSegment(
   host: SegmentReaderHost,
   path: string,
   visit: (address: number, length: number, flags: number, offsetBytes: number) => void,
-): SegmentScan {
+): Promise<SegmentScan> {
   const { fileSystem, kernels } = host;
   const { arena } = kernels;
   const file = fileSystem.openSync(path, 'r');
@@ -146,6 +148,8 @@ export function readSegment(
             goodEnd = pageOffset + at;
           }
         }
+        const pause = host.pause();
+        if (pause !== undefined) await pause;
       }
       offset += size;
       if (size < WINDOW_PAGES * PAGE_BYTES) break;

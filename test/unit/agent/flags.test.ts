@@ -9,6 +9,7 @@ describe('agent flags', () => {
       configFile: 'prometheus.yml',
       configSecret: undefined,
       dataDir: 'data/',
+      headMemoryLimitBytes: 1 << 30,
       listenAddress: '0.0.0.0:9090',
       externalUrl: undefined,
       enableLifecycle: true,
@@ -38,7 +39,8 @@ describe('agent flags', () => {
     assert.equal(parse(['--web.enable-lifecycle']).enableLifecycle, true);
   });
 
-  it('read durations and URLs', () => {
+  it('read durations, sizes and URLs', () => {
+    assert.equal(parse(['--storage.tsdb.head-memory-limit=512MB']).headMemoryLimitBytes, 512 << 20);
     const flags = parse(['--query.timeout=1m30s', '--web.external-url=https://x.example/agent/']);
     assert.equal(flags.queryTimeoutMs, 90_000);
     assert.equal(flags.externalUrl, 'https://x.example/agent');
@@ -49,6 +51,7 @@ describe('agent flags', () => {
     const values = flagValues(flags);
     assert.equal(values['query.timeout'], '1m30s');
     assert.equal(values['kube.config-secret'], 'a/b');
+    assert.equal(values['storage.tsdb.head-memory-limit'], '1GiB');
     assert.equal(values['web.listen-address'], ':1');
   });
 });

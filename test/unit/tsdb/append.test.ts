@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createLogger, type Logger } from '../../../lib/env/index.ts';
 import { Labels, Matcher, STALE_NAN } from '../../../lib/model/index.ts';
 import { AppendResult } from '../../../lib/storage/index.ts';
 import type { Tsdb } from '../../../lib/tsdb/index.ts';
@@ -130,6 +131,61 @@ describe('tsdb: appending', () => {
     assert.equal(db.stats().numSeries, 1000);
     assert.equal(db.stats().seriesRefused, 1);
     assert.throws(() => appender.series(Labels.EMPTY));
+  });
+
+  it('near the end of its memory refuses new series first, then whole commits, and logs nothing of those', async () => {
+    const dir = temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
+    const messages: string[] = [];
+    const logger: Logger = {
+      ...createLogger('silent'),
+      error: (_, message) => void messages.push(message),
+      child: () => logger,
+    };
+    const small = await open(dir, { clock, logger, limits: { headMemoryBytes: 2 << 20 } });
+    const append = async (from: number, to: number, timeMs: number): Promise<void> => {
+      const appender = small.appender();
+      for (let i = from; i < to; i++) {
+        appender.append(appender.series(Labels.of({ i: String(i) })), timeMs, 1 / timeMs);
+      }
+      await appender.commit();
+    };
+    let series = 0;
+    await assert.rejects(
+      async () => {
+        for (;;) {
+          await append(series, series + 100, START_MS);
+          series += 100;
+        }
+      },
+      { code: 'storage/series-limit' },
+    );
+    assert.ok(series > 1000);
+    let last = START_MS;
+    await assert.rejects(
+      async () => {
+        for (;;) {
+          await append(0, series, last + 1000);
+          last += 1000;
+          assert.throws(() => small.appender().series(Labels.of({ i: 'new' })), { code: 'storage/series-limit' });
+        }
+      },
+      { code: 'storage/head-full' },
+    );
+    assert.ok(last > START_MS, 'known series had a reserve');
+    const { samplesRefused, seriesRefused, arenaUsedBytes } = small.stats();
+    assert.equal(samplesRefused, series);
+    assert.ok(seriesRefused > 1);
+    assert.ok(arenaUsedBytes < 4 << 20, `${arenaUsedBytes} bytes`);
+    assert.deepEqual(messages, [
+      'the head is almost full: no new series are taken',
+      'the head is full: no samples are taken',
+    ]);
+    const before = await dump(small);
+    await small.close();
+    const again = await open(dir, { clock });
+    assert.deepEqual(await dump(again), before, 'what was refused is not in the log either');
+    assert.equal(before['{i="0"}']!.at(-1)![0], last);
+    await again.close();
   });
 
   it('treats __proto__ and constructor as labels like any other', async () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodeFileSystem, seededRandom } from '../../../lib/env/index.ts';
+import { createLogger, nodeFileSystem, seededRandom } from '../../../lib/env/index.ts';
 import { Labels } from '../../../lib/model/index.ts';
-import type { Tsdb, TsdbOptions } from '../../../lib/tsdb/index.ts';
+import type { ReplayProgress, Tsdb, TsdbOptions } from '../../../lib/tsdb/index.ts';
 import { crashCopy, type Dump, dump, faulty, open, START_MS, temporaryDirectory, TestClock, write } from './harness.ts';
 
 type Write = (fd: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
@@ -301,6 +301,45 @@ describe('tsdb: the log', () => {
     assert.equal(replay.skippedRecords['unknown'], 1);
     assert.equal(replay.skippedRecords['exemplars'], 1);
     assert.deepEqual(replay.damage, []);
+  });
+
+  it('lets other work run while it is replayed, and says how far it is', async () => {
+    const dir = directory();
+    for (let segment = 0; segment < 3; segment++) {
+      const db = await open(dir, { walCompression: 'none' });
+      for (let commit = 0; commit < 200; commit++) {
+        const rows = Array.from({ length: 50 }, (_, i): [string, number, number] => {
+          return [`m i=${i}`, START_MS + segment * 1000 + commit, Math.sqrt(commit + i)];
+        });
+        await write(db, rows);
+      }
+      await db.close();
+    }
+    // Each look at the clock is a second later: a pause after every page.
+    let seconds = 0;
+    const clock = Object.assign(new TestClock(), { monotonicMs: () => ++seconds * 1000 });
+    const progress: ReplayProgress[] = [];
+    const logged: object[] = [];
+    const logger = { ...createLogger('silent'), info: (fields: object) => void logged.push(fields) };
+    let turns = 0;
+    let opening = true;
+    const turn = (): void => {
+      turns++;
+      if (opening) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const db = await opened(dir, { clock, logger, onReplayProgress: (at) => progress.push(at) });
+    opening = false;
+    assert.ok(turns > 10, `${turns} turns`);
+    assert.deepEqual([...new Set(progress.map(({ segment }) => segment))], [0, 1, 2]);
+    assert.ok(progress.every(({ firstSegment, lastSegment }) => firstSegment === 0 && lastSegment === 2));
+    assert.ok(progress.length > 3, 'within a segment too');
+    assert.ok(progress.every(({ samples }, i) => i === 0 || samples >= progress[i - 1]!.samples));
+    assert.equal(progress.at(-1)!.samples, 30_000);
+    assert.ok(logged.some((fields) => 'lastSegment' in fields));
+    const copy = directory();
+    crashCopy(dir, copy);
+    assert.deepEqual(await dump(db), await dump(await opened(copy)));
   });
 
   it('starts a new segment at each opening, and leaves other files alone', async () => {
