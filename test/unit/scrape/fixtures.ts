@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import type { ScrapeConfig, TargetGroup } from '../../../lib/config/index.ts';
 import { isStaleNaN, Labels, PromletError } from '../../../lib/model/index.ts';
@@ -121,6 +122,14 @@ const sockets = new Set<Socket>();
 /** An HTTP server on a free port; `closeServers` ends it. @returns host:port */
 export async function serve(handler: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
   return listen(createServer(handler));
+}
+
+/** The same over TLS; certificate and key are PEM. */
+export async function serveTls(
+  credentials: { readonly cert: string; readonly key: string },
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<string> {
+  return listen(createTlsServer(credentials, handler));
 }
 
 /** A TCP server for answers that no HTTP library would send. */

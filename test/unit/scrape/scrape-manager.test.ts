@@ -3,6 +3,7 @@ import { createLogger, systemClock, systemRandom } from '../../../lib/env/index.
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { ScrapeManager, type ScrapeManagerOptions } from '../../../agent/scrape/index.ts';
 import type { ScrapeConfig } from '../../../lib/config/index.ts';
+import type { Labels } from '../../../lib/model/index.ts';
 import { closeServers, MemoryStorage, scrapeConfig, serve, targetGroup, until } from './fixtures.ts';
 
 /** A target whose page is `pages[n]` in its n-th scrape, the last one for ever; undefined answers 500. */
@@ -170,6 +171,128 @@ describe('scrape manager', () => {
       assert.deepEqual(storage.values(series('a', address, ', l="1"')), []);
     });
   }
+
+  const defaults: readonly (readonly [string, string, RegExp, Partial<ScrapeConfig>])[] = [
+    [
+      'labels',
+      `a{${Array.from({ length: 38 }, (_, i) => `l${i}="1"`).join(',')}} 1\n`,
+      /^label_limit exceeded \(metric: a, number of labels: 41, limit: 40\)$/,
+      { label_limit: 41 },
+    ],
+    [
+      'long label names',
+      `a{${'n'.repeat(257)}="1"} 1\n`,
+      /^label_name_length_limit exceeded \(metric: a, label name: n{50}, length: 257, limit: 256\)$/,
+      { label_name_length_limit: 257 },
+    ],
+    [
+      'long label values',
+      `a{l="${'v'.repeat(4097)}"} 1\n`,
+      /^label_value_length_limit exceeded \(metric: a, label name: l, value: "v{50}", length: 4097, limit: 4096\)$/,
+      { label_value_length_limit: 4097 },
+    ],
+    [
+      'samples',
+      Array.from({ length: 50_001 }, (_, i) => `a{i="${i}"} 1\n`).join(''),
+      /^sample limit exceeded$/,
+      { sample_limit: 50_001 },
+    ],
+    ['a large body', `a 1 \n# ${'x'.repeat(16 << 20)}\n`, /^body size limit exceeded$/, { body_size_limit: 17 << 20 }],
+  ];
+  for (const [what, page, error, raised] of defaults) {
+    it(`limits ${what} where the configuration does not, and no longer when it allows more`, async () => {
+      const { address } = await target([page]);
+      const times = { scrape_interval: 20_000, scrape_timeout: 20_000 };
+      start(times, [address]);
+      await scraped(1);
+      assert.match(manager.snapshot().activeTargets[0]!.lastError, error);
+      manager.stop();
+      start({ ...times, ...raised }, [address]);
+      await scraped(1);
+      assert.equal(manager.snapshot().activeTargets[0]!.lastError, '');
+    });
+  }
+
+  it('reads a large new page in slices, one page at a time, and commits it as a whole', async () => {
+    const lines = 5_000;
+    const page = (name: string) => Array.from({ length: lines }, (_, i) => `${name}{i="${i}"} ${i}\n`).join('');
+    const one = await target([page('one')]);
+    const two = await target([page('two')]);
+    // Time goes by only while it is asked for: a slice ends after a few looks at the clock.
+    let nowMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => (nowMs += 1) };
+    let turn = 0;
+    let ticking = true;
+    const tick = (): void => {
+      turn++;
+      if (ticking) setImmediate(tick);
+    };
+    const times = { scrape_interval: 60_000, scrape_timeout: 60_000 };
+    start(times, [one.address, two.address], { clock });
+    const turns = new Map<string, Set<number>>();
+    const create = storage.appender.bind(storage);
+    storage.appender = () => {
+      const appender = create();
+      const series = (labels: Labels): number => {
+        const name = labels.get('__name__');
+        turns.set(name, (turns.get(name) ?? new Set()).add(turn));
+        return appender.series(labels);
+      };
+      return { ...appender, series };
+    };
+    tick();
+    await scraped(2);
+    ticking = false;
+    const [first, second] = [[...turns.get('one')!], [...turns.get('two')!]].sort(([x], [y]) => x! - y!);
+    assert.ok(first!.length > 10 && second!.length > 10, `${first!.length} and ${second!.length} slices`);
+    assert.ok(first!.at(-1)! <= second![0]!, 'two pages were read at once');
+    for (const [name, address] of [
+      ['one', one.address],
+      ['two', two.address],
+    ] as const) {
+      assert.deepEqual(storage.values(series('scrape_series_added', address)), [lines]);
+      for (const i of [0, 4_999]) {
+        assert.deepEqual(storage.values(`{__name__="${name}", i="${i}", instance="${address}", job="test"}`), [i]);
+      }
+    }
+    assert.equal(storage.commits, 2);
+  });
+
+  it('stops in the middle of a page without storing a part of it', async () => {
+    const { address } = await target([Array.from({ length: 5_000 }, (_, i) => `a{i="${i}"} ${i}\n`).join('')]);
+    let nowMs = 0;
+    let reading: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (reading = resolve));
+    const clock = { ...systemClock, monotonicMs: () => (nowMs += 1) };
+    start({ scrape_interval: 60_000, scrape_timeout: 60_000 }, [address], { clock });
+    const create = storage.appender.bind(storage);
+    storage.appender = () => {
+      const appender = create();
+      return { ...appender, series: (labels) => (reading(), appender.series(labels)) };
+    };
+    await begun;
+    manager.stop();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(storage.commits, 0);
+  });
+
+  it('counts what limits and storage reject, and the times between scrapes', async () => {
+    const { address } = await target([`a 1\na 2\n`]);
+    const { address: large } = await target(['a 1\nb 1\nc 1\n']);
+    start({ sample_limit: 2 }, [address, large]);
+    await scraped(6);
+    const { stats } = manager;
+    assert.equal(stats.poolsCreated, 1);
+    assert.ok(stats.samplesDuplicate >= 2);
+    assert.ok(stats.exceededSampleLimit >= 2);
+    assert.deepEqual([stats.samplesOutOfOrder, stats.exceededLabelLimits, stats.exceededBodySizeLimit], [0, 0, 0]);
+    const [lengths] = [...stats.intervals];
+    assert.equal(lengths!.interval, '100ms');
+    assert.ok(lengths!.count >= 4);
+    const [least, most] = lengths!.quantilesMs([0, 1]);
+    assert.ok(least! > 0 && least! <= lengths!.sumMs / lengths!.count && most! >= lengths!.sumMs / lengths!.count);
+    assert.deepEqual([...manager.targetCounts()], [['test', 2]]);
+  });
 
   it('fails every target of a job above target_limit', async () => {
     const one = await target(['a 1\n']);
