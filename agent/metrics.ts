@@ -99,14 +99,26 @@ function addTsdb(registry: Registry, tsdb: Tsdb): void {
 }
 
 const SCRAPE_COUNTERS: readonly [name: string, help: string, read: (stats: ScrapeStats) => number][] = [
-  ['pools_total', 'Scrape pools created.', (stats) => stats.poolsCreated],
-  ['pool_exceeded_target_limit_total', 'Times a job had too many targets.', (stats) => stats.exceededTargetLimit],
-  ['pool_exceeded_label_limits_total', 'Scrapes above a label limit.', (stats) => stats.exceededLabelLimits],
-  ['s_exceeded_sample_limit_total', 'Scrapes above the sample limit.', (stats) => stats.exceededSampleLimit],
-  ['s_exceeded_body_size_limit_total', 'Scrapes above the body size limit.', (stats) => stats.exceededBodySizeLimit],
-  ['s_sample_out_of_order_total', 'Samples rejected as out of order.', (stats) => stats.samplesOutOfOrder],
-  ['s_sample_duplicate_timestamp_total', 'Samples of one time with two values.', (stats) => stats.samplesDuplicate],
-  ['s_sample_out_of_bounds_total', 'Samples too old or too far ahead.', (stats) => stats.samplesOutOfBounds],
+  ['scrape_pools_total', 'Scrape pools created.', (stats) => stats.poolsCreated],
+  [
+    'scrape_pool_exceeded_target_limit_total',
+    'Times a job had too many targets.',
+    (stats) => stats.exceededTargetLimit,
+  ],
+  ['scrape_pool_exceeded_label_limits_total', 'Scrapes above a label limit.', (stats) => stats.exceededLabelLimits],
+  ['scrapes_exceeded_sample_limit_total', 'Scrapes above the sample limit.', (stats) => stats.exceededSampleLimit],
+  [
+    'scrapes_exceeded_body_size_limit_total',
+    'Scrapes above the body size limit.',
+    (stats) => stats.exceededBodySizeLimit,
+  ],
+  ['scrapes_sample_out_of_order_total', 'Samples rejected as out of order.', (stats) => stats.samplesOutOfOrder],
+  [
+    'scrapes_sample_duplicate_timestamp_total',
+    'Samples of one time with two values.',
+    (stats) => stats.samplesDuplicate,
+  ],
+  ['scrapes_sample_out_of_bounds_total', 'Samples too old or too far ahead.', (stats) => stats.samplesOutOfBounds],
 ];
 
 /** Of `prometheus_target_interval_length_seconds`, as Prometheus has them. */
@@ -115,7 +127,7 @@ const INTERVAL_QUANTILES = [0.01, 0.05, 0.5, 0.9, 0.99];
 function addScrape(registry: Registry, scrape: MetricSources['scrape']): void {
   const { stats } = scrape;
   for (const [name, help, read] of SCRAPE_COUNTERS) {
-    counter(registry, `prometheus_target_scrape${name}`, help, () => read(stats));
+    counter(registry, `prometheus_target_${name}`, help, () => read(stats));
   }
   new Gauge({
     name: 'prometheus_target_scrape_pool_targets',
