@@ -93,23 +93,23 @@ export function optionalTime(params: URLSearchParams, name: string, fallback: nu
 export function limitParam(params: URLSearchParams): number {
   const text = params.get('limit') ?? '';
   if (text === '') return 0;
-  if (!/^[+-]?\d{1,15}$/.test(text)) throw badParameter('limit', `"${shorten(text)}" is not a number`);
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw badParameter('limit', `strconv.Atoi: parsing "${shorten(text)}": invalid syntax`);
   const limit = Number(text);
   if (limit < 0) throw badParameter('limit', 'limit must be non-negative');
   return limit;
 }
 
-/** The `match[]` selectors. Each needs a matcher that '' does not satisfy. */
+/** The `match[]` selectors. Each needs a matcher that '' does not satisfy. @throws ApiError `bad_data` */
 export function matcherSets(params: URLSearchParams): (readonly Matcher[])[] {
   return params.getAll('match[]').map((text) => {
     let matchers: readonly Matcher[];
     try {
       matchers = parseSelector(text);
     } catch (error) {
-      throw badParameter('match[]', errorMessage(error));
+      throw new ApiError('bad_data', errorMessage(error), { cause: error });
     }
     if (matchers.some((matcher) => !matcher.matchesEmpty)) return matchers;
-    throw badParameter('match[]', 'match[] must contain at least one non-empty matcher');
+    throw new ApiError('bad_data', 'match[] must contain at least one non-empty matcher');
   });
 }
 

@@ -161,7 +161,8 @@ export function queryEndpoints(deps: ApiDeps, limits: ApiLimits): Readonly<Recor
       const { params } = request;
       if (!params.has('match[]')) throw new ApiError('bad_data', 'no match[] parameter provided');
       const limit = boundedLimit(limitParam(params), limits.seriesResults);
-      const sets = matcherSets(params);
+      // Only this endpoint names the parameter in its error.
+      const sets = required(params, 'match[]', () => matcherSets(params));
       return withQuerier(request, async (querier, startMs, endMs, signal) => {
         const annotations = new Annotations();
         const found = new Map<string, Labels>();

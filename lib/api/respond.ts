@@ -7,6 +7,8 @@ import type { ApiError } from './errors.ts';
 
 const gzipAsync = promisify(gzip);
 
+/** Without a charset, which JSON does not have. */
+const JSON_TYPE = 'application/json';
 /** Answers below this many characters are not worth compressing. */
 const MIN_GZIP_LENGTH = 1024;
 /** Fast: the answer is compressed once and read once, mostly within a data centre. */
@@ -29,7 +31,7 @@ export async function sendAnswer(ctx: Context, answer: Answer): Promise<void> {
   const first = pieces.next();
   const second = pieces.next();
   ctx.status = 200;
-  ctx.type = 'application/json';
+  ctx.set('Content-Type', JSON_TYPE);
   ctx.vary('Accept-Encoding');
   if (second.done) {
     const text = first.done ? '' : first.value;
@@ -51,7 +53,7 @@ export async function sendAnswer(ctx: Context, answer: Answer): Promise<void> {
 /** Sends `{"status":"error",…}` with the status of its type. */
 export function sendError(ctx: Context, error: ApiError): void {
   ctx.status = error.status;
-  ctx.type = 'application/json';
+  ctx.set('Content-Type', JSON_TYPE);
   ctx.body = JSON.stringify({ status: 'error', errorType: error.errorType, error: error.message });
 }
 

@@ -55,9 +55,7 @@ const MATCH_OPERATORS: ReadonlySet<TokenType> = new Set(['=', '!=', '=~', '!~'])
  * @throws ParseError (`promql/parse`), the message as Prometheus words its first error
  */
 export function parseExpr(query: string, features: PromqlFeatures = {}): Expr {
-  if (Buffer.byteLength(query) > MAX_QUERY_BYTES) {
-    throw new ParseError(query, { start: 0, end: query.length }, `query is longer than ${MAX_QUERY_BYTES} bytes`);
-  }
+  rejectLong(query);
   const parser = new Parser(query, features);
   const expr = parser.parse();
   rejectDeepNesting(query, expr);
@@ -65,15 +63,17 @@ export function parseExpr(query: string, features: PromqlFeatures = {}): Expr {
 }
 
 /**
- * Parses a series selector as the API's `match[]` takes it: `up`, `{job="x"}`.
+ * Parses a series selector as the API's `match[]` takes it: `up`, `{job="x"}`. One that selects everything is accepted.
  * @throws ParseError (`promql/parse`)
  */
 export function parseSelector(text: string): readonly Matcher[] {
-  const expr = parseExpr(text);
-  if (expr.kind !== 'vector' || expr.offset !== 0 || expr.at !== undefined) {
-    throw new ParseError(text, expr, 'expected a series selector without modifiers');
-  }
-  return expr.matchers;
+  rejectLong(text);
+  return new Parser(text, {}).parseSelector().matchers;
+}
+
+function rejectLong(query: string): void {
+  if (Buffer.byteLength(query) <= MAX_QUERY_BYTES) return;
+  throw new ParseError(query, { start: 0, end: query.length }, `query is longer than ${MAX_QUERY_BYTES} bytes`);
 }
 
 /** Chains like `a + b + c` are deep trees although the parser does not recurse for them. */
@@ -106,6 +106,15 @@ class Parser {
     const expr = this.#binary(0);
     if (!this.#tokens.is('EOF')) this.#tokens.unexpected();
     return expr;
+  }
+
+  parseSelector(): VectorSelector {
+    const token = this.#tokens.current;
+    if (token.type !== '{' && !isMetricName(token.type)) this.#tokens.unexpected();
+    if (token.type !== '{') this.#tokens.advance();
+    const selector = this.#selector(token.type === '{' ? '' : token.text, token.start);
+    if (!this.#tokens.is('EOF')) this.#tokens.unexpected();
+    return selector;
   }
 
   #fail(at: SourceRange, reason: string): never {
