@@ -139,6 +139,16 @@ export class ExpositionParser {
     return builder.labels();
   }
 
+  /** Names of the labels of the series just parsed whose value is ''; `labels()` does not hold those. */
+  emptyLabelNames(): ReadonlySet<string> {
+    const offsets = this.#labels;
+    const names = new Set<string>();
+    for (let i = 0; i < offsets.length; i += 4) {
+      if (offsets[i + 2] === offsets[i + 3]) names.add(this.#text(offsets[i]!, offsets[i + 1]!));
+    }
+    return names;
+  }
+
   #comment(): Entry {
     const bytes = this.#bytes;
     const lineEnd = this.#lineEnd();

@@ -66,11 +66,13 @@ export class PageBuffer {
     }
   }
 
-  #grow(capacity: number): void {
+  #grow(minCapacity: number): void {
+    // Never 0, which stands for "no block". A block is given back with the size it was asked for.
+    const capacity = Math.max(minCapacity, 1);
     const address = this.#arena.allocate(capacity + SLACK_BYTES);
     this.#arena.u8.copyWithin(address, this.address, this.address + this.length);
     if (this.#capacity > 0) this.#arena.free(this.address, this.#capacity + SLACK_BYTES);
     this.address = address;
-    this.#capacity = Math.max(capacity, 1);
+    this.#capacity = capacity;
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ScrapeConfig } from '../../lib/config/index.ts';
 import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
-import { errorMessage, LabelsBuilder, METRIC_NAME, PromletError, STALE_NAN } from '../../lib/model/index.ts';
+import { errorMessage, type Labels, LabelsBuilder, METRIC_NAME, PromletError, STALE_NAN } from '../../lib/model/index.ts';
 import { type Appendable, type Appender, AppendResult, type SeriesRef } from '../../lib/storage/index.ts';
 import type { ExpositionParser } from './exposition.ts';
 import {
@@ -279,6 +279,8 @@ export class ScrapeLoop {
   }
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set();
+
 /** One page on its way into storage. */
 class PageReading implements PageSink {
   readonly #target: Target;
@@ -328,6 +330,7 @@ class PageReading implements PageSink {
     } catch (error) {
       this.appender?.rollback();
       this.appender = undefined;
+      this.counts = { ...this.counts, added: 0 };
       throw error;
     }
   }
@@ -361,9 +364,16 @@ class PageReading implements PageSink {
     return this.#appendColumns(this.appender);
   }
 
+  /** With `honor_labels` a label that is exposed as empty removes the target's. */
+  #targetLabels(parser: ExpositionParser): Labels {
+    const { labels } = this.#target;
+    const emptied = this.#config.honor_labels ? parser.emptyLabelNames() : NO_NAMES;
+    return emptied.size === 0 ? labels : labels.without(emptied);
+  }
+
   resolve(parser: ExpositionParser): SeriesRef | undefined {
     const { limits, scratch } = this.#context;
-    const labels = storedLabels(parser.labels(), this.#target.labels, this.#config, limits);
+    const labels = storedLabels(parser.labels(), this.#targetLabels(parser), this.#config, limits);
     if (labels === undefined) return 0;
     if (this.#limit > 0 && scratch.count + this.#timestamped >= this.#limit) return undefined;
     try {
