@@ -4,9 +4,9 @@ import Koa from 'koa';
 import { createWireCodec, remoteRead } from '../lib/remote/index.ts';
 import { type ApiDeps, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
 import {
-  parseConfigInWorker,
+  parseConfigInProcess,
   type ScrapeConfig,
-  showConfigInWorker,
+  showConfigInProcess,
   unsupportedSections,
 } from '../lib/config/index.ts';
 import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
@@ -199,7 +199,7 @@ class StartingAgent implements Agent {
 
   /** A file is taken whole or not at all; from a Secret, which holds the jobs of many, what can be served is. */
   async #parse(text: string, signal: AbortSignal): Promise<ServedJobs> {
-    const config = await parseConfigInWorker(text, { environment: this.#environment(), signal });
+    const config = await parseConfigInProcess(text, { environment: this.#environment(), signal });
     const missing = unsupportedSections(config, SECTIONS);
     if (missing.length > 0) throw new PromletError('config/unsupported', missing.join('; '));
     const served = await servedJobs(config.scrape_configs, (job) => this.#discovery.check(job));
@@ -215,7 +215,7 @@ class StartingAgent implements Agent {
 
   /** Made when asked for; requests that come meanwhile share it. */
   #showConfig(): Promise<string> {
-    this.#shownConfig ??= showConfigInWorker(this.#configuration.text, {
+    this.#shownConfig ??= showConfigInProcess(this.#configuration.text, {
       environment: this.#environment(),
     }).finally(() => (this.#shownConfig = undefined));
     return this.#shownConfig;

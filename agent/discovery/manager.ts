@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ScrapeConfig, type TargetGroup, unsupportedMechanisms } from '../../lib/config/index.ts';
 import type { Clock, Logger, Random, Timer } from '../../lib/env/index.ts';
 import type { KubeClient } from '../../lib/kube/index.ts';
-import { Labels, PromletError } from '../../lib/model/index.ts';
+import { errorMessage, Labels, PromletError } from '../../lib/model/index.ts';
 import { checkKubernetesConfig, KubernetesProvider } from './kubernetes.ts';
 import type { Provider } from './provider.ts';
 import { SharedReflectors } from './shared-reflectors.ts';
@@ -37,7 +38,7 @@ export class DiscoveryManager {
   readonly #options: DiscoveryOptions;
   #jobs = new Map<string, readonly Provider[]>();
   /** What was last passed on, or remembered; a job keeps it until all its providers know their targets. */
-  #groups: ReadonlyMap<string, readonly TargetGroup[]>;
+  readonly #groups: Map<string, readonly TargetGroup[]>;
   #client: KubeClient | undefined;
   #reflectors: SharedReflectors | undefined;
   #pending: Timer | undefined;
@@ -46,7 +47,7 @@ export class DiscoveryManager {
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
-    this.#groups = options.memory?.load() ?? new Map();
+    this.#groups = new Map(options.memory?.load());
   }
 
   /**
@@ -65,8 +66,12 @@ export class DiscoveryManager {
   /** Replaces all jobs. What does not depend on others is passed on before it resolves. Check first. */
   async apply(configs: readonly ScrapeConfig[]): Promise<void> {
     const previous = this.#jobs;
-    this.#jobs = new Map(configs.map((config) => [config.job_name, this.#providersOf(config)]));
-    this.#flush(true);
+    const jobs = new Map(configs.map((config) => [config.job_name, this.#providersOf(config)]));
+    this.#jobs = jobs;
+    this.#pending?.cancel();
+    this.#pending = undefined;
+    for (const job of this.#groups.keys()) if (!jobs.has(job)) this.#forget(job);
+    await this.#passOn(true);
     for (const providers of previous.values()) for (const provider of providers) await provider.stop();
   }
 
@@ -99,23 +104,38 @@ export class DiscoveryManager {
 
   readonly #changed = (): void => {
     if (this.#stopped) return;
-    this.#pending ??= this.#options.clock.setTimer(() => this.#flush(), DEBOUNCE_MS);
+    this.#pending ??= this.#options.clock.setTimer(() => {
+      this.#pending = undefined;
+      this.#passOn(false).catch((error: unknown) => {
+        this.#options.logger.error({ error: errorMessage(error) }, 'passing on discovered targets failed');
+      });
+    }, DEBOUNCE_MS);
   };
 
-  #flush(all = false): void {
-    this.#pending?.cancel();
-    this.#pending = undefined;
-    const previous = this.#groups;
-    const current = new Map<string, readonly TargetGroup[]>();
-    this.#groups = current;
-    for (const [job, providers] of this.#jobs) {
-      const known = previous.get(job) ?? [];
-      const groups = collect(providers) ?? known;
-      current.set(job, groups);
-      if (!sameGroups(groups, known)) this.#remember();
-      else if (!all) continue;
+  /**
+   * Passes on what changed, or all; scraping gets its turn between two jobs, as making targets of hundreds takes a while.
+   * Ends early when other jobs were applied meanwhile: that passes on everything itself.
+   */
+  async #passOn(all: boolean): Promise<void> {
+    const jobs = this.#jobs;
+    for (const [job, providers] of jobs) {
+      const known = this.#groups.get(job);
+      const groups = collect(providers) ?? known ?? [];
+      const changed = known === undefined || !sameGroups(groups, known);
+      if (changed) {
+        this.#groups.set(job, groups);
+        this.#remember();
+      }
+      if (!changed && !all) continue;
       this.#options.onGroups(job, groups);
+      await nextTurn();
+      if (this.#stopped || this.#jobs !== jobs) return;
     }
+  }
+
+  #forget(job: string): void {
+    this.#groups.delete(job);
+    this.#remember();
   }
 
   #remember(): void {

@@ -4,10 +4,10 @@ import type { ConfigDraft, ParseOptions, PrometheusConfig } from './types.ts';
 export { expandEnvironment } from './environment.ts';
 export { ConfigError, type ConfigProblem } from './error.ts';
 export { isValidLabelName, relabel } from './relabel.ts';
+export { parseConfigInProcess, type ProcessOptions, showConfigInProcess } from './process-client.ts';
 export { formatSize, parseSize } from './size.ts';
 export type * from './types.ts';
 export { unsupportedMechanisms, unsupportedSections } from './unsupported.ts';
-export { parseConfigInWorker, showConfigInWorker, type WorkerOptions } from './worker-client.ts';
 
 /**
  * Reads a Prometheus configuration file. Strict as Prometheus: unknown fields, duplicate keys and contradictions are

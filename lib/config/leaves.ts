@@ -31,7 +31,7 @@ const NO = new Set(['n', 'N', 'no', 'No', 'NO', 'false', 'False', 'FALSE', 'off'
 export const text = leaf('string', '', (value) => value);
 /** YAML 1.1 spellings, as the Go parser takes them. */
 export const bool = leaf('boolean', false, (value) => (YES.has(value) ? true : NO.has(value) ? false : undefined));
-/** Finite, as JSON is: a configuration crosses threads as such. No field has a use for others. */
+/** Finite, as JSON is: a configuration crosses processes as such. No field has a use for others. */
 export const float = leaf('number', 0, (value) => {
   const parsed = parseFloatStrict(value);
   return parsed !== undefined && Number.isFinite(parsed) ? parsed : undefined;

@@ -13,11 +13,11 @@ export const MAX_REPORTED_PROBLEMS = 10;
 /** Compiled patterns remembered; the cache starts anew beyond. */
 export const MAX_CACHED_REGEXES = 1_024;
 
-/** Heap of the thread that reads a configuration; a megabyte of YAML takes about 200. */
-export const WORKER_HEAP_MB = 1_024;
+/** Heap of the process that reads a configuration; a megabyte of YAML takes about 200. */
+export const PROCESS_HEAP_MB = 1_024;
 
 /** A megabyte of YAML takes about a second. */
-export const WORKER_TIMEOUT_MS = 60_000;
+export const PROCESS_TIMEOUT_MS = 60_000;
 
-/** Jobs that come from that thread are taken over for this long before other work gets its turn. */
-export const PARSE_SLICE_MS = 3;
+/** Of what that process prints when it fails, the end that is reported. */
+export const MAX_STDERR_LENGTH = 4_096;

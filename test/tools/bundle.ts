@@ -39,11 +39,11 @@ export async function bundlePrograms(outdir: string): Promise<Map<string, number
   rmSync(outdir, { recursive: true, force: true });
   const result = await build({
     ...COMMON,
-    // A worker lies beside the chunk that starts it, as its source does beside the source.
+    // A program that another starts lies beside it, as its source does beside the source.
     entryPoints: {
       agent: 'agent/main.ts',
       operator: 'operator/main.ts',
-      'config-worker': 'lib/config/config-worker.ts',
+      'parse-process': 'lib/config/parse-process.ts',
     },
     outdir,
     // What is imported on demand stays a file of its own, so that an agent that never needs it never loads it.

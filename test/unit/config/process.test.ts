@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import {
   type ConfigError,
   parseConfig,
-  parseConfigInWorker,
+  parseConfigInProcess,
   relabel,
-  showConfigInWorker,
+  showConfigInProcess,
 } from '../../../lib/config/index.ts';
 import { Labels } from '../../../lib/model/index.ts';
 
@@ -21,11 +21,11 @@ scrape_configs:
 `;
 const environment = { NODE_NAME: 'n1' };
 
-describe('config: parsing in a thread of its own', function () {
+describe('config: parsing in a process of its own', function () {
   this.timeout(20_000);
 
   it('gives what parsing here gives', async () => {
-    const there = await parseConfigInWorker(TEXT, { environment });
+    const there = await parseConfigInProcess(TEXT, { environment });
     const here = await parseConfig(TEXT, { environment });
     // Fields that are undefined do not cross.
     assert.deepEqual(there, JSON.parse(JSON.stringify(here)));
@@ -34,7 +34,7 @@ describe('config: parsing in a thread of its own', function () {
   });
 
   it('leaves rules as text that relabelling compiles', async () => {
-    const config = await parseConfigInWorker(TEXT, { environment });
+    const config = await parseConfigInProcess(TEXT, { environment });
     const labels = relabel(Labels.of({ node: 'n1' }), config.scrape_configs[0]!.relabel_configs);
     assert.equal(labels?.get('letter'), '1');
   });
@@ -42,7 +42,7 @@ describe('config: parsing in a thread of its own', function () {
   it('throws the same errors, problem by problem', async () => {
     for (const text of ['scrape_configs: 7\nglobal: {scrape_interval: x}', 'a: [']) {
       const here = await parseConfig(text).catch((error: ConfigError) => error);
-      await assert.rejects(parseConfigInWorker(text), (error: ConfigError) => {
+      await assert.rejects(parseConfigInProcess(text), (error: ConfigError) => {
         assert.equal(error.constructor.name, 'ConfigError');
         assert.equal(error.message, (here as ConfigError).message);
         assert.equal(error.code, (here as ConfigError).code);
@@ -50,16 +50,16 @@ describe('config: parsing in a thread of its own', function () {
         return true;
       });
     }
-    await assert.rejects(parseConfigInWorker(' '.repeat((64 << 20) + 1)), { code: 'config/too-large' });
+    await assert.rejects(parseConfigInProcess(' '.repeat((64 << 20) + 1)), { code: 'config/too-large' });
   });
 
   it('ends when it is told to', async () => {
     const controller = new AbortController();
     const reason = new Error('enough');
-    const parsing = parseConfigInWorker(TEXT, { signal: controller.signal });
+    const parsing = parseConfigInProcess(TEXT, { signal: controller.signal });
     controller.abort(reason);
     await assert.rejects(parsing, reason);
-    await assert.rejects(parseConfigInWorker(TEXT, { signal: controller.signal }), reason);
+    await assert.rejects(parseConfigInProcess(TEXT, { signal: controller.signal }), reason);
   });
 
   it('does not stand in the way of other work for a large configuration', async () => {
@@ -68,23 +68,23 @@ describe('config: parsing in a thread of its own', function () {
     const jobs = Array.from({ length: 50 }, (_, i) => job(i)).join('');
     let turns = 0;
     const ticking = setInterval(() => turns++, 1);
-    const config = await parseConfigInWorker(`scrape_configs:\n${jobs}`);
+    const config = await parseConfigInProcess(`scrape_configs:\n${jobs}`);
     clearInterval(ticking);
     assert.equal(config.scrape_configs.length, 50);
     assert.ok(turns > 5, `${turns} turns`);
   });
 
   it('shows a text with its defaults and without its secrets', async () => {
-    const shown = await showConfigInWorker(TEXT, { environment });
+    const shown = await showConfigInProcess(TEXT, { environment });
     assert.match(shown, /metrics_path: \/metrics/);
     assert.match(shown, /node: n1/);
     assert.match(shown, /password: <secret>/);
-    await assert.rejects(showConfigInWorker('a: ['), { code: 'config/bad-yaml' });
+    await assert.rejects(showConfigInProcess('a: ['), { code: 'config/bad-yaml' });
   });
 
   it('loads neither zod nor yaml into the program', () => {
     const client = readFileSync(
-      fileURLToPath(new URL('../../../lib/config/worker-client.ts', import.meta.url)),
+      fileURLToPath(new URL('../../../lib/config/process-client.ts', import.meta.url)),
       'utf8',
     );
     assert.doesNotMatch(client, /from '(?:zod|yaml|.*schema.*|\.\/parse\.ts|\.\/serialize\.ts)'/);
