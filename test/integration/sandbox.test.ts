@@ -192,7 +192,7 @@ describe('the sandbox cluster', function () {
         return targets.find((candidate) => candidate.labels['pod'] === 'garbage' && candidate.health === 'down');
       });
       assert.match(target.lastError, /line 2/);
-      const up = await instant(sandbox.operatorUrl, 'up{node="node-a", job="shop/cart"}');
+      const up = await instant(sandbox.operatorUrl, 'up{node="node-a", pod=~"garbage|cart-node-a"}');
       const byPod = Object.fromEntries(up.map(({ metric, value }) => [metric['pod'], value[1]]));
       assert.deepEqual(byPod, { garbage: '0', 'cart-node-a': '1' });
       assert.deepEqual(await instant(sandbox.operatorUrl, 'good_metric'), []);
