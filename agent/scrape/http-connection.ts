@@ -144,9 +144,11 @@ export class HttpConnection {
   /** @returns the bytes behind the head, undefined while it is incomplete */
   #takeHead(exchange: Exchange, bytes: Uint8Array): Uint8Array | undefined {
     const before = exchange.headText.length;
-    // The end may straddle two reads, so it is searched for in the text.
-    const text = Buffer.from(bytes.subarray(0, MAX_HEADER_BYTES)).toString('latin1');
-    exchange.headText += text;
+    // No more becomes a string than the head, which was half of a scrape's garbage. The end may straddle two reads, so it
+    // is searched for in the text again.
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_HEADER_BYTES));
+    const blankLine = view.indexOf('\r\n\r\n');
+    exchange.headText += view.toString('latin1', 0, blankLine < 0 ? view.length : blankLine + 4);
     const end = exchange.headText.indexOf('\r\n\r\n');
     if (end < 0 || end > MAX_HEADER_BYTES) {
       if (exchange.headText.length < MAX_HEADER_BYTES) return undefined;
