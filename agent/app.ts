@@ -155,8 +155,8 @@ class StartingAgent implements Agent {
     const lastGood = flags.configSecret === undefined ? undefined : new LastGoodConfig(flags.dataDir, files);
     const loader = new ConfigLoader({ source, configuration: this.#configuration, lastGood, logger });
     this.#loader = loader;
-    this.#stops.push(() => this.#configuration.close());
     this.#stops.push(() => loader.stop());
+    this.#stops.push(() => this.#configuration.close());
     await loader.start();
     this.#ready = true;
     logger.info({ port: listening.port, node: flags.nodeName, dataDir: flags.dataDir }, 'ready');

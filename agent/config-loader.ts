@@ -15,6 +15,8 @@ export interface ConfigLoaderOptions {
 /** Brings the configuration from its source into force, at start and whenever it changes. */
 export class ConfigLoader {
   readonly #options: ConfigLoaderOptions;
+  /** Changes of the source being followed; the last one ends last. */
+  #following: Promise<void> | undefined;
 
   constructor(options: ConfigLoaderOptions) {
     this.#options = options;
@@ -31,7 +33,9 @@ export class ConfigLoader {
       return;
     }
     await this.#applyLastGood(lastGood);
-    source.start(() => void this.#follow());
+    source.start(() => {
+      this.#following = this.#follow();
+    });
   }
 
   /** Reads the source again. @throws why the newest configuration is not in force; the old one stays */
@@ -44,11 +48,13 @@ export class ConfigLoader {
       configuration.reject(error);
       throw error;
     }
-    if (await configuration.replace(text, source.name)) this.#keep(text);
+    if (await configuration.replace(text, source.name)) await this.#keep(text);
   }
 
-  stop(): Promise<void> {
-    return this.#options.source.stop();
+  /** Close the configuration first: what is being loaded then ends early. */
+  async stop(): Promise<void> {
+    await this.#options.source.stop();
+    await this.#following;
   }
 
   async #applyLastGood(lastGood: LastGoodConfig): Promise<void> {
@@ -67,10 +73,10 @@ export class ConfigLoader {
   }
 
   /** That it cannot be kept must not stop it from being used. */
-  #keep(text: string): void {
+  async #keep(text: string): Promise<void> {
     const { lastGood, logger } = this.#options;
     try {
-      lastGood?.save(text);
+      await lastGood?.save(text);
     } catch (error) {
       logger.error({ path: lastGood?.path, error: errorMessage(error) }, 'last good configuration not kept');
     }

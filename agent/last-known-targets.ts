@@ -3,7 +3,7 @@ import type { TargetGroup } from '../lib/config/index.ts';
 import type { FileSystem, Logger } from '../lib/env/index.ts';
 import { errorMessage, Labels, PromletError } from '../lib/model/index.ts';
 import type { TargetMemory } from './discovery/index.ts';
-import { replaceFile } from './replace-file.ts';
+import { DurableFile } from './durable-file.ts';
 
 const FILE_NAME = 'last-known-targets.json';
 /** A hundred pods make about 200 kB; more than this is not our file. */
@@ -23,11 +23,13 @@ interface StoredGroup {
 export class LastKnownTargets implements TargetMemory {
   readonly path: string;
   readonly #files: FileSystem;
+  readonly #file: DurableFile;
   readonly #logger: Logger;
 
   constructor(dataDir: string, files: FileSystem, logger: Logger) {
     this.path = join(dataDir, FILE_NAME);
     this.#files = files;
+    this.#file = new DurableFile(this.path, files);
     this.#logger = logger;
   }
 
@@ -42,7 +44,7 @@ export class LastKnownTargets implements TargetMemory {
     }
   }
 
-  save(groupsByJob: ReadonlyMap<string, readonly TargetGroup[]>): void {
+  async save(groupsByJob: ReadonlyMap<string, readonly TargetGroup[]>): Promise<void> {
     const stored: Record<string, StoredGroup[]> = Object.create(null) as Record<string, StoredGroup[]>;
     for (const [job, groups] of groupsByJob) {
       stored[job] = groups.map(({ source, labels, targets }) => {
@@ -50,7 +52,7 @@ export class LastKnownTargets implements TargetMemory {
       });
     }
     try {
-      replaceFile(this.#files, this.path, JSON.stringify(stored));
+      await this.#file.replace(JSON.stringify(stored));
     } catch (error) {
       this.#logger.warn({ file: this.path, error: errorMessage(error) }, 'the last known targets cannot be written');
     }

@@ -17,7 +17,8 @@ const REMEMBER_AFTER_MS = 1_000;
 /** Keeps what was discovered over a restart: without it, an agent that starts while the API server is away scrapes nothing. */
 export interface TargetMemory {
   load(): ReadonlyMap<string, readonly TargetGroup[]>;
-  save(groupsByJob: ReadonlyMap<string, readonly TargetGroup[]>): void;
+  /** Resolves when it is done; logs what goes wrong itself. */
+  save(groupsByJob: ReadonlyMap<string, readonly TargetGroup[]>): Promise<void>;
 }
 
 export interface DiscoveryOptions {
@@ -43,6 +44,7 @@ export class DiscoveryManager {
   #reflectors: SharedReflectors | undefined;
   #pending: Timer | undefined;
   #remembering: Timer | undefined;
+  #saving: Promise<void> | undefined;
   #stopped = false;
 
   constructor(options: DiscoveryOptions) {
@@ -85,6 +87,7 @@ export class DiscoveryManager {
     this.#stopped = true;
     this.#pending?.cancel();
     this.#saveIfDue();
+    await this.#saving;
     const jobs = this.#jobs;
     this.#jobs = new Map();
     for (const providers of jobs.values()) for (const provider of providers) await provider.stop();
@@ -148,7 +151,7 @@ export class DiscoveryManager {
     if (this.#remembering === undefined) return;
     this.#remembering.cancel();
     this.#remembering = undefined;
-    this.#options.memory?.save(this.#groups);
+    this.#saving = this.#options.memory?.save(this.#groups);
   }
 }
 

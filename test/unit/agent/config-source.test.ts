@@ -112,19 +112,19 @@ describe('configuration on disk', () => {
     assert.equal(await source.read(), 'b');
   });
 
-  it('keeps the last good one whole when a write fails', () => {
+  it('keeps the last good one whole when a write fails', async () => {
     const store = new LastGoodConfig(dir, nodeFileSystem);
     assert.equal(store.load(), undefined);
-    store.save('first');
+    await store.save('first');
     const full = {
       ...nodeFileSystem,
       writeFileSync: () => {
         throw new Error('ENOSPC');
       },
     };
-    assert.throws(() => new LastGoodConfig(dir, full).save('second'), /ENOSPC/);
+    await assert.rejects(new LastGoodConfig(dir, full).save('second'), /ENOSPC/);
     assert.equal(store.load(), 'first');
-    store.save('third');
+    await Promise.all([store.save('second'), store.save('third')]);
     assert.equal(store.load(), 'third');
     assert.deepEqual(readdirSync(dir), ['last-good-config.yaml']);
   });

@@ -22,14 +22,14 @@ describe('last known targets', () => {
     assert.equal(targets.load().size, 0);
   });
 
-  it('come back as they were saved, whatever the labels hold', () => {
+  it('come back as they were saved, whatever the labels hold', async () => {
     const labels = Labels.of([
       ['__meta_x', 'y'],
       ['__proto__', 'constructor'],
       ['a', '"\n\u{1f600}'],
     ]);
     const group = { source: 'pod/shop/cart', labels, targets: [Labels.of({ __address__: '10.0.0.1:80' })] };
-    targets.save(
+    await targets.save(
       new Map([
         ['__proto__', [group]],
         ['empty', []],
@@ -58,7 +58,7 @@ describe('last known targets', () => {
     });
   }
 
-  it('do not stop discovery when the disk is full', () => {
+  it('do not stop discovery when the disk is full', async () => {
     const full = {
       ...nodeFileSystem,
       writeFileSync: () => {
@@ -66,7 +66,7 @@ describe('last known targets', () => {
       },
     };
     const saved = new LastKnownTargets(dir, full, logger);
-    assert.doesNotThrow(() => saved.save(new Map()));
+    await saved.save(new Map());
     assert.equal(saved.load().size, 0);
   });
 });
