@@ -12,8 +12,8 @@ import { encodeSeries } from './series-record.ts';
 /** Bytes of a samples record: header, and per sample two varints and a value. */
 const SAMPLES_HEADER_BYTES = 17;
 const MAX_SAMPLE_RECORD_BYTES = 23;
-/** Series per record, so that many new series at once do not make one huge record. */
-const MAX_RECORD_SERIES = 4096;
+/** Series per record: many new series at once do not make one huge record, and replay takes a breath between two. */
+const MAX_RECORD_SERIES = 1024;
 
 export interface WalWriterOptions {
   readonly dir: string;
