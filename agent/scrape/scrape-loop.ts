@@ -1,7 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ScrapeConfig } from '../../lib/config/index.ts';
 import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
-import { errorMessage, type Labels, LabelsBuilder, METRIC_NAME, PromletError, STALE_NAN } from '../../lib/model/index.ts';
+import {
+  errorMessage,
+  type Labels,
+  LabelsBuilder,
+  METRIC_NAME,
+  PromletError,
+  STALE_NAN,
+} from '../../lib/model/index.ts';
 import { type Appendable, type Appender, AppendResult, type SeriesRef } from '../../lib/storage/index.ts';
 import type { ExpositionParser } from './exposition.ts';
 import {

@@ -93,7 +93,8 @@ export function optionalTime(params: URLSearchParams, name: string, fallback: nu
 export function limitParam(params: URLSearchParams): number {
   const text = params.get('limit') ?? '';
   if (text === '') return 0;
-  if (!/^[+-]?\d{1,15}$/.test(text)) throw badParameter('limit', `strconv.Atoi: parsing "${shorten(text)}": invalid syntax`);
+  if (!/^[+-]?\d{1,15}$/.test(text))
+    throw badParameter('limit', `strconv.Atoi: parsing "${shorten(text)}": invalid syntax`);
   const limit = Number(text);
   if (limit < 0) throw badParameter('limit', 'limit must be non-negative');
   return limit;

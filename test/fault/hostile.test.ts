@@ -63,7 +63,7 @@ const TARGETS: Readonly<Record<string, HostileTarget>> = {
     error: /deadline exceeded/,
   },
   silence: {
-    respond: (response) => void response.writeHead(200, { 'content-type': TEXT }).flushHeaders(),
+    respond: (response) => response.writeHead(200, { 'content-type': TEXT }).flushHeaders(),
     error: /deadline exceeded/,
   },
   hugeLength: { respond: page('a 1\n', { 'content-length': '99999999999999' }), error: /limit exceeded|EOF|deadline/ },
@@ -215,12 +215,7 @@ describe('hostile inputs against a running agent', function () {
 
   it('never sends script as HTML', async () => {
     const script = encodeURIComponent('<script>alert(1)</script>');
-    for (const path of [
-      `api/v1/query?query=${script}`,
-      `api/v1/label/${script}/values`,
-      `${script}`,
-      `api/v1/${script}`,
-    ]) {
+    for (const path of [`api/v1/query?query=${script}`, `api/v1/label/${script}/values`, script, `api/v1/${script}`]) {
       const response = await fetch(`${agent.url}/${path}`);
       assert.doesNotMatch(response.headers.get('content-type') ?? '', /html/, path);
       assert.equal(response.headers.get('x-content-type-options'), 'nosniff', path);

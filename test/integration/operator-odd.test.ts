@@ -113,7 +113,7 @@ describe('the operator, odd monitors and flapping agents', function () {
       sandbox.api.apply(
         monitor('changing', [
           { port: 'http', interval: '2s', relabelings: [ownJob, { targetLabel: 'version', replacement: `v${i}` }] },
-        ]) as never,
+        ]),
       );
     }
     await eventually('the last version', PATIENCE_MS, async () => {
@@ -124,14 +124,14 @@ describe('the operator, odd monitors and flapping agents', function () {
   });
 
   it('drops the monitors of a namespace that goes, and no others', async () => {
-    sandbox.api.apply(namespace('leaving') as never);
+    sandbox.api.apply(namespace('leaving'));
     const other = monitor(
       'other',
       [{ port: 'http', interval: '2s', relabelings: [ownJob] }],
       { namespaceSelector: { matchNames: ['shop'] }, selector: { matchLabels: { app: 'frontend' } } },
       'leaving',
     );
-    sandbox.api.apply(other as never);
+    sandbox.api.apply(other);
     await eventually('its condition', PATIENCE_MS, () => Promise.resolve(accepted('other', 'leaving')));
     sandbox.api.delete('v1', 'Namespace', 'leaving');
     await eventually('its targets are gone', PATIENCE_MS, async () => {
@@ -145,9 +145,9 @@ describe('the operator, odd monitors and flapping agents', function () {
   it('never answers without a node and without a warning while agents flap', async () => {
     let asked = 0;
     let partial = 0;
-    let done = false;
+    const flapped = new AbortController();
     const asking = (async () => {
-      while (!done) {
+      while (!flapped.signal.aborted) {
         const answer = await call<{ result: InstantSample[] }>(sandbox.operatorUrl, 'query', {
           query: 'count(count by (node) (last_over_time(up{job="frontend"}[10m])))',
         }).catch((error: unknown) => error as Error);
@@ -169,7 +169,7 @@ describe('the operator, odd monitors and flapping agents', function () {
       await new Promise((resolve) => setTimeout(resolve, 400));
       await sandbox.startAgent('node-b');
     }
-    done = true;
+    flapped.abort();
     await asking;
     assert.ok(asked > 20 && partial > 0, `${asked} asked, ${partial} partial`);
     assert.equal((await goodJobs()).length, 2);

@@ -28,6 +28,13 @@ const FAULTS: readonly (readonly [query: string, message: string])[] = [
   ['limitk(1, foo)', /limitk\(\) is experimental/.source],
   ['rate(foo[5m],)', '1:13: parse error: trailing commas not allowed in function call args'],
   ['foo[5mm]', '1:5: parse error: bad number or duration syntax: "5mm"'],
+  ['foo[5x]', '1:5: parse error: bad number or duration syntax: "5"'],
+  ['1h30', '1:1: parse error: bad number or duration syntax: "1h30"'],
+  ['0xg', '1:1: parse error: bad number or duration syntax: "0x"'],
+  ['1..2', '1:1: parse error: bad number or duration syntax: "1.."'],
+  ['1.5h', '1:1: parse error: unknown unit "." in duration "1.5h"'],
+  ['1e400', '1:1: parse error: error parsing number: strconv.ParseFloat: parsing "1e400": value out of range'],
+  ['foo{a=~"("}', '1:5: parse error: error parsing regexp: missing closing ): `(`'],
   ['foo[0m]', '1:5: parse error: duration must be greater than 0'],
   ['foo[5m', '1:7: parse error: unclosed left bracket'],
   ['(foo + bar)[5m]', '1:12: parse error: ranges only allowed for vector selectors'],
@@ -54,6 +61,7 @@ const PRINTED: readonly (readonly [query: string, printed: string])[] = [
   ['foo[5m * 2]', 'foo[5m * 2]'],
   ["label_join(a, 'b', ``)", 'label_join(a, "b", "")'],
   ['sum # comment\n(a)', 'sum(a)'],
+  ['"\\u00e9\\U0001F600"', '"é\u{1f600}"'],
 ];
 
 describe('The PromQL parser', () => {
@@ -120,7 +128,9 @@ describe('The PromQL parser', () => {
 
   it('reads selectors for the series API', () => {
     assert.deepEqual(parseSelector('up{job="x"}').map(String), ['job="x"', '__name__="up"']);
-    assert.throws(() => parseSelector('up offset 5m'), { code: 'promql/parse' });
-    assert.throws(() => parseSelector('sum(up)'), { code: 'promql/parse' });
+    assert.deepEqual(parseSelector('{a=""}').map(String), ['a=""']);
+    assert.throws(() => parseSelector('up offset 5m'), { message: '1:4: parse error: unexpected <offset>' });
+    assert.throws(() => parseSelector('sum(up)'), { message: '1:4: parse error: unexpected "("' });
+    assert.throws(() => parseSelector(''), { message: 'unknown position: parse error: unexpected end of input' });
   });
 });

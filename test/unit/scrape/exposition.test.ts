@@ -147,4 +147,13 @@ describe('exposition parser', () => {
       without.samples.map(({ value }) => value),
     );
   });
+
+  it('tells which labels are exposed as empty', () => {
+    const parser = new ExpositionParser();
+    const bytes = Buffer.from('a{x="",y="1","z z"=""} 1\n');
+    parser.reset(bytes, 0, bytes.length);
+    parser.next();
+    assert.deepEqual([...parser.emptyLabelNames()], ['x', 'z z']);
+    assert.equal(parser.labels().toString(), '{__name__="a", y="1"}');
+  });
 });
