@@ -1,14 +1,9 @@
-import {
-  formatFloat,
-  Labels,
-  LabelsBuilder,
-  METRIC_NAME,
-  parseFloatStrict,
-  PromletError,
-} from '../../lib/model/index.ts';
-import { MAX_LABELS, MAX_LINE_BYTES, MAX_QUOTED_BYTES } from './limits.ts';
+import { Labels, LabelsBuilder, METRIC_NAME, parseFloatStrict, PromletError } from '../../lib/model/index.ts';
+import { normalizeFloat } from './float-label.ts';
+import { MAX_LABELS, MAX_LINE_BYTES } from './limits.ts';
+import { METRIC_TYPES, type MetricType } from './metric-type.ts';
+import { ascii, decode, goQuote, latin1 } from './page-text.ts';
 
-export type MetricType = 'counter' | 'gauge' | 'histogram' | 'summary' | 'untyped';
 export type Entry = 'series' | 'help' | 'type' | 'comment' | 'end';
 
 const TAB = 0x09;
@@ -30,9 +25,6 @@ for (let byte = 0; byte < 256; byte++) {
   else if (char === ':') CLASS[byte] = 2;
   else if (/[0-9]/.test(char)) CLASS[byte] = 4;
 }
-
-const TYPES: ReadonlySet<string> = new Set(['counter', 'gauge', 'histogram', 'summary', 'untyped']);
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Parser of the Prometheus text format 0.0.4 (and of the quoted names of 1.0.0) over bytes; accepts and rejects what
@@ -169,7 +161,7 @@ export class ExpositionParser {
     const textStart = this.#at >= lineEnd ? lineEnd : name + 1;
     if (keyword === 'TYPE') {
       const text = latin1(bytes, textStart, lineEnd);
-      if (!TYPES.has(text)) this.#fail(`invalid metric type ${goQuote(bytes, textStart, lineEnd)}`);
+      if (!METRIC_TYPES.has(text)) this.#fail(`invalid metric type ${goQuote(bytes, textStart, lineEnd)}`);
       this.type = text as MetricType;
       this.metadataText = text;
       return 'type';
@@ -395,87 +387,4 @@ export class ExpositionParser {
 
 function unescape(escape: string): string {
   return escape === '\\n' ? '\n' : escape[1]!;
-}
-
-function ascii(bytes: Uint8Array, start: number, end: number): string {
-  let out = '';
-  for (let at = start; at < end; at++) out += String.fromCharCode(bytes[at]!);
-  return out;
-}
-
-function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return end - start <= 32 ? ascii(bytes, start, end) : Buffer.from(bytes.subarray(start, end)).toString('latin1');
-}
-
-/** @returns undefined for invalid UTF-8 */
-function decode(bytes: Uint8Array, start: number, end: number): string | undefined {
-  if (end - start <= 24) {
-    let at = start;
-    while (at < end && bytes[at]! < 0x80) at++;
-    if (at === end) return ascii(bytes, start, end);
-  }
-  try {
-    return decoder.decode(bytes.subarray(start, end));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Go's %q of bytes, shortened. */
-function goQuote(bytes: Uint8Array, start: number, end: number): string {
-  const shown = Math.min(end, start + MAX_QUOTED_BYTES);
-  let out = '"';
-  let at = start;
-  while (at < shown) {
-    const byte = bytes[at]!;
-    const width = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-    const char = byte < 0x80 ? String.fromCharCode(byte) : decode(bytes, at, Math.min(at + width, end));
-    if (char === undefined) {
-      out += hexEscape(byte);
-      at++;
-      continue;
-    }
-    out += ESCAPES.get(char) ?? (byte < 0x20 || byte === 0x7f ? hexEscape(byte) : char);
-    at += width;
-  }
-  return end > shown ? `${out}…"` : `${out}"`;
-}
-
-const ESCAPES: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    '"': '\\"',
-    '\\': '\\\\',
-    '\n': '\\n',
-    '\t': '\\t',
-    '\r': '\\r',
-    '\v': '\\v',
-    '\f': '\\f',
-    '\b': '\\b',
-    '\x07': '\\a',
-  }),
-);
-
-function hexEscape(byte: number): string {
-  return `\\x${byte.toString(16).padStart(2, '0')}`;
-}
-
-/** `le="1"` and `le="1.0"` name one bucket: the spelling of OpenMetrics, as Prometheus 3 stores it. */
-function normalizeFloat(type: MetricType | undefined, name: string, text: string): string {
-  const applies = (type === 'summary' && name === 'quantile') || (type === 'histogram' && name === 'le');
-  if (!applies || text === '') return text;
-  const value = parseFloatStrict(text);
-  return value === undefined ? text : formatOpenMetricsFloat(value);
-}
-
-/** Go's shortest `%g`, with `.0` behind whole numbers (Prometheus `labels.FormatOpenMetricsFloat`). */
-export function formatOpenMetricsFloat(value: number): string {
-  if (!Number.isFinite(value)) return formatFloat(value);
-  const [mantissa = '', exponentText = '0'] = value.toExponential().split('e');
-  const exponent = Number(exponentText);
-  // Go writes an exponent below -4 and from 6 on.
-  if (value === 0 || (exponent >= -4 && exponent < 6)) {
-    const plain = formatFloat(Math.abs(value) === 0 ? 0 : value);
-    return plain.includes('.') ? plain : `${plain}.0`;
-  }
-  return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
 }

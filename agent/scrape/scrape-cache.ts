@@ -1,6 +1,7 @@
 import { scanLayout as layout } from '../../lib/kernels/index.ts';
 import type { SeriesRef } from '../../lib/storage/index.ts';
-import type { ExpositionParser, MetricType } from './exposition.ts';
+import type { ExpositionParser } from './exposition.ts';
+import type { MetricType } from './metric-type.ts';
 import { LINES_PER_CLOCK_READ } from './limits.ts';
 import type { ScanScratch } from './scan-scratch.ts';
 

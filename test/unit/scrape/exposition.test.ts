@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { ExpositionParser, formatOpenMetricsFloat } from '../../../agent/scrape/exposition.ts';
+import { ExpositionParser } from '../../../agent/scrape/exposition.ts';
+import { formatOpenMetricsFloat } from '../../../agent/scrape/float-label.ts';
 
 interface Sample {
   readonly labels: string;
