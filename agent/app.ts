@@ -266,6 +266,7 @@ class StartingAgent implements Agent {
         clock,
         timeoutMs: flags.queryTimeoutMs,
         maxSamples: flags.queryMaxSamples,
+        maxBytes: flags.queryMaxBytes,
         lookbackDeltaMs: flags.queryLookbackDeltaMs,
       }),
       clock,

@@ -19,6 +19,8 @@ export interface AgentFlags {
   readonly kubeconfig: string | undefined;
   readonly queryTimeoutMs: number;
   readonly queryMaxSamples: number;
+  /** Of one query. */
+  readonly queryMaxBytes: number;
   readonly queryLookbackDeltaMs: number;
   readonly logLevel: string;
 }
@@ -33,6 +35,7 @@ export function flagValues(flags: AgentFlags): Record<string, string> {
     'log.level': flags.logLevel,
     'node-name': flags.nodeName ?? '',
     'query.lookback-delta': formatDuration(flags.queryLookbackDeltaMs),
+    'query.max-bytes': formatSize(flags.queryMaxBytes),
     'query.max-samples': String(flags.queryMaxSamples),
     'query.timeout': formatDuration(flags.queryTimeoutMs),
     'storage.tsdb.head-memory-limit': formatSize(flags.headMemoryLimitBytes),
@@ -73,6 +76,7 @@ export function parseFlags(
     kubeconfig: flags['kubeconfig'] as string | undefined,
     queryTimeoutMs: flags['query.timeout'] as number,
     queryMaxSamples: flags['query.maxSamples'] as number,
+    queryMaxBytes: flags['query.maxBytes'] as number,
     queryLookbackDeltaMs: flags['query.lookbackDelta'] as number,
     logLevel: flags['log.level'] as string,
   };
@@ -99,6 +103,11 @@ function agentCommand(version: string): Command {
     .option('--no-web.enable-lifecycle', 'do not')
     .addOption(duration('--query.timeout <duration>', 'longest run time of a query', '30s'))
     .option('--query.max-samples <count>', 'most samples a query may load', parseCount, 50_000_000)
+    .addOption(
+      new Option('--query.max-bytes <size>', 'most memory a query may take, as the engine estimates it')
+        .argParser(toMemoryBytes)
+        .default(256 * 2 ** 20, '"256MiB"'),
+    )
     .addOption(duration('--query.lookback-delta <duration>', 'how far back a sample counts as current', '5m'))
     .addOption(
       new Option('--log.level <level>', 'least severe messages to log')
@@ -125,6 +134,12 @@ function toDurationMs(text: string): number {
 function toSizeBytes(text: string): number {
   const sizeBytes = parseSize(text);
   if (sizeBytes === undefined || sizeBytes < 0) throw new InvalidArgumentError('not a size like 512MiB');
+  return sizeBytes;
+}
+
+function toMemoryBytes(text: string): number {
+  const sizeBytes = toSizeBytes(text);
+  if (sizeBytes === 0) throw new InvalidArgumentError('must be above zero');
   return sizeBytes;
 }
 

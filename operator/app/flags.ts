@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { formatSize, parseSize } from '../../lib/config/index.ts';
 import { errorMessage, formatDuration, parseDuration } from '../../lib/model/index.ts';
 
 export interface OperatorFlags {
@@ -17,6 +18,8 @@ export interface OperatorFlags {
   readonly serviceDiscoveryRole: 'endpoints' | 'endpointslice';
   readonly leaderElect: boolean;
   readonly queryTimeoutMs: number;
+  /** Of one query. */
+  readonly queryMaxBytes: number;
   /** `HOST:PORT` or `:PORT`. */
   readonly listenAddress: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -39,6 +42,7 @@ export function parseFlags(argv: readonly string[]): OperatorFlags {
     ...(values['scrapeTimeout'] === undefined ? {} : { scrapeTimeoutMs: values['scrapeTimeout'] as number }),
     externalLabels: Object.fromEntries(values['externalLabel'] as [string, string][]),
     queryTimeoutMs: values['query.timeout'] as number,
+    queryMaxBytes: values['query.maxBytes'] as number,
     listenAddress: values['web.listenAddress'] as string,
   };
 }
@@ -75,6 +79,9 @@ function command(): Command {
     )
     .option('--no-leader-elect', 'write without holding the Lease; for a single replica')
     .addOption(parsed('--query.timeout <duration>', 'longest federated query', duration, 30_000, '30s'))
+    .addOption(
+      parsed('--query.max-bytes <size>', 'most memory a query may take, by estimate', size, 256 * 2 ** 20, '256MiB'),
+    )
     .option('--web.listen-address <address>', 'address to listen on', ':9090')
     .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'));
 }
@@ -91,6 +98,7 @@ export function flagValues(flags: OperatorFlags): Record<string, string> {
     'leader-elect': String(flags.leaderElect),
     'log-level': flags.logLevel,
     namespaces: flags.namespaces.join(','),
+    'query.max-bytes': formatSize(flags.queryMaxBytes),
     'query.timeout': formatDuration(flags.queryTimeoutMs),
     'scrape-interval': formatDuration(flags.scrapeIntervalMs),
     'service-discovery-role': flags.serviceDiscoveryRole,
@@ -119,6 +127,12 @@ function duration(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(errorMessage(error));
   }
+}
+
+function size(text: string): number {
+  const sizeBytes = parseSize(text);
+  if (sizeBytes === undefined || sizeBytes <= 0) throw new InvalidArgumentError('not a size like 256MiB');
+  return sizeBytes;
 }
 
 function namespacedName(text: string): { namespace: string; name: string } {

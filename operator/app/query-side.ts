@@ -46,7 +46,7 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
   const deps: ApiDeps = {
     queryable: ({ partialResponse }) => federation.queryable({ partialResponse }),
     targets: ({ partialResponse }) => federation.targets({ partialResponse }),
-    engine: new Engine({ clock, timeoutMs: flags.queryTimeoutMs }),
+    engine: new Engine({ clock, timeoutMs: flags.queryTimeoutMs, maxBytes: flags.queryMaxBytes }),
     limits: { queryTimeoutMs: flags.queryTimeoutMs },
     clock,
     log: logger.child({ component: 'api' }),

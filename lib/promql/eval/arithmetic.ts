@@ -2,6 +2,7 @@ import { assert } from '../../model/index.ts';
 import { type BinaryOperator, isComparison } from '../parse/ast.ts';
 import { type ColumnSeries, renamed } from './columns.ts';
 import type { QueryContext } from './context.ts';
+import { seriesBytes } from './memory.ts';
 
 /** A float operation; comparisons yield 1 or 0. */
 export type FloatOperation = (left: number, right: number) => number;
@@ -54,6 +55,7 @@ export function vectorScalarBinary(operands: VectorScalarOperands, context: Quer
   if (apply === undefined) return [];
   const isFilter = isComparison(op) && !returnBool;
   return operands.series.map((series) => {
+    context.takeBytes(seriesBytes(series));
     const values = new Float64Array(scalar.length);
     const present = new Uint8Array(scalar.length);
     for (let i = 0; i < scalar.length; i++) {

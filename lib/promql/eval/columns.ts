@@ -1,5 +1,6 @@
 import { type FloatHistogram, type Labels, LabelsBuilder, METRIC_NAME } from '../../model/index.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { newSeriesBytes, stepsBytes } from './memory.ts';
 import type { MatrixSeries } from './value.ts';
 
 /** The times an expression is evaluated at: `startMs + i × stepMs`, 0 ≤ i < count. */
@@ -96,10 +97,11 @@ const SAME_LABELS = 'vector cannot contain metrics with the same labelset';
  * Joins series with equal labels into one.
  * @throws PromletError `promql/execution` when two of them have a sample at the same step
  */
-export function mergeEqualLabels(series: readonly ColumnSeries[]): readonly ColumnSeries[] {
+export function mergeEqualLabels(series: readonly ColumnSeries[], context: QueryContext): readonly ColumnSeries[] {
   const byLabels = new Map<string, ColumnSeries>();
   for (const one of series) {
     const existing = byLabels.get(one.labels.key);
+    if (existing !== undefined) context.takeBytes(stepsBytes(one.values.length));
     byLabels.set(one.labels.key, existing === undefined ? one : joined(existing, one));
   }
   return byLabels.size === series.length ? series : [...byLabels.values()];
@@ -121,16 +123,19 @@ function joined(a: ColumnSeries, b: ColumnSeries): ColumnSeries {
 /** Collects output samples by labels; two samples of one label set at one step are an error. */
 export class SeriesCollector {
   readonly #grid: StepGrid;
+  readonly #context: QueryContext;
   readonly #byLabels = new Map<string, ColumnSeries>();
 
-  constructor(grid: StepGrid) {
+  constructor(grid: StepGrid, context: QueryContext) {
     this.#grid = grid;
+    this.#context = context;
   }
 
-  /** The series to write to; only `put` may write. */
+  /** The series to write to; only `put` may write. @throws PromletError `promql/too-many-bytes` */
   series(labels: Labels, dropName: boolean): ColumnSeries {
     let series = this.#byLabels.get(labels.key);
     if (series === undefined) {
+      this.#context.takeBytes(newSeriesBytes(this.#grid, labels));
       series = newSeries(this.#grid, labels, dropName);
       this.#byLabels.set(labels.key, series);
     }

@@ -19,9 +19,16 @@ export interface QueryContextOptions {
   readonly clock: Clock;
   readonly deadlineMs: number;
   readonly maxSamples: number;
+  readonly maxBytes: number;
   readonly lookbackDeltaMs: number;
   readonly delayedNameRemoval: boolean;
   readonly signal: AbortSignal | undefined;
+}
+
+/** What a query holds at a time, of both budgets. */
+export interface Held {
+  readonly samples: number;
+  readonly bytes: number;
 }
 
 /** What a running query may still use, and whether it should go on. */
@@ -35,7 +42,12 @@ export class QueryContext {
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   readonly #maxSamples: number;
+  readonly #maxBytes: number;
   #samples = 0;
+  /** Taken by the values that exist now. */
+  #bytes = 0;
+  /** Taken until the query ends. */
+  #keptBytes = 0;
   /** Work done since the clock was last read. */
   #work = 0;
   #turnStartMs: number;
@@ -49,12 +61,28 @@ export class QueryContext {
     this.#clock = options.clock;
     this.#deadlineMs = options.deadlineMs;
     this.#maxSamples = options.maxSamples;
+    this.#maxBytes = options.maxBytes;
     this.#turnStartMs = options.clock.monotonicMs();
   }
 
-  /** Samples held now. Setting it back is how an operator gives its inputs back. */
+  /** Samples held now. */
   get samples(): number {
     return this.#samples;
+  }
+
+  get held(): Held {
+    return { samples: this.#samples, bytes: this.#bytes };
+  }
+
+  /**
+   * Gives back all that was taken since `before`, but for a result of this size: the inputs of an operator are garbage
+   * once it is done.
+   * @throws PromletError `promql/too-many-samples`, `promql/too-many-bytes`
+   */
+  holdOnly(before: Held, resultSamples: number, resultBytes: number): void {
+    this.#bytes = before.bytes;
+    this.takeBytes(resultBytes);
+    this.holdSamples(before.samples + resultSamples);
   }
 
   /** @throws PromletError `promql/too-many-samples` */
@@ -68,6 +96,27 @@ export class QueryContext {
     if (this.#samples + extra <= this.#maxSamples) return;
     const what = 'query processing would load too many samples into memory in query execution';
     throw new PromletError('promql/too-many-samples', what);
+  }
+
+  /** Before `bytes` of memory are allocated that live as long as their operator. @throws PromletError `promql/too-many-bytes` */
+  takeBytes(bytes: number): void {
+    this.#bytes += bytes;
+    this.requireBytes(0);
+  }
+
+  /** Memory that lives as long as the query. @throws PromletError `promql/too-many-bytes` */
+  keepBytes(bytes: number): void {
+    this.#keptBytes += bytes;
+    this.requireBytes(0);
+  }
+
+  /** Before memory is allocated that is soon garbage, or may turn out to be. @throws PromletError `promql/too-many-bytes` */
+  requireBytes(extra: number): void {
+    if (this.#bytes + this.#keptBytes + extra <= this.#maxBytes) return;
+    const what =
+      `query processing would take more than ${this.#maxBytes} bytes of memory (--query.max-bytes): ` +
+      'select fewer series, a shorter time or a wider step';
+    throw new PromletError('promql/too-many-bytes', what);
   }
 
   /** Counts work (about one sample touched each); true when the caller must `await pause()` now. */

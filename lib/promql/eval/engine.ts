@@ -4,6 +4,7 @@ import type { Queryable } from '../../storage/index.ts';
 import type { PromqlFeatures } from '../features.ts';
 import {
   DEFAULT_LOOKBACK_DELTA_MS,
+  DEFAULT_MAX_QUERY_MEMORY_BYTES,
   DEFAULT_MAX_SAMPLES,
   DEFAULT_SUBQUERY_STEP_MS,
   DEFAULT_TIMEOUT_MS,
@@ -22,12 +23,15 @@ import {
 import { QueryContext, type QueryTimes } from './context.ts';
 import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';
+import { ENTRY_BYTES, SAMPLE_BYTES, stepsBytes } from './memory.ts';
 import { SelectorReader } from './select.ts';
 import type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './value.ts';
 
 export interface EngineOptions {
   readonly lookbackDeltaMs?: number;
   readonly maxSamples?: number;
+  /** Memory of one query, as the engine estimates it. */
+  readonly maxBytes?: number;
   readonly timeoutMs?: number;
   /** Resolution of subqueries that name none. */
   readonly subqueryStepMs?: number;
@@ -46,7 +50,7 @@ export interface QueryOptions {
  * 10 ms at a time.
  *
  * Errors are PromletErrors: `promql/parse`, `promql/execution` (the data does not fit the query), `promql/timeout`,
- * `promql/canceled`, `promql/too-many-samples`, and whatever the storage throws.
+ * `promql/canceled`, `promql/too-many-samples`, `promql/too-many-bytes`, and whatever the storage throws.
  */
 export class Engine {
   readonly #options: EngineOptions;
@@ -68,6 +72,7 @@ export class Engine {
       if (type === 'matrix') return { type, series: sortedByLabels(await evaluator.matrix(expr, grid)) };
       const columns = await evaluator.evaluate(expr, grid);
       if (columns.type === 'scalar') return { type: 'scalar', timestampMs: timeMs, value: columns.values[0]! };
+      context.takeBytes(2 * ENTRY_BYTES * columns.series.length);
       return { type: 'vector', samples: toSamples(finished(columns.series, context), timeMs) };
     });
   }
@@ -94,6 +99,7 @@ export class Engine {
     const grid = { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 };
     return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
       context.requireRoom(grid.count);
+      context.requireBytes(stepsBytes(grid.count));
       const columns = await evaluator.evaluate(expr, grid);
       return { type: 'matrix', series: sortedByLabels(await toMatrix(columns, grid, context)) };
     });
@@ -114,6 +120,7 @@ export class Engine {
       clock: this.#clock,
       deadlineMs: this.#clock.monotonicMs() + (options.timeoutMs ?? defaults.timeoutMs ?? DEFAULT_TIMEOUT_MS),
       maxSamples: defaults.maxSamples ?? DEFAULT_MAX_SAMPLES,
+      maxBytes: defaults.maxBytes ?? DEFAULT_MAX_QUERY_MEMORY_BYTES,
       lookbackDeltaMs: options.lookbackDeltaMs ?? defaults.lookbackDeltaMs ?? DEFAULT_LOOKBACK_DELTA_MS,
       delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
       signal: options.signal,
@@ -132,7 +139,8 @@ export class Engine {
 /** Names that were kept for the sake of outer operators go now. */
 function finished(series: readonly ColumnSeries[], context: QueryContext): readonly ColumnSeries[] {
   if (!context.delayedNameRemoval) return series;
-  return mergeEqualLabels(series.map((one) => (one.dropName ? { ...one, labels: withoutMetadata(one.labels) } : one)));
+  const named = series.map((one) => (one.dropName ? { ...one, labels: withoutMetadata(one.labels) } : one));
+  return mergeEqualLabels(named, context);
 }
 
 function toSamples(series: readonly ColumnSeries[], timestampMs: number): VectorSample[] {
@@ -151,7 +159,10 @@ async function toMatrix(columns: Columns, grid: StepGrid, context: QueryContext)
   const out: MatrixSeries[] = [];
   for (const series of finished(columns.series, context)) {
     if (context.spend(grid.count)) await context.pause();
-    if (hasSamples(series)) out.push(toMatrixSeries(series, grid));
+    if (!hasSamples(series)) continue;
+    const result = toMatrixSeries(series, grid);
+    context.takeBytes(ENTRY_BYTES + SAMPLE_BYTES * result.timestamps.length);
+    out.push(result);
   }
   return out;
 }

@@ -18,6 +18,15 @@ import {
 import { executionError, type QueryContext } from './context.ts';
 import { absentLabels } from './absent.ts';
 import { selectInstant, lookupTimes } from './instant-selector.ts';
+import {
+  columnsBytes,
+  histogramsBytes,
+  newSeriesBytes,
+  SAMPLE_BYTES,
+  seriesBytes,
+  stepsBytes,
+  WINDOW_SAMPLE_BYTES,
+} from './memory.ts';
 import { vectorBinary } from './matching.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
@@ -41,13 +50,13 @@ export class Evaluator {
   async evaluate(expr: Expr, grid: StepGrid, hints: SelectorHints = {}): Promise<Columns> {
     const context = this.#context;
     if (context.spend(64)) await context.pause();
-    const heldBefore = context.samples;
+    const before = context.held;
     const result =
       grid.count > 1 && isStepInvariant(expr)
-        ? repeated(await this.#dispatch(expr, { ...grid, count: 1 }, hints), grid.count)
+        ? repeated(await this.#dispatch(expr, { ...grid, count: 1 }, hints), grid.count, context)
         : await this.#dispatch(expr, grid, hints);
     // The inputs are garbage now: only the result is held.
-    context.holdSamples(heldBefore + countSamples(result));
+    context.holdOnly(before, countSamples(result), columnsBytes(result));
     return result;
   }
 
@@ -103,9 +112,11 @@ export class Evaluator {
       while (from < samples.length && samples.timestamps[from]! <= fromMs) from++;
       if (from === samples.length) return;
       this.#context.holdSamples(this.#context.samples + samples.length - from);
+      this.#context.takeBytes(newSeriesBytes(grid, labels) + SAMPLE_BYTES * (samples.length - from));
       const timestamps = samples.timestamps.slice(from, samples.length);
       const values = samples.values.slice(from, samples.length);
       const histograms = samples.histograms?.slice(from, samples.length);
+      if (histograms !== undefined) this.#context.takeBytes(histogramsBytes(histograms));
       out.push(histograms === undefined ? { labels, timestamps, values } : { labels, timestamps, values, histograms });
     });
     return out;
@@ -118,6 +129,7 @@ export class Evaluator {
   async #unary(op: '+' | '-', expr: Expr, grid: StepGrid): Promise<Columns> {
     const operand = await this.evaluate(expr, grid);
     if (op === '+') return operand;
+    this.#context.takeBytes(columnsBytes(operand));
     if (operand.type === 'scalar') return { type: 'scalar', values: operand.values.map((value) => -value) };
     const series = operand.series.map((one) => ({
       ...renamed(this.#context, one.labels),
@@ -129,7 +141,7 @@ export class Evaluator {
 
   /** Without delayed name removal, series that lost their names may have become equal. */
   #mergeRenamed(series: readonly ColumnSeries[]): readonly ColumnSeries[] {
-    return this.#context.delayedNameRemoval ? series : mergeEqualLabels(series);
+    return this.#context.delayedNameRemoval ? series : mergeEqualLabels(series, this.#context);
   }
 
   async #binary(expr: BinaryExpr, grid: StepGrid): Promise<Columns> {
@@ -147,7 +159,7 @@ export class Evaluator {
     }
     const matching = expr.matching!;
     if (op === 'and' || op === 'or' || op === 'unless') {
-      return { type: 'vector', series: setOperation(op, left.series, right.series, matching, grid) };
+      return { type: 'vector', series: setOperation(op, left.series, right.series, matching, grid, this.#context) };
     }
     const series = await vectorBinary(
       { op, left: left.series, right: right.series, matching, returnBool },
@@ -224,8 +236,11 @@ export class Evaluator {
     if (startMs <= openStartMs) startMs += stepMs;
     const count = startMs > times.lastMs ? 0 : Math.floor((times.lastMs - startMs) / stepMs) + 1;
     context.requireRoom(count);
+    context.requireBytes(stepsBytes(count) + WINDOW_SAMPLE_BYTES * count);
     const series = count === 0 ? [] : await this.vector(expr.expr, { startMs, stepMs, count });
     const samples = new SampleColumns();
+    context.takeBytes(SAMPLE_BYTES * count);
+    samples.reserve(count);
     return {
       times,
       rangeMs,
@@ -253,9 +268,11 @@ function collectSamples(series: ColumnSeries, startMs: number, stepMs: number, i
 }
 
 /** One step's value at every step. */
-function repeated(columns: Columns, count: number): Columns {
+function repeated(columns: Columns, count: number, context: QueryContext): Columns {
+  context.requireBytes(stepsBytes(count));
   if (columns.type === 'scalar') return { type: 'scalar', values: new Float64Array(count).fill(columns.values[0]!) };
   const series = columns.series.map((one): ColumnSeries => {
+    context.takeBytes(seriesBytes(one) + stepsBytes(count));
     const values = new Float64Array(count).fill(one.values[0]!);
     const present = new Uint8Array(count).fill(one.present[0]!);
     const histogram = one.histograms?.[0];

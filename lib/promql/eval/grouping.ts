@@ -1,6 +1,8 @@
 import { Labels, METRIC_NAME } from '../../model/index.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
 import type { ColumnSeries } from './columns.ts';
+import type { QueryContext } from './context.ts';
+import { ENTRY_BYTES, labelsBytes } from './memory.ts';
 
 /** Series that are aggregated into one. */
 export interface Group {
@@ -8,14 +10,18 @@ export interface Group {
   readonly series: ColumnSeries[];
 }
 
-export function groupSeries(expr: AggregateExpr, input: readonly ColumnSeries[]): Group[] {
+export function groupSeries(expr: AggregateExpr, input: readonly ColumnSeries[], context: QueryContext): Group[] {
   const labelsOf = groupLabels(expr, expr.grouping);
   const groups = new Map<string, Group>();
   for (const series of input) {
     const labels = labelsOf(series.labels);
     const group = groups.get(labels.key);
-    if (group === undefined) groups.set(labels.key, { labels, series: [series] });
-    else group.series.push(series);
+    if (group !== undefined) {
+      group.series.push(series);
+      continue;
+    }
+    context.takeBytes(labelsBytes(labels) + 3 * ENTRY_BYTES);
+    groups.set(labels.key, { labels, series: [series] });
   }
   return [...groups.values()];
 }

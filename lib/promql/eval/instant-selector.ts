@@ -2,6 +2,7 @@ import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model
 import type { VectorSelector } from '../parse/ast.ts';
 import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { newSeriesBytes, seriesBytes } from './memory.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 
 /** When the data for a step is looked up: fixed by `@`, moved by `offset`. Ascending or constant over the steps. */
@@ -40,10 +41,13 @@ export async function selectInstant(
   const minMs = times.firstMs - lookbackDeltaMs + 1;
   const selectHints = { ...hints, stepMs: grid.stepMs };
   await reader.read(selector, minMs, times.lastMs, selectHints, (labels, samples) => {
+    context.requireBytes(newSeriesBytes(grid, labels));
     const series = newSeries(grid, labels);
     const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
     if (!hasSamples(series)) return;
-    out.push(histograms === undefined ? series : { ...series, histograms });
+    const found = histograms === undefined ? series : { ...series, histograms };
+    out.push(found);
+    context.takeBytes(seriesBytes(found));
     held += grid.count;
     context.holdSamples(heldBefore + held);
     // The reader adds the samples read and yields; the steps filled are work too.

@@ -1,12 +1,11 @@
 import { type Labels, LabelsBuilder } from '../../model/index.ts';
+import { WORK_PER_LABEL_SET } from '../limits.ts';
 import { type BinaryOperator, isComparison, type VectorMatching } from '../parse/ast.ts';
 import { floatOperation, type FloatOperation } from './arithmetic.ts';
 import { type ColumnSeries, isFloat, SeriesCollector, type StepGrid, withoutMetadata } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { ENTRY_BYTES, labelsBytes } from './memory.ts';
 import { matchedLabels, matchSignature } from './signature.ts';
-
-/** Joining the strings of a label set costs about as much as this many samples. */
-const WORK_PER_LABEL_SET = 256;
 
 export interface VectorOperands {
   readonly op: BinaryOperator;
@@ -62,7 +61,7 @@ class VectorOperation {
     this.#apply = floatOperation(operands.op)!;
     this.#isFilter = isComparison(operands.op) && !operands.returnBool;
     this.#isSwapped = operands.matching.cardinality === 'one-to-many';
-    this.#collector = new SeriesCollector(grid);
+    this.#collector = new SeriesCollector(grid, context);
   }
 
   result(): ColumnSeries[] {
@@ -76,7 +75,10 @@ class VectorOperation {
     const groupOf = (series: ColumnSeries): MatchGroup => {
       const key = signature(series.labels);
       let group = groups.get(key);
-      if (group === undefined) groups.set(key, (group = { many: [], one: [] }));
+      if (group === undefined) {
+        this.#context.takeBytes(labelsBytes(series.labels) + 4 * ENTRY_BYTES);
+        groups.set(key, (group = { many: [], one: [] }));
+      }
       return group;
     };
     const [many, one] = this.#isSwapped ? [right, left] : [left, right];
@@ -159,9 +161,13 @@ class VectorOperation {
 
   #output(key: ColumnSeries, one: ColumnSeries | undefined, many: ColumnSeries | undefined): ColumnSeries {
     let byOne = this.#outputs.get(key);
-    if (byOne === undefined) this.#outputs.set(key, (byOne = new Map()));
+    if (byOne === undefined) {
+      this.#context.takeBytes(4 * ENTRY_BYTES);
+      this.#outputs.set(key, (byOne = new Map()));
+    }
     let output = byOne.get(one);
     if (output === undefined) {
+      this.#context.takeBytes(ENTRY_BYTES);
       const manyLabels = many?.labels ?? matchedLabels(one!.labels, this.#matching);
       const oneLabels = one?.labels ?? matchedLabels(many!.labels, this.#matching);
       const { returnBool } = this.#operands;

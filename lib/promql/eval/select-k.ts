@@ -3,6 +3,7 @@ import type { AggregateExpr } from '../parse/ast.ts';
 import type { Group } from './grouping.ts';
 import { type ColumnSeries, hasSamples, isFloat, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { ENTRY_BYTES, newSeriesBytes } from './memory.ts';
 import { compareNaNFirst } from './quantile.ts';
 
 /** Chooses, per step, indices into `series` (those with a sample), in the order an instant query shows them. */
@@ -29,6 +30,7 @@ export async function selectK(
       for (const i of choose(series, candidates, step)) {
         let output = outputs.get(i);
         if (output === undefined) {
+          context.takeBytes(ENTRY_BYTES + newSeriesBytes(grid, series[i]!.labels));
           output = newSeries(grid, series[i]!.labels, series[i]!.dropName);
           outputs.set(i, output);
         }

@@ -2,6 +2,7 @@ import { type Labels, SampleColumns } from '../../model/index.ts';
 import type { Querier, Queryable, SelectHints, Series } from '../../storage/index.ts';
 import { childrenOf, type Expr, type VectorSelector } from '../parse/ast.ts';
 import type { QueryContext } from './context.ts';
+import { ENTRY_BYTES, histogramsBytes, labelsBytes, SAMPLE_BYTES } from './memory.ts';
 
 /** What surrounds a selector; storage may read less for it. */
 export interface SelectorHints {
@@ -14,6 +15,9 @@ export interface SelectorHints {
 
 /** The samples are the caller's until it returns; a returned promise is awaited. */
 export type SeriesVisitor = (labels: Labels, samples: SampleColumns) => void | Promise<void>;
+
+/** A kept series without its labels and samples. */
+const KEPT_SERIES_BYTES = 8 * ENTRY_BYTES;
 
 interface KeptSeries {
   readonly labels: Labels;
@@ -79,6 +83,8 @@ export class SelectorReader {
     const kept: KeptSeries[] = [];
     await this.#stream(selector, minMs, maxMs, hints, (labels, samples) => {
       this.#context.holdSamples(this.#context.samples + samples.length);
+      const histograms = samples.histograms === undefined ? 0 : histogramsBytes(samples.histograms);
+      this.#context.keepBytes(KEPT_SERIES_BYTES + labelsBytes(labels) + SAMPLE_BYTES * samples.length + histograms);
       kept.push({ labels, samples: copyOf(samples) });
     });
     return kept;
@@ -109,9 +115,14 @@ export class SelectorReader {
   }
 
   #fill(series: Series): SampleColumns {
-    this.#buffer.clear();
-    series.read(this.#buffer);
-    this.#context.requireRoom(this.#buffer.length);
+    const buffer = this.#buffer;
+    const roomBefore = buffer.timestamps.length;
+    buffer.clear();
+    series.read(buffer);
+    this.#context.requireRoom(buffer.length);
+    if (buffer.timestamps.length > roomBefore) {
+      this.#context.keepBytes(SAMPLE_BYTES * (buffer.timestamps.length - roomBefore));
+    }
     return this.#buffer;
   }
 }

@@ -1,5 +1,6 @@
 import { formatFloat, type Labels, METRIC_NAME, parseFloatStrict, quote } from '../../model/index.ts';
 import { type ColumnSeries, type Columns, isFloat, newSeries, renamed, withLabel } from '../eval/columns.ts';
+import { ENTRY_BYTES, labelsBytes, newSeriesBytes } from '../eval/memory.ts';
 import type { Expr } from '../parse/ast.ts';
 import { bucketFraction, bucketQuantile, Buckets } from './buckets.ts';
 import { type InstantCall, scalarArgument, vectorArgument } from './instant-call.ts';
@@ -24,8 +25,13 @@ function groupBuckets(call: InstantCall, input: readonly ColumnSeries[], arg: Ex
     }
     const labels = series.labels.without(BUCKET_LABEL);
     const group = groups.get(labels.key);
-    if (group === undefined) groups.set(labels.key, { labels, buckets: [{ bound, series }] });
-    else group.buckets.push({ bound, series });
+    call.context.takeBytes(2 * ENTRY_BYTES);
+    if (group !== undefined) {
+      group.buckets.push({ bound, series });
+      continue;
+    }
+    call.context.takeBytes(labelsBytes(labels) + 3 * ENTRY_BYTES);
+    groups.set(labels.key, { labels, buckets: [{ bound, series }] });
   }
   return [...groups.values()].map(({ labels, buckets }) => {
     buckets.sort((a, b) => (a.bound < b.bound ? -1 : Number(a.bound > b.bound)));
@@ -52,6 +58,7 @@ function evaluateHistograms(
   const buckets = new Buckets();
   return histograms.map((histogram) => {
     const { labels, dropName } = renamed(call.context, histogram.labels);
+    call.context.takeBytes(newSeriesBytes(call.grid, labels));
     const output = newSeries(call.grid, labelsOf(labels), dropName);
     for (let step = 0; step < call.grid.count; step++) {
       buckets.clear();

@@ -1,6 +1,7 @@
 import { assert } from '../../model/index.ts';
 import { type ColumnSeries, type Columns, isFloat, renamed, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
+import { seriesBytes } from '../eval/memory.ts';
 import type { CallExpr } from '../parse/ast.ts';
 
 /** A call whose arguments are evaluated. */
@@ -31,6 +32,7 @@ export function scalarArgument(call: InstantCall, index: number): Float64Array {
 /** Every float of the first argument through `compute`; histograms are left out, the name goes. */
 export function mapFloats(call: InstantCall, compute: (value: number, step: number) => number): Columns {
   const series = vectorArgument(call).map((one) => {
+    call.context.takeBytes(seriesBytes(one));
     const values = new Float64Array(one.values.length);
     const present = new Uint8Array(one.values.length);
     for (let i = 0; i < values.length; i++) {

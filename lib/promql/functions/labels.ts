@@ -1,13 +1,16 @@
 import { RE2JS } from 're2js';
 import { METRIC_NAME } from '../../model/index.ts';
 import { type ColumnSeries, type Columns, isLabelName, mergeEqualLabels, withLabel } from '../eval/columns.ts';
-import { executionError } from '../eval/context.ts';
+import { executionError, type QueryContext } from '../eval/context.ts';
+import { ENTRY_BYTES, labelsBytes } from '../eval/memory.ts';
 import { type InstantCall, vectorArgument } from './instant-call.ts';
 
 /** A label that was set by hand stays, also when it is the name. */
-function labelled(series: ColumnSeries, name: string, value: string): ColumnSeries {
+function labelled(series: ColumnSeries, name: string, value: string, context: QueryContext): ColumnSeries {
   const dropName = name === METRIC_NAME ? false : series.dropName;
-  return { ...series, dropName, labels: withLabel(series.labels, name, value) };
+  const labels = withLabel(series.labels, name, value);
+  context.takeBytes(2 * ENTRY_BYTES + labelsBytes(labels));
+  return { ...series, dropName, labels };
 }
 
 /**
@@ -28,9 +31,9 @@ export function labelReplace(call: InstantCall): Columns {
   const series = vectorArgument(call).map((one) => {
     const matcher = regex.matcher(one.labels.get(source));
     if (!matcher.find()) return one;
-    return labelled(one, destination, expand(replacement, matcher, regex));
+    return labelled(one, destination, expand(replacement, matcher, regex), call.context);
   });
-  return { type: 'vector', series: mergeEqualLabels(series) };
+  return { type: 'vector', series: mergeEqualLabels(series, call.context) };
 }
 
 /** Go's Regexp.Expand: `$name`, `${name}`, `$1`, `$$`; unknown groups are empty, a name is as long as it can be. */
@@ -55,7 +58,7 @@ export function labelJoin(call: InstantCall): Columns {
   }
   const series = vectorArgument(call).map((one) => {
     const value = sources.map((name) => one.labels.get(name)).join(separator);
-    return labelled(one, destination, value);
+    return labelled(one, destination, value, call.context);
   });
-  return { type: 'vector', series: mergeEqualLabels(series) };
+  return { type: 'vector', series: mergeEqualLabels(series, call.context) };
 }

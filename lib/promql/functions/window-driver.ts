@@ -1,6 +1,7 @@
 import { type FloatHistogram, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
 import { type ColumnSeries, newSeries, renamed, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
+import { newSeriesBytes, seriesBytes, WINDOW_SAMPLE_BYTES } from '../eval/memory.ts';
 import { floatsOnly, type RangeVector } from '../eval/range-selector.ts';
 import type { CallExpr, Expr } from '../parse/ast.ts';
 
@@ -81,6 +82,7 @@ export async function evaluateWindows(
     load(window, samples);
     kernel.begin?.(window);
     const name = windowFunction.keepsName === true ? { labels, dropName } : renamed(context, labels);
+    context.requireBytes(newSeriesBytes(grid, labels) + WINDOW_SAMPLE_BYTES * samples.length);
     const { values, present } = newSeries(grid, labels);
     const histograms: (FloatHistogram | undefined)[] = [];
     let hasAny = false;
@@ -100,7 +102,9 @@ export async function evaluateWindows(
       if (kernel.histogram !== undefined) histograms[step] = kernel.histogram;
     }
     if (!hasAny) return;
-    out.push(histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms });
+    const result = histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms };
+    out.push(result);
+    context.takeBytes(seriesBytes(result));
     context.holdSamples(heldBefore + out.length * grid.count);
     if (windowFunction.expectsCounter === true) noteNonCounter(labels.get(METRIC_NAME), call, context);
   });

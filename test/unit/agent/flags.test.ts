@@ -17,6 +17,7 @@ describe('agent flags', () => {
       kubeconfig: undefined,
       queryTimeoutMs: 30_000,
       queryMaxSamples: 50_000_000,
+      queryMaxBytes: 256 << 20,
       queryLookbackDeltaMs: 300_000,
       logLevel: 'info',
     });
@@ -52,6 +53,7 @@ describe('agent flags', () => {
     assert.equal(values['query.timeout'], '1m30s');
     assert.equal(values['kube.config-secret'], 'a/b');
     assert.equal(values['storage.tsdb.head-memory-limit'], '1GiB');
+    assert.equal(values['query.max-bytes'], '256MiB');
     assert.equal(values['web.listen-address'], ':1');
   });
 });
