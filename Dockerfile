@@ -2,9 +2,8 @@
 #   docker build -t promlet:dev .
 FROM node:24-bookworm-slim AS build
 WORKDIR /src
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci
 COPY . .
+# Installs the locked dependencies and compiles the kernels first.
 RUN npm run -s bundle
 
 FROM node:24-bookworm-slim
