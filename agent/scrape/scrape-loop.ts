@@ -24,7 +24,7 @@ import type { ScanScratch } from './scan-scratch.ts';
 import { type PageCounts, type PageOptions, type PageSink, ScrapeCache } from './scrape-cache.ts';
 import type { ScrapeStats } from './scrape-stats.ts';
 import { Scraper, type ScraperContext } from './scraper.ts';
-import { scrapeOffsetMs, type Target } from './target.ts';
+import { requireHttp, scrapeOffsetMs, type Target } from './target.ts';
 
 export interface LoopContext {
   readonly appendable: Appendable;
@@ -192,7 +192,10 @@ export class ScrapeLoop {
     let page: PageBuffer | undefined;
     let failure: PromletError | undefined = this.forcedError;
     try {
-      if (failure === undefined) page = await this.#scraper.scrape();
+      if (failure === undefined) {
+        requireHttp(this.target);
+        page = await this.#scraper.scrape();
+      }
     } catch (error) {
       failure = asPromletError(error);
     }

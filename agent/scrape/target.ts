@@ -131,13 +131,23 @@ function urlOf(config: ScrapeConfig, labels: Labels): URL {
   const address = labels.get(ADDRESS);
   const scheme = labels.get(SCHEME) || 'http';
   const url = URL.canParse(`${scheme}://${address}`) ? new URL(`${scheme}://${address}`) : undefined;
-  if (url === undefined || (scheme !== 'http' && scheme !== 'https') || url.hostname === '' || url.username !== '') {
+  if (url === undefined || url.hostname === '' || url.username !== '') {
     throw new PromletError('scrape/bad-target', `${quote(`${scheme}://${address}`)} is not a valid HTTP address`);
   }
   url.pathname = labels.get(METRICS_PATH);
   for (const name of [...params.keys()].sort())
     for (const value of params.get(name)!) url.searchParams.append(name, value);
   return url;
+}
+
+/**
+ * A target keeps whatever scheme relabelling gave it; its scrapes fail then, in the words of Go's client.
+ * @throws PromletError `scrape/scheme`
+ */
+export function requireHttp({ url }: Target): void {
+  if (url.protocol === 'http:' || url.protocol === 'https:') return;
+  const scheme = quote(url.protocol.slice(0, -1));
+  throw new PromletError('scrape/scheme', `Get ${quote(url.href)}: unsupported protocol scheme ${scheme}`);
 }
 
 /**

@@ -93,6 +93,15 @@ describe('scrape manager', () => {
     assert.deepEqual(storage.values(series('a', bad.address)).slice(0, 2), [1, 'stale']);
   });
 
+  it('keeps a target whose scheme is not HTTP, as one that fails', async () => {
+    start({ relabel_configs: [{ target_label: '__scheme__', replacement: 'ftp' }] }, ['127.0.0.1:9']);
+    await scraped(2);
+    const [active] = manager.snapshot().activeTargets;
+    assert.equal(active!.health, 'down');
+    assert.equal(active!.lastError, 'Get "ftp://127.0.0.1:9/metrics": unsupported protocol scheme "ftp"');
+    assert.deepEqual(storage.values(series('up', '127.0.0.1:9')).slice(0, 2), [0, 0]);
+  });
+
   it('marks the series of a removed target stale, its report included', async () => {
     const { address } = await target(['a 1\n']);
     start({}, [address]);
