@@ -194,7 +194,7 @@ describe('hostile inputs against a running agent', function () {
       /more than 268435456 bytes of memory/,
     ],
     'a subquery that fits with another in it that does not': [
-      'max_over_time(max_over_time(vector(1)[1d:8s])[1y:8s])',
+      'max_over_time(max_over_time(vector(1)[1d:5s])[1y:5s])',
       422,
       /more than 268435456 bytes of memory/,
     ],

@@ -18,15 +18,7 @@ import {
 import { executionError, type QueryContext } from './context.ts';
 import { absentLabels } from './absent.ts';
 import { selectInstant, lookupTimes } from './instant-selector.ts';
-import {
-  columnsBytes,
-  histogramsBytes,
-  newSeriesBytes,
-  SAMPLE_BYTES,
-  seriesBytes,
-  stepsBytes,
-  WINDOW_SAMPLE_BYTES,
-} from './memory.ts';
+import { columnsBytes, histogramsBytes, newSeriesBytes, SAMPLE_BYTES, seriesBytes, stepsBytes } from './memory.ts';
 import { vectorBinary } from './matching.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
@@ -236,7 +228,7 @@ export class Evaluator {
     if (startMs <= openStartMs) startMs += stepMs;
     const count = startMs > times.lastMs ? 0 : Math.floor((times.lastMs - startMs) / stepMs) + 1;
     context.requireRoom(count);
-    context.requireBytes(stepsBytes(count) + WINDOW_SAMPLE_BYTES * count);
+    context.requireBytes(stepsBytes(count) + SAMPLE_BYTES * count);
     const series = count === 0 ? [] : await this.vector(expr.expr, { startMs, stepMs, count });
     const samples = new SampleColumns();
     context.takeBytes(SAMPLE_BYTES * count);

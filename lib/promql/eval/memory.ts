@@ -15,8 +15,8 @@ const TEXT_BYTES = 24;
 const HISTOGRAM_BYTES = 256;
 /** A timestamp and a value. */
 export const SAMPLE_BYTES = 16;
-/** What reading one sample through a window function may take at most, all scratch copies together. */
-export const WINDOW_SAMPLE_BYTES = 48;
+/** The most that a window function keeps for each sample of a series. */
+export const KERNEL_SAMPLE_BYTES = 16;
 /** What the largest accumulator takes per step. */
 export const ACCUMULATOR_STEP_BYTES = 48;
 /** An entry of a `Map`, or a small object in a list. */

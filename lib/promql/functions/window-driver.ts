@@ -1,7 +1,7 @@
 import { type FloatHistogram, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
 import { type ColumnSeries, newSeries, renamed, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
-import { newSeriesBytes, seriesBytes, WINDOW_SAMPLE_BYTES } from '../eval/memory.ts';
+import { KERNEL_SAMPLE_BYTES, newSeriesBytes, seriesBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeVector } from '../eval/range-selector.ts';
 import type { CallExpr, Expr } from '../parse/ast.ts';
 
@@ -82,7 +82,7 @@ export async function evaluateWindows(
     load(window, samples);
     kernel.begin?.(window);
     const name = windowFunction.keepsName === true ? { labels, dropName } : renamed(context, labels);
-    context.requireBytes(newSeriesBytes(grid, labels) + WINDOW_SAMPLE_BYTES * samples.length);
+    context.requireBytes(newSeriesBytes(grid, labels) + KERNEL_SAMPLE_BYTES * samples.length);
     const { values, present } = newSeries(grid, labels);
     const histograms: (FloatHistogram | undefined)[] = [];
     let hasAny = false;
