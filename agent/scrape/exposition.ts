@@ -228,6 +228,8 @@ export class ExpositionParser {
       this.#skipBlanks();
       const valueStart = this.#at;
       if (bytes[valueStart] !== QUOTE || !this.#skipString()) this.#unexpected('expected label value', true);
+      // Before the line counts as scraped; names are looked at when the labels are built.
+      this.#requireUtf8(valueStart + 1, this.#at - 1);
       if (this.#labels.length >= 4 * MAX_LABELS) this.#fail(`more than ${MAX_LABELS} labels`);
       this.#labels.push(nameStart, nameEnd, valueStart + 1, this.#at - 1);
       if (this.#at - this.#lineStart > MAX_LINE_BYTES) this.#fail(`line longer than ${MAX_LINE_BYTES} bytes`);
@@ -332,6 +334,14 @@ export class ExpositionParser {
   #lineEnd(): number {
     const end = this.#bytes.indexOf(LF, this.#at);
     return end < 0 || end >= this.#end ? this.#end - 1 : end;
+  }
+
+  /** Most values are ASCII, which a loop tells without making a string. */
+  #requireUtf8(start: number, end: number): void {
+    const bytes = this.#bytes;
+    let at = start;
+    while (at < end && bytes[at]! < 0x80) at++;
+    if (at < end) this.#text(start, end);
   }
 
   #text(start: number, end: number): string {

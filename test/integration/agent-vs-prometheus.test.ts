@@ -69,10 +69,9 @@ describe('our agent beside Prometheus 3.15', function () {
       const [mine, other] = await both((url) =>
         instant(url, `{__name__!="",__name__!="scrape_duration_seconds"}`, now),
       );
-      // They count a line whose label value is not UTF-8 as not scraped; scrape_series_added depends on the moment.
+      // scrape_series_added depends on the moment.
       const isComparable = ({ metric }: { metric: Readonly<Record<string, string>> }) =>
-        metric['__name__'] !== 'scrape_series_added' &&
-        !(metric['job'] === 'badUtf8' && metric['__name__'] === 'scrape_samples_scraped');
+        metric['__name__'] !== 'scrape_series_added';
       const table = (samples: typeof mine) =>
         samples
           .filter(isComparable)

@@ -7,7 +7,7 @@ import type { Labels } from '../../../lib/model/index.ts';
 import { closeServers, MemoryStorage, scrapeConfig, serve, targetGroup, until } from './fixtures.ts';
 
 /** A target whose page is `pages[n]` in its n-th scrape, the last one for ever; undefined answers 500. */
-async function target(pages: readonly (string | undefined)[], contentType = 'text/plain; version=0.0.4') {
+async function target(pages: readonly (string | Buffer | undefined)[], contentType = 'text/plain; version=0.0.4') {
   let scrapes = 0;
   const address = await serve((_request, response) => {
     const page = pages[Math.min(scrapes++, pages.length - 1)];
@@ -16,6 +16,8 @@ async function target(pages: readonly (string | undefined)[], contentType = 'tex
   });
   return { address, scrapes: () => scrapes };
 }
+
+const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 describe('scrape manager', () => {
   let storage: MemoryStorage;
@@ -91,6 +93,14 @@ describe('scrape manager', () => {
     );
     assert.equal(byAddress.get(good.address)!.health, 'up');
     assert.deepEqual(storage.values(series('a', bad.address)).slice(0, 2), [1, 'stale']);
+  });
+
+  it('counts a line whose label value is not UTF-8 as not scraped, and one with a label twice as scraped', async () => {
+    const { address } = await target(['a 1\nb{c="\xff"} 1\n', 'a 1\nb{c="1",c="2"} 1\n'].map(latin1));
+    start({}, [address]);
+    await scraped(2);
+    assert.deepEqual(storage.values(series('up', address)).slice(0, 2), [0, 0]);
+    assert.deepEqual(storage.values(series('scrape_samples_scraped', address)).slice(0, 2), [1, 2]);
   });
 
   it('keeps a target whose scheme is not HTTP, as one that fails', async () => {
