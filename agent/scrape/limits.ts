@@ -45,3 +45,5 @@ export const REJECTION_LOG_INTERVAL_MS = 10 * 60_000;
 export const READ_SLICE_MS = 5;
 /** The clock is asked once in this many parsed lines: a new series takes about 10 µs warm, 50 µs cold. */
 export const LINES_PER_CLOCK_READ = 32;
+/** Lines that failing pages may add to a cache beyond twice the last good page (Prometheus `scrapeCache.iterDone`). */
+export const MAX_LINES_OF_FAILED_PAGES = 1_000;

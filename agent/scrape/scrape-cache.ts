@@ -2,7 +2,7 @@ import { scanLayout as layout } from '../../lib/kernels/index.ts';
 import type { SeriesRef } from '../../lib/storage/index.ts';
 import type { ExpositionParser } from './exposition.ts';
 import type { MetricType } from './metric-type.ts';
-import { LINES_PER_CLOCK_READ } from './limits.ts';
+import { LINES_PER_CLOCK_READ, MAX_LINES_OF_FAILED_PAGES } from './limits.ts';
 import type { ScanScratch } from './scan-scratch.ts';
 
 const REF_WORD = layout.RECORD_REF / 4;
@@ -20,8 +20,8 @@ export interface PageSink {
    * @returns its series, 0 when relabelling drops it, undefined when it is counted but not stored (sample limit)
    */
   resolve(parser: ExpositionParser): SeriesRef | undefined;
-  /** A sample with its own timestamp; those without are in the columns of the scratch. */
-  timestamped(ref: SeriesRef, timestampMs: number, value: number): void;
+  /** A sample with its own timestamp; those without are in the columns of the scratch. @returns false when it is refused */
+  timestamped(ref: SeriesRef, timestampMs: number, value: number): boolean;
 }
 
 export interface PageOptions {
@@ -35,7 +35,7 @@ export interface PageCounts {
   scraped: number;
   /** Of those, kept by metric relabelling. */
   kept: number;
-  /** Lines whose series was not in the last page. */
+  /** Lines that were not in the last pages, and whose sample was not refused. */
   added: number;
   /** Lines that repeat a series of this page. */
   duplicates: number;
@@ -44,7 +44,7 @@ export interface PageCounts {
 /**
  * What one target's last page looked like: a record per line, in order (lib/kernels scan layout). `begin` and `read`
  * walk the next page along it in the kernel; a line that is new, moved or unusual is parsed here, and the walk resumes.
- * Then `accept` makes the page just read the one remembered, or `reject` keeps the old one.
+ * Then `accept` makes the page just read the one remembered, or `reject` adds its new lines to the old one's.
  *
  *     records  | lines of the last page: 0 … #count | lines new in this page: #count … #used |
  *     #runs    record indexes in the order of the page being read
@@ -73,6 +73,10 @@ export class ScrapeCache {
   #outdated = false;
   /** Series that got a timestamp of their own in this page, and so leave the staleness tracking. */
   #untracked: SeriesRef[] = [];
+  /** Of each new line of this page without a timestamp: its record, and its index in the columns of the scratch. */
+  #newColumns: number[] = [];
+  /** Records of the page accepted last. */
+  #acceptedCount = 0;
 
   constructor(scratch: ScanScratch) {
     this.#scratch = scratch;
@@ -97,6 +101,7 @@ export class ScrapeCache {
     this.#runs = [];
     this.#tableBuilt = false;
     this.#untracked = [];
+    this.#newColumns = [];
     this.#scratch.begin(address, this.#end, this.#page);
     this.#counts = { scraped: 0, kept: 0, added: 0, duplicates: 0 };
     this.#expected = this.#outdated ? this.#count : 0;
@@ -148,12 +153,29 @@ export class ScrapeCache {
     const inOrder = this.#runs.length === 2 && this.#runs[0] === 0 && this.#runs[1] === this.#used;
     if (!inOrder) this.#reorder();
     this.#count = this.#used;
+    this.#acceptedCount = this.#count;
     this.#live = true;
-    this.#outdated = false;
+    this.#endPage();
     return stale;
   }
 
-  /** Nothing was scraped, or not all could be read. @returns the series that need a stale marker */
+  /**
+   * Storage refused the samples of these indexes in the columns. As in Prometheus their lines, if they are new, count as
+   * not added, and are new again in the next page.
+   */
+  refuse(isRefused: (column: number) => boolean): void {
+    for (let i = 0; i < this.#newColumns.length; i += 2) {
+      if (!isRefused(this.#newColumns[i + 1]!)) continue;
+      this.#erase(this.#newColumns[i]!);
+      this.#counts.added--;
+    }
+  }
+
+  /**
+   * Nothing was scraped, or not all could be read. As in Prometheus the new lines of a page that failed are known from
+   * now on, until failing pages have brought too many.
+   * @returns the series that need a stale marker
+   */
   reject(): SeriesRef[] {
     const stale = this.#live ? this.#untracked : [];
     const { u32 } = this.#scratch.kernels.arena;
@@ -161,9 +183,10 @@ export class ScrapeCache {
       const word = this.#wordOf(record);
       if (isSeries(u32, word) && u32[word + LIVE_WORD] === 1) stale.push(u32[word + REF_WORD]!);
     }
-    this.#used = this.#count;
-    this.#untracked = [];
+    if (this.#outdated || this.#used > 2 * this.#acceptedCount + MAX_LINES_OF_FAILED_PAGES) this.#reorder();
+    this.#count = this.#used;
     this.#live = false;
+    this.#endPage();
     return stale;
   }
 
@@ -172,10 +195,20 @@ export class ScrapeCache {
     const { u32 } = this.#scratch.kernels.arena;
     for (let record = 0; record < this.#count; record++) {
       const word = this.#wordOf(record);
-      // A comment longer than any page: matches nothing, needs no marker.
-      if (isSeries(u32, word) && refs.has(u32[word + REF_WORD]!))
-        u32[word + SIZE_WORD] = sizeOf(layout.KIND_COMMENT, -1);
+      if (isSeries(u32, word) && refs.has(u32[word + REF_WORD]!)) this.#erase(record);
     }
+  }
+
+  /** Makes the record a comment longer than any page: it matches nothing and needs no marker. */
+  #erase(record: number): void {
+    this.#scratch.kernels.arena.u32[this.#wordOf(record) + SIZE_WORD] = sizeOf(layout.KIND_COMMENT, -1);
+  }
+
+  #endPage(): void {
+    this.#runs = [];
+    this.#untracked = [];
+    this.#newColumns = [];
+    this.#outdated = false;
   }
 
   /** Gives the memory back. */
@@ -220,6 +253,14 @@ export class ScrapeCache {
         return next;
       }
       ref = resolved;
+      if (ref !== 0 && ownTimeMs !== undefined) {
+        counts.kept++;
+        if (!sink.timestamped(ref, ownTimeMs, value)) return next;
+        this.#remember(start, length, layout.KIND_SERIES, ref, live);
+        counts.added++;
+        return next;
+      }
+      if (ref !== 0) this.#newColumns.push(this.#used, scratch.count);
       this.#remember(start, length, ref === 0 ? layout.KIND_DROPPED : layout.KIND_SERIES, ref, live);
       if (ref === 0) return next;
       counts.added++;

@@ -340,7 +340,6 @@ class PageReading implements PageSink {
     } catch (error) {
       this.appender?.rollback();
       this.appender = undefined;
-      this.counts = { ...this.counts, added: 0 };
       throw error;
     }
   }
@@ -356,6 +355,7 @@ class PageReading implements PageSink {
     this.#timestamped = 0;
     this.outOfOrder = this.outOfBounds = this.refused = 0;
     cache.begin(page.address, page.length);
+    let forgotten: Set<SeriesRef>;
     try {
       let sliceEndMs = clock.monotonicMs() + READ_SLICE_MS;
       const expired = (): boolean => clock.monotonicMs() >= sliceEndMs;
@@ -365,13 +365,15 @@ class PageReading implements PageSink {
         sliceEndMs = clock.monotonicMs() + READ_SLICE_MS;
       }
     } finally {
+      this.duplicates = cache.counts.duplicates;
+      // Of a page that fails, too: what storage refuses counts as refused, and its line not as added.
+      forgotten = this.#appendColumns(this.appender, cache);
       this.counts = cache.counts;
-      this.duplicates = this.counts.duplicates;
     }
-    if (this.#limit > 0 && this.counts.kept - this.counts.duplicates > this.#limit) {
+    if (this.#limit > 0 && this.counts.kept - cache.counts.duplicates > this.#limit) {
       throw new PromletError('scrape/sample-limit', 'sample limit exceeded');
     }
-    return this.#appendColumns(this.appender);
+    return forgotten;
   }
 
   /** With `honor_labels` a label that is exposed as empty removes the target's. */
@@ -395,13 +397,15 @@ class PageReading implements PageSink {
     }
   }
 
-  timestamped(ref: SeriesRef, timestampMs: number, value: number): void {
+  timestamped(ref: SeriesRef, timestampMs: number, value: number): boolean {
     this.#timestamped++;
-    this.#count(this.appender!.append(ref, timestampMs, value));
+    const result = this.appender!.append(ref, timestampMs, value);
+    this.#count(result);
+    return result === AppendResult.ok;
   }
 
   /** @returns refs that storage no longer knows */
-  #appendColumns(appender: Appender): Set<SeriesRef> {
+  #appendColumns(appender: Appender, cache: ScrapeCache): Set<SeriesRef> {
     const forgotten = new Set<SeriesRef>();
     const { scratch } = this.#context;
     const { count, refColumn, valueColumn, results } = scratch;
@@ -410,6 +414,7 @@ class PageReading implements PageSink {
       if (results[i] === AppendResult.unknownRef) forgotten.add(refColumn[i]!);
       else this.#count(results[i] as AppendResult);
     }
+    cache.refuse((column) => results[column] !== AppendResult.ok);
     return forgotten;
   }
 

@@ -78,7 +78,7 @@ function knownPage(kernels: Kernels, page: number, length: number): KnownPage {
   const scratch = new ScanScratch(kernels, seededRandom(1));
   const cache = new ScrapeCache(scratch);
   let series = 0;
-  const sink = { resolve: () => ++series, timestamped: () => undefined };
+  const sink = { resolve: () => ++series, timestamped: () => true };
   const options = { honorTimestamps: true, trackTimestampsStaleness: false };
   for (let i = 0; i < 2; i++) {
     cache.begin(page, length);

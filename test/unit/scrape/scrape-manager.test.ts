@@ -103,6 +103,16 @@ describe('scrape manager', () => {
     assert.deepEqual(storage.values(series('scrape_samples_scraped', address)).slice(0, 2), [1, 2]);
   });
 
+  it('counts new lines of a failing page as added once, and those that storage refuses never', async () => {
+    const failing = await target(['a 1\nb 1\nc\n', 'a 1\nb 1\nc\n', 'a 1\nb 1\nc 1\n']);
+    const late = await target(['a 1 2000\nb 1\n', 'a 1 1000\nb 1\nn{x="1"} 1 1\n']);
+    start({}, [failing.address, late.address]);
+    storage.samples.set(series('n', late.address, ', x="1"'), [[5, 1]]);
+    await scraped(8);
+    assert.deepEqual(storage.values(series('scrape_series_added', failing.address)).slice(0, 3), [2, 0, 1]);
+    assert.deepEqual(storage.values(series('scrape_series_added', late.address)).slice(0, 3), [2, 0, 0]);
+  });
+
   it('keeps a target whose scheme is not HTTP, as one that fails', async () => {
     start({ relabel_configs: [{ target_label: '__scheme__', replacement: 'ftp' }] }, ['127.0.0.1:9']);
     await scraped(2);
