@@ -2,15 +2,8 @@ import { formatFloat, quote } from '../../model/index.ts';
 import { WORK_PER_LABEL_SET } from '../limits.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
 import { ACCUMULATORS } from './accumulators.ts';
-import {
-  type ColumnSeries,
-  hasSamples,
-  isFloat,
-  isLabelName,
-  SeriesCollector,
-  type StepGrid,
-  withLabel,
-} from './columns.ts';
+import { type ColumnSeries, hasSamples, isFloat, isLabelName, type StepGrid, withLabel } from './columns.ts';
+import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { groupLabels, groupSeries } from './grouping.ts';
 import { ACCUMULATOR_STEP_BYTES, newSeriesBytes } from './memory.ts';

@@ -16,10 +16,10 @@ import {
   type Columns,
   toMatrixSeries,
   hasSamples,
-  mergeEqualLabels,
   type StepGrid,
   withoutMetadata,
 } from './columns.ts';
+import { mergeEqualLabels } from './combine.ts';
 import { QueryContext, type QueryTimes } from './context.ts';
 import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';

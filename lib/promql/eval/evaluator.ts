@@ -6,15 +6,8 @@ import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, Subquer
 import { valueTypeOf, withoutParens } from '../parse/ast.ts';
 import { aggregate } from './aggregate.ts';
 import { scalarBinary, vectorScalarBinary } from './arithmetic.ts';
-import {
-  type ColumnSeries,
-  type Columns,
-  countSamples,
-  isFloat,
-  mergeEqualLabels,
-  renamed,
-  type StepGrid,
-} from './columns.ts';
+import { type ColumnSeries, type Columns, countSamples, isFloat, renamed, type StepGrid } from './columns.ts';
+import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { absentLabels } from './absent.ts';
 import { selectInstant, lookupTimes } from './instant-selector.ts';

@@ -1,5 +1,6 @@
 import type { SetOperator, VectorMatching } from '../parse/ast.ts';
-import { type ColumnSeries, mergeEqualLabels, type StepGrid } from './columns.ts';
+import { type ColumnSeries, type StepGrid } from './columns.ts';
+import { mergeEqualLabels } from './combine.ts';
 import type { QueryContext } from './context.ts';
 import { ENTRY_BYTES, labelsBytes } from './memory.ts';
 import { matchSignature } from './signature.ts';

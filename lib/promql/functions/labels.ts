@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import { METRIC_NAME } from '../../model/index.ts';
-import { type ColumnSeries, type Columns, isLabelName, mergeEqualLabels, withLabel } from '../eval/columns.ts';
+import { type ColumnSeries, type Columns, isLabelName, withLabel } from '../eval/columns.ts';
+import { mergeEqualLabels } from '../eval/combine.ts';
 import { executionError, type QueryContext } from '../eval/context.ts';
 import { ENTRY_BYTES, labelsBytes } from '../eval/memory.ts';
 import { type InstantCall, vectorArgument } from './instant-call.ts';
