@@ -1,7 +1,7 @@
 import { Labels, LabelsBuilder, METRIC_NAME, parseFloatStrict, PromletError } from '../../lib/model/index.ts';
 import { normalizeFloat } from './float-label.ts';
 import { MAX_LABELS, MAX_LINE_BYTES } from './limits.ts';
-import { METRIC_TYPES, type MetricType } from './metric-type.ts';
+import { isMetricType, type MetricType } from './metric-type.ts';
 import { ascii, decode, goQuote, latin1 } from './page-text.ts';
 
 export type Entry = 'series' | 'help' | 'type' | 'comment' | 'end';
@@ -161,8 +161,8 @@ export class ExpositionParser {
     const textStart = this.#at >= lineEnd ? lineEnd : name + 1;
     if (keyword === 'TYPE') {
       const text = latin1(bytes, textStart, lineEnd);
-      if (!METRIC_TYPES.has(text)) this.#fail(`invalid metric type ${goQuote(bytes, textStart, lineEnd)}`);
-      this.type = text as MetricType;
+      if (!isMetricType(text)) this.#fail(`invalid metric type ${goQuote(bytes, textStart, lineEnd)}`);
+      this.type = text;
       this.metadataText = text;
       return 'type';
     }

@@ -1,17 +1,14 @@
 import { scanLayout as layout } from '../../lib/kernels/index.ts';
 import type { SeriesRef } from '../../lib/storage/index.ts';
 import type { ExpositionParser } from './exposition.ts';
-import type { MetricType } from './metric-type.ts';
 import { LINES_PER_CLOCK_READ, MAX_LINES_OF_FAILED_PAGES } from './limits.ts';
+import { METRIC_TYPES, type MetricType } from './metric-type.ts';
 import type { ScanScratch } from './scan-scratch.ts';
 
 const REF_WORD = layout.RECORD_REF / 4;
 const SIZE_WORD = layout.RECORD_SIZE / 4;
 const SEEN_WORD = layout.RECORD_SEEN / 4;
 const LIVE_WORD = layout.RECORD_LIVE / 4;
-
-/** Position is the kind of a record, from KIND_TYPE on. */
-const METRIC_TYPES: readonly MetricType[] = ['untyped', 'counter', 'gauge', 'histogram', 'summary'];
 
 /** What a page's unknown and unusual lines need from the scrape loop. */
 export interface PageSink {
