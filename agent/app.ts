@@ -1,8 +1,7 @@
 import { hostname } from 'node:os';
-import { basename } from 'node:path';
 import Koa from 'koa';
 import { createWireCodec, remoteRead } from '../lib/remote/index.ts';
-import { type ApiDeps, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
+import { type ApiDeps, buildInfo, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
 import {
   parseConfigInProcess,
   type ScrapeConfig,
@@ -26,7 +25,6 @@ import { createMetrics } from './metrics.ts';
 import { ScrapeManager } from './scrape/index.ts';
 import { requireAll, type ServedJobs, servedJobs } from './served-jobs.ts';
 import { agentStatus } from './status.ts';
-import { apiTargets } from './targets.ts';
 
 export interface AgentOptions {
   readonly flags: AgentFlags;
@@ -253,7 +251,7 @@ class StartingAgent implements Agent {
       configuration: this.#configuration.status,
       sourceError: this.#source?.lastError,
       discoveryErrors: this.#discovery.errors(),
-      targets: this.#scrape?.snapshot().activeTargets ?? [],
+      targets: this.#scrape?.snapshot().active ?? [],
     });
   }
 
@@ -272,19 +270,12 @@ class StartingAgent implements Agent {
       clock,
       log: logger.child({ component: 'api' }),
       ready: () => this.#ready,
-      build: {
-        version,
-        revision: '',
-        branch: '',
-        buildUser: '',
-        buildDate: '',
-        goVersion: `${basename(process.execPath)} ${process.version}`,
-      },
+      build: buildInfo(version),
       flags: flagValues(flags),
       lifecycle: flags.enableLifecycle,
       reload: () => this.reload(),
       config: () => this.#showConfig(),
-      targets: () => apiTargets(this.#scrape!.snapshot()),
+      targets: () => this.#scrape!.snapshot(),
       metricsText: () => this.#metricsText(),
       runtime: () => ({
         startTimeMs: this.#startedAtMs,

@@ -1,5 +1,5 @@
 import type { ConfigurationStatus } from './configuration.ts';
-import type { ActiveTarget } from './scrape/index.ts';
+import type { ActiveTarget } from '../lib/api/index.ts';
 
 /** `/api/v1/status/agent`: what the operator wants to know of an agent, in one small answer. */
 export interface AgentStatus {

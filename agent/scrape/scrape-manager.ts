@@ -1,8 +1,8 @@
 import { connect as connectTcp } from 'node:net';
+import type { ActiveTarget, DroppedTarget, TargetsSnapshot } from '../../lib/api/index.ts';
 import type { ScrapeConfig, TargetGroup } from '../../lib/config/index.ts';
 import { type Clock, type FileSystem, type Logger, nodeFileSystem, type Random } from '../../lib/env/index.ts';
 import type { Kernels } from '../../lib/kernels/index.ts';
-import { formatDuration, type Labels } from '../../lib/model/index.ts';
 import type { Appendable } from '../../lib/storage/index.ts';
 import type { Connect } from './http-connection.ts';
 import { DEFAULT_LIMITS, type ScrapeLimits } from './limits.ts';
@@ -31,35 +31,6 @@ export interface ScrapeManagerOptions {
   readonly isLocal?: (target: Target) => boolean;
 }
 
-/** Shape of Prometheus's `/api/v1/targets`. */
-export interface TargetsSnapshot {
-  readonly activeTargets: readonly ActiveTarget[];
-  readonly droppedTargets: readonly DroppedTarget[];
-  readonly droppedTargetCounts: Readonly<Record<string, number>>;
-}
-
-export interface ActiveTarget {
-  readonly discoveredLabels: Labels;
-  readonly labels: Labels;
-  readonly scrapePool: string;
-  readonly scrapeUrl: string;
-  readonly globalUrl: string;
-  readonly lastError: string;
-  /** RFC 3339; year 1 before the first scrape, as Go prints a zero time. */
-  readonly lastScrape: string;
-  /** Seconds. */
-  readonly lastScrapeDuration: number;
-  readonly health: 'unknown' | 'up' | 'down';
-  readonly scrapeInterval: string;
-  readonly scrapeTimeout: string;
-}
-
-export interface DroppedTarget {
-  readonly discoveredLabels: Labels;
-  readonly scrapePool: string;
-}
-
-const NEVER = '0001-01-01T00:00:00Z';
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 
 /** All scrape pools of an agent. */
@@ -121,29 +92,26 @@ export class ScrapeManager {
   }
 
   snapshot(): TargetsSnapshot {
-    const activeTargets: ActiveTarget[] = [];
-    const droppedTargets: DroppedTarget[] = [];
-    const droppedTargetCounts: Record<string, number> = {};
+    const active: ActiveTarget[] = [];
+    const dropped: DroppedTarget[] = [];
+    const droppedCounts: Record<string, number> = {};
     for (const [scrapePool, pool] of [...this.#pools].sort(([a], [b]) => (a < b ? -1 : 1))) {
       for (const { target, state } of pool.loops) {
-        activeTargets.push({
+        active.push({
           discoveredLabels: target.discoveredLabels,
           labels: target.labels,
           scrapePool,
           scrapeUrl: target.url.href,
           globalUrl: this.#globalUrl(target.url),
-          lastError: state.lastError,
-          lastScrape: state.lastScrapeMs === undefined ? NEVER : new Date(state.lastScrapeMs).toISOString(),
-          lastScrapeDuration: state.lastScrapeDurationMs / 1000,
-          health: state.health,
-          scrapeInterval: formatDuration(target.intervalMs),
-          scrapeTimeout: formatDuration(target.timeoutMs),
+          ...state,
+          scrapeIntervalMs: target.intervalMs,
+          scrapeTimeoutMs: target.timeoutMs,
         });
       }
-      for (const discoveredLabels of pool.dropped) droppedTargets.push({ discoveredLabels, scrapePool });
-      droppedTargetCounts[scrapePool] = pool.droppedCount;
+      for (const discoveredLabels of pool.dropped) dropped.push({ discoveredLabels, scrapePool });
+      droppedCounts[scrapePool] = pool.droppedCount;
     }
-    return { activeTargets, droppedTargets, droppedTargetCounts };
+    return { active, dropped, droppedCounts };
   }
 
   /** Ends all scraping at once, without stale markers: after a restart the series go on. */

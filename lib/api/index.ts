@@ -1,3 +1,4 @@
+export { buildInfo } from './build-info.ts';
 export type {
   ActiveTarget,
   ApiDeps,

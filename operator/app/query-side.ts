@@ -1,6 +1,5 @@
-import { basename } from 'node:path';
 import Koa from 'koa';
-import { type ApiDeps, createApi } from '../../lib/api/index.ts';
+import { type ApiDeps, buildInfo, createApi } from '../../lib/api/index.ts';
 import type { Clock, Logger } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { type KubeClient, type KubeObject, NODES, PODS, Reflector } from '../../lib/kube/index.ts';
@@ -51,14 +50,7 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
     clock,
     log: logger.child({ component: 'api' }),
     ready: isReady,
-    build: {
-      version: options.version,
-      revision: '',
-      branch: '',
-      buildUser: '',
-      buildDate: '',
-      goVersion: `${basename(process.execPath)} ${process.version}`,
-    },
+    build: buildInfo(options.version),
     flags: flagValues(flags),
     lifecycle: false,
     metricsText: () => metrics.registry.metrics(),

@@ -70,7 +70,7 @@ describe('scrape manager', () => {
     const { address } = await target(['a 1\n', undefined, undefined, 'a 2\n']);
     start({}, [address]);
     await scraped(2);
-    const [active] = manager.snapshot().activeTargets;
+    const [active] = manager.snapshot().active;
     assert.equal(active!.health, 'down');
     assert.equal(active!.lastError, 'server returned HTTP status 500 Internal Server Error');
     await scraped(4);
@@ -83,10 +83,10 @@ describe('scrape manager', () => {
     const good = await target(['a 1\n']);
     start({}, [bad.address, good.address]);
     await until(() => {
-      const health = manager.snapshot().activeTargets.map((active) => active.health);
+      const health = manager.snapshot().active.map((active) => active.health);
       return health.includes('down') && !health.includes('unknown');
     });
-    const byAddress = new Map(manager.snapshot().activeTargets.map((t) => [t.labels.get('instance'), t]));
+    const byAddress = new Map(manager.snapshot().active.map((t) => [t.labels.get('instance'), t]));
     assert.equal(
       byAddress.get(bad.address)!.lastError,
       'line 2: expected label name, got "2" ("INVALID") while parsing: "b{x=\\"1\\" 2"',
@@ -116,7 +116,7 @@ describe('scrape manager', () => {
   it('keeps a target whose scheme is not HTTP, as one that fails', async () => {
     start({ relabel_configs: [{ target_label: '__scheme__', replacement: 'ftp' }] }, ['127.0.0.1:9']);
     await scraped(2);
-    const [active] = manager.snapshot().activeTargets;
+    const [active] = manager.snapshot().active;
     assert.equal(active!.health, 'down');
     assert.equal(active!.lastError, 'Get "ftp://127.0.0.1:9/metrics": unsupported protocol scheme "ftp"');
     assert.deepEqual(storage.values(series('up', '127.0.0.1:9')).slice(0, 2), [0, 0]);
@@ -127,7 +127,7 @@ describe('scrape manager', () => {
     start({}, [address]);
     await scraped(1);
     manager.setTargetGroups('test', []);
-    assert.deepEqual(manager.snapshot().activeTargets, []);
+    assert.deepEqual(manager.snapshot().active, []);
     await until(() => storage.values(series('a', address)).at(-1) === 'stale');
     assert.equal(storage.values(series('up', address)).at(-1), 'stale');
   });
@@ -195,7 +195,7 @@ describe('scrape manager', () => {
       const { address } = await target(['a{l="1"} 1\na{l="2"} 1\na{l="3"} 1\n']);
       start(config, [address]);
       await scraped(1);
-      assert.match(manager.snapshot().activeTargets[0]!.lastError, error);
+      assert.match(manager.snapshot().active[0]!.lastError, error);
       assert.deepEqual(storage.values(series('up', address)).slice(0, 1), [0]);
       assert.deepEqual(storage.values(series('a', address, ', l="1"')), []);
     });
@@ -234,11 +234,11 @@ describe('scrape manager', () => {
       const times = { scrape_interval: 20_000, scrape_timeout: 20_000 };
       start(times, [address]);
       await scraped(1);
-      assert.match(manager.snapshot().activeTargets[0]!.lastError, error);
+      assert.match(manager.snapshot().active[0]!.lastError, error);
       manager.stop();
       start({ ...times, ...raised }, [address]);
       await scraped(1);
-      assert.equal(manager.snapshot().activeTargets[0]!.lastError, '');
+      assert.equal(manager.snapshot().active[0]!.lastError, '');
     });
   }
 
@@ -327,8 +327,8 @@ describe('scrape manager', () => {
     const one = await target(['a 1\n']);
     const two = await target(['a 1\n']);
     start({ target_limit: 1 }, [one.address, two.address]);
-    await until(() => manager.snapshot().activeTargets.every(({ health }) => health === 'down'));
-    for (const { lastError } of manager.snapshot().activeTargets) {
+    await until(() => manager.snapshot().active.every(({ health }) => health === 'down'));
+    for (const { lastError } of manager.snapshot().active) {
       assert.equal(lastError, 'target_limit exceeded (number of targets: 2, limit: 1)');
     }
   });
@@ -339,8 +339,8 @@ describe('scrape manager', () => {
     await scraped(1);
     storage.seriesLimit = 0;
     await scraped(2);
-    await until(() => manager.snapshot().activeTargets[0]!.lastError !== '');
-    const [active] = manager.snapshot().activeTargets;
+    await until(() => manager.snapshot().active[0]!.lastError !== '');
+    const [active] = manager.snapshot().active;
     assert.equal(active!.health, 'up');
     assert.match(active!.lastError, /^1 new series refused/);
     assert.equal(storage.values(series('a', address)).at(-1), 2);
@@ -368,20 +368,20 @@ describe('scrape manager', () => {
     const { address } = await target(['a 1\n']);
     start({ params: { module: ['x'] }, scrape_interval: 60_000, scrape_timeout: 10_000 }, [address]);
     await scraped(1);
-    const { activeTargets, droppedTargets } = manager.snapshot();
-    const [active] = activeTargets;
+    const snapshot = manager.snapshot();
+    const [active] = snapshot.active;
     assert.equal(active!.scrapeUrl, `http://${address}/metrics?module=x`);
     assert.equal(active!.globalUrl, `http://node-a:${address.split(':')[1]}/metrics?module=x`);
     assert.equal(active!.scrapePool, 'test');
-    assert.deepEqual([active!.scrapeInterval, active!.scrapeTimeout, active!.health], ['1m', '10s', 'up']);
+    assert.deepEqual([active!.scrapeIntervalMs, active!.scrapeTimeoutMs, active!.health], [60_000, 10_000, 'up']);
     assert.equal(active!.discoveredLabels.get('__param_module'), 'x');
     assert.deepEqual({ ...active!.labels.toJSON() }, { instance: address, job: 'test' });
-    assert.deepEqual(droppedTargets, []);
+    assert.deepEqual(snapshot.dropped, []);
     manager.applyConfig([
       scrapeConfig({ relabel_configs: [{ source_labels: ['__address__'], regex: '.*', action: 'drop' }] }),
     ]);
-    assert.deepEqual(manager.snapshot().activeTargets, []);
-    assert.equal(manager.snapshot().droppedTargets[0]!.discoveredLabels.get('__address__'), address);
-    assert.deepEqual({ ...manager.snapshot().droppedTargetCounts }, { test: 1 });
+    assert.deepEqual(manager.snapshot().active, []);
+    assert.equal(manager.snapshot().dropped[0]!.discoveredLabels.get('__address__'), address);
+    assert.deepEqual({ ...manager.snapshot().droppedCounts }, { test: 1 });
   });
 });
