@@ -1,10 +1,30 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
+import {
+  connect,
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Server as TcpServer,
+  type Socket,
+} from 'node:net';
+import { connectionContext, type ScraperContext } from '../../../agent/scrape/scraper.ts';
 import type { ScrapeConfig, TargetGroup } from '../../../lib/config/index.ts';
+import { nodeFileSystem, systemClock } from '../../../lib/env/index.ts';
+import type { Kernels } from '../../../lib/kernels/index.ts';
 import { isStaleNaN, Labels, PromletError } from '../../../lib/model/index.ts';
 import { type Appendable, type Appender, AppendResult, type SeriesRef } from '../../../lib/storage/index.ts';
+
+/** What a scraper needs, on real sockets. */
+export function scraperContext(kernels: Kernels): ScraperContext {
+  return {
+    ...connectionContext(kernels, systemClock, connect),
+    files: nodeFileSystem,
+    userAgent: 'Promlet/1.2.3',
+    bodyLimitBytes: 16 << 20,
+    isLocal: () => true,
+  };
+}
 
 /** Storage in memory: committed samples by series, as `labels → [timestamp, value]`; `stale` stands for the marker. */
 export class MemoryStorage implements Appendable {

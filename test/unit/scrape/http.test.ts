@@ -1,26 +1,19 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { connectionContext, Scraper } from '../../../agent/scrape/scraper.ts';
+import { Scraper } from '../../../agent/scrape/scraper.ts';
 import { targetsFromGroups } from '../../../agent/scrape/target.ts';
 import type { ScrapeConfig } from '../../../lib/config/index.ts';
-import { nodeFileSystem, systemClock } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
-import { closeServers, scrapeConfig, serve, serveRaw, targetGroup } from './fixtures.ts';
+import { closeServers, scrapeConfig, scraperContext, serve, serveRaw, targetGroup } from './fixtures.ts';
 
 const PAGE = 'a{b="c"} 1\n'.repeat(20_000);
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n';
 
 describe('scrape client', () => {
   const kernels = createKernels();
-  const context = {
-    ...connectionContext(kernels, systemClock, connect),
-    files: nodeFileSystem,
-    userAgent: 'Promlet/1.2.3',
-    bodyLimitBytes: 16 << 20,
-    isLocal: () => true,
-  };
+  const context = scraperContext(kernels);
   let scrapers: Scraper[] = [];
 
   function scraper(address: string, change: Partial<ScrapeConfig> = {}): Scraper {

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { connectionContext, Scraper } from '../../../agent/scrape/scraper.ts';
+import { Scraper } from '../../../agent/scrape/scraper.ts';
 import { targetsFromGroups } from '../../../agent/scrape/target.ts';
 import type { ScrapeConfig, TlsConfig } from '../../../lib/config/index.ts';
-import { nodeFileSystem, systemClock } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
-import { closeServers, scrapeConfig, serveTls, targetGroup } from './fixtures.ts';
+import { closeServers, scrapeConfig, scraperContext, serveTls, targetGroup } from './fixtures.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(`tls/${name}`, import.meta.url));
 const cert = readFileSync(path('cert.pem'), 'utf8');
@@ -15,13 +13,7 @@ const key = readFileSync(path('key.pem'), 'utf8');
 
 describe('scraping over TLS', () => {
   const kernels = createKernels();
-  const context = {
-    ...connectionContext(kernels, systemClock, connect),
-    files: nodeFileSystem,
-    userAgent: 'Promlet/1.2.3',
-    bodyLimitBytes: 16 << 20,
-    isLocal: () => true,
-  };
+  const context = scraperContext(kernels);
   let scraper: Scraper;
 
   /** @returns the page, or why there is none */
