@@ -36,8 +36,10 @@ export interface HistogramSpan {
   readonly length: number;
 }
 
-/** A float native histogram (Prometheus `model/histogram.FloatHistogram`); buckets hold absolute counts. */
+/** A native histogram (Prometheus `model/histogram.FloatHistogram`); buckets hold absolute counts. */
 export interface FloatHistogram {
+  /** All counts are whole, as scraped from an integer histogram (`histogram.Histogram`): storage keeps them as such. */
+  readonly integer?: true;
   readonly counterResetHint: 'unknown' | 'reset' | 'not_reset' | 'gauge';
   /** Resolution: bucket bounds are powers of 2^(2^-schema); -53 means custom bounds. */
   readonly schema: number;

@@ -44,6 +44,10 @@ export interface Appender {
     results: Uint8Array,
   ): number;
   appendHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram): AppendResult;
+  /** Exemplars are kept in a ring of fixed size; a duplicate of the series' newest is `duplicate` and not kept. */
+  appendExemplar(ref: SeriesRef, exemplar: Exemplar): AppendResult;
+  /** Sets what the metric of the series says of itself; logged when it changed. */
+  updateMetadata(ref: SeriesRef, metadata: Metadata): AppendResult;
   /** After it resolves, the samples survive `kill -9`. @throws PromletError `storage/…`: nothing was applied. */
   commit(): Promise<void>;
   rollback(): void;
@@ -51,6 +55,32 @@ export interface Appender {
 
 export interface Appendable {
   appender(): Appender;
+}
+
+/** A reference from a sample to something outside, such as a trace (Prometheus `model/exemplar`). */
+export interface Exemplar {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly timestampMs: number;
+}
+
+/** What a metric says of itself (`# TYPE`, `# UNIT`, `# HELP`). */
+export interface Metadata {
+  /** counter, gauge, histogram, gaugehistogram, summary, info, stateset or unknown. */
+  readonly type: string;
+  readonly unit: string;
+  readonly help: string;
+}
+
+/** Exemplars of one series, oldest first. */
+export interface SeriesExemplars {
+  readonly labels: Labels;
+  readonly exemplars: readonly Exemplar[];
+}
+
+export interface ExemplarQueryable {
+  /** Of all series that one of the matcher sets selects, within [minMs, maxMs]; sorted by labels. */
+  exemplars(minMs: number, maxMs: number, matcherSets: readonly (readonly Matcher[])[]): SeriesExemplars[];
 }
 
 /** What the caller will do with a selection; storage may use it to read less, never to answer otherwise. */
@@ -80,7 +110,7 @@ export interface Series {
 export interface RawChunk {
   readonly minTimeMs: number;
   readonly maxTimeMs: number;
-  readonly encoding: 'xor';
+  readonly encoding: 'xor' | 'histogram' | 'float_histogram' | 'xor2';
   readonly bytes: Uint8Array;
 }
 

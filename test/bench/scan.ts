@@ -140,6 +140,8 @@ async function measureScrapes(body: Uint8Array, scrapes: number): Promise<number
     append: () => AppendResult.ok,
     appendColumns: () => 0,
     appendHistogram: () => AppendResult.ok,
+    appendExemplar: () => AppendResult.ok,
+    updateMetadata: () => AppendResult.ok,
     commit: async () => {
       if (++commits === warmUp) before = process.threadCpuUsage();
       if (commits === warmUp + scrapes) done();

@@ -1,6 +1,6 @@
 import { layout } from '../../kernels/index.ts';
 import { assert, type FloatHistogram, type Labels, PromletError } from '../../model/index.ts';
-import { AppendResult, type Appender, type SeriesRef } from '../../storage/index.ts';
+import { AppendResult, type Appender, type Exemplar, type Metadata, type SeriesRef } from '../../storage/index.ts';
 import { MAX_TIME_MS } from '../limits.ts';
 import { SampleBuffer } from './columns.ts';
 import type { Head } from './head.ts';
@@ -84,6 +84,14 @@ export class HeadAppender implements Appender {
 
   appendHistogram(_ref: SeriesRef, _timestampMs: number, _histogram: FloatHistogram): AppendResult {
     throw new PromletError('storage/histograms-unsupported', 'this head stores no native histograms');
+  }
+
+  appendExemplar(_ref: SeriesRef, _exemplar: Exemplar): AppendResult {
+    throw new PromletError('storage/exemplars-unsupported', 'this head stores no exemplars');
+  }
+
+  updateMetadata(_ref: SeriesRef, _metadata: Metadata): AppendResult {
+    throw new PromletError('storage/metadata-unsupported', 'this head stores no metadata');
   }
 
   // The work is synchronous, so that a scrape is applied between two reads; async because storage in general is.

@@ -66,6 +66,8 @@ export class MemoryStorage implements Appendable {
         return failed;
       },
       appendHistogram: () => AppendResult.ok,
+      appendExemplar: () => AppendResult.ok,
+      updateMetadata: () => AppendResult.ok,
       commit: async () => {
         this.commits++;
         for (const [ref, timestampMs, value] of pending) {
