@@ -26,6 +26,18 @@ export class Labels implements Iterable<[name: string, value: string]> {
     return builder.labels();
   }
 
+  /** The label set of a `key`. */
+  static fromKey(key: string): Labels {
+    const pairs: string[] = [];
+    for (let at = 0; at < key.length;) {
+      const colon = key.indexOf(':', at);
+      const end = colon + 1 + Number(key.slice(at, colon));
+      pairs.push(key.slice(colon + 1, end));
+      at = end;
+    }
+    return new Labels(pairs);
+  }
+
   get size(): number {
     return this.pairs.length / 2;
   }

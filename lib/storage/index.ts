@@ -44,7 +44,10 @@ export interface Appender {
     results: Uint8Array,
   ): number;
   appendHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram): AppendResult;
-  /** Exemplars are kept in a ring of fixed size; a duplicate of the series' newest is `duplicate` and not kept. */
+  /**
+   * Exemplars are kept in a ring of fixed size; a duplicate of the series' newest is `duplicate` and not kept.
+   * @throws PromletError `storage/exemplar-labels` when its labels have more than 128 characters
+   */
   appendExemplar(ref: SeriesRef, exemplar: Exemplar): AppendResult;
   /** Sets what the metric of the series says of itself; logged when it changed. */
   updateMetadata(ref: SeriesRef, metadata: Metadata): AppendResult;
@@ -62,6 +65,8 @@ export interface Exemplar {
   readonly labels: Labels;
   readonly value: number;
   readonly timestampMs: number;
+  /** false: the page gave no time, `timestampMs` is that of the scrape. Default true. */
+  readonly hasTimestamp?: boolean;
 }
 
 /** What a metric says of itself (`# TYPE`, `# UNIT`, `# HELP`). */
