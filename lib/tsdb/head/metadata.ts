@@ -1,3 +1,4 @@
+import type { SharedArena } from '../../kernels/index.ts';
 import type { Metadata, SeriesRef } from '../../storage/index.ts';
 import { RefColumn } from './ref-column.ts';
 
@@ -6,11 +7,15 @@ import { RefColumn } from './ref-column.ts';
  * there is one number.
  */
 export class MetadataTable {
-  readonly #ids = new RefColumn();
+  readonly #ids: RefColumn;
   /** By id; id 0 is none. Freed ids are taken again. */
   readonly #entries: ({ readonly metadata: Metadata; users: number } | undefined)[] = [undefined];
   readonly #byKey = new Map<string, number>();
   readonly #freeIds: number[] = [];
+
+  constructor(arena: SharedArena) {
+    this.#ids = new RefColumn(arena);
+  }
 
   /** Series with metadata. */
   get numSeries(): number {

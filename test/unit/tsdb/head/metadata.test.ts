@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '../../../../lib/env/index.ts';
+import { createKernels } from '../../../../lib/kernels/index.ts';
 import type { Metadata } from '../../../../lib/storage/index.ts';
 import { MetadataTable } from '../../../../lib/tsdb/head/metadata.ts';
 import { RefColumn } from '../../../../lib/tsdb/head/ref-column.ts';
 
+const { arena } = createKernels();
 const counter: Metadata = { type: 'counter', unit: 'seconds', help: 'Time spent.' };
 
 describe('tsdb: metadata of series', () => {
   it('is the latest that was set', () => {
-    const table = new MetadataTable();
+    const table = new MetadataTable(arena);
     assert.equal(table.get(5), undefined);
     assert.equal(table.has(5, counter), false);
     table.set(5, counter);
@@ -19,7 +21,7 @@ describe('tsdb: metadata of series', () => {
   });
 
   it('is held once for all series that share it, and not when none does', () => {
-    const table = new MetadataTable();
+    const table = new MetadataTable(arena);
     for (let ref = 1; ref <= 5000; ref++) table.set(ref, { ...counter });
     assert.deepEqual([table.numSeries, table.numEntries], [5000, 1]);
     for (let ref = 1; ref <= 5000; ref++) table.set(ref, { ...counter, unit: 'bytes' });
@@ -29,7 +31,7 @@ describe('tsdb: metadata of series', () => {
   });
 
   it('tells texts apart by field', () => {
-    const table = new MetadataTable();
+    const table = new MetadataTable(arena);
     table.set(1, { type: 'a', unit: 'b', help: '' });
     table.set(2, { type: 'a', unit: '', help: 'b' });
     table.set(3, { type: 'ab', unit: '', help: '' });
@@ -37,7 +39,7 @@ describe('tsdb: metadata of series', () => {
   });
 
   it('is listed by metric name, each text once', () => {
-    const table = new MetadataTable();
+    const table = new MetadataTable(arena);
     const names = ['', 'a', 'a', 'b', 'a'];
     for (const ref of [1, 2, 3]) table.set(ref, counter);
     table.set(4, { ...counter, help: 'Other.' });
@@ -54,10 +56,11 @@ describe('tsdb: metadata of series', () => {
 describe('tsdb: a column by series', () => {
   it('holds what a map would, and no page without values', () => {
     const random = seededRandom(4);
-    const column = new RefColumn();
+    const column = new RefColumn(arena);
     const model = new Map<number, number>();
-    for (let step = 0; step < 5000; step++) {
-      const ref = Math.floor(random() * 4000);
+    const usedBytes = arena.usedBytes;
+    for (let step = 0; step < 20_000; step++) {
+      const ref = Math.floor(random() * 20_000);
       const value = random() < 0.4 ? 0 : Math.floor(random() * 2 ** 32);
       column.set(ref, value);
       if (value === 0) model.delete(ref);
@@ -72,6 +75,7 @@ describe('tsdb: a column by series', () => {
     for (const [ref] of column.entries()) column.set(ref, 0);
     assert.equal(column.size, 0);
     assert.deepEqual([...column.entries()], []);
+    assert.ok(arena.usedBytes <= usedBytes + 512, `${arena.usedBytes - usedBytes} bytes`);
     assert.equal(column.get(2 ** 31), 0);
   });
 });
