@@ -4,7 +4,7 @@ import type { Chunk, Interval } from '../chunk/chunk.ts';
 /** One series as compaction reads it. */
 export interface SourceSeries {
   readonly labels: Labels;
-  /** Ordered by first time; may overlap within an out-of-order head only. */
+  /** Ordered by first time; they overlap only where the source says so. */
   readonly chunks: Iterable<Chunk>;
   /** Sorted, disjoint: samples within are left out. */
   readonly deleted: readonly Interval[];
@@ -15,6 +15,8 @@ export interface CompactionSource {
   readonly minTimeMs: number;
   /** Exclusive, as in meta.json. */
   readonly maxTimeMs: number;
+  /** Set by the out-of-order head: chunks of a series may overlap, and are then merged. */
+  readonly overlapping?: true;
   /** All symbols of the series, sorted by UTF-8 bytes, unique. */
   symbols(): Iterable<string>;
   /** Sorted by labels. A series is valid until the next is asked for. */
