@@ -17,5 +17,7 @@ export const REPLAY_SLICE_MS = 5;
 export const REPLAY_LOG_INTERVAL_MS = 5_000;
 /** Series of a selection that are handed out at a time. */
 export const SELECT_BATCH_SIZE = 512;
+/** Buckets of a histogram, and its spans and custom bounds: keeps a chunk of them below what CHUNK_LENGTH can state. */
+export const MAX_HISTOGRAM_BUCKETS = 50_000;
 
 assert(MAX_RECORD_SAMPLES * 23 + 17 <= MAX_RECORD_BYTES, 'limits: a full samples record must fit');
