@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { access, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +21,8 @@ interface Peer {
   readonly binaries: readonly string[];
   /** Where it comes from, for the message. */
   readonly source: string;
+  /** Only benchmarks run against it: `npm test` does without. */
+  readonly benchOnly?: true;
   /** Fills `dir` with the binaries. */
   fetch(dir: string): Promise<void>;
 }
@@ -57,6 +59,22 @@ const PEERS: readonly Peer[] = [
     source: 'Debian package',
     fetch: (dir) => debianExtract('prometheus-node-exporter', dir),
   },
+  {
+    name: 'victoria-metrics1',
+    version: '1.79',
+    binaries: ['usr/bin/victoria-metrics'],
+    source: 'Debian package',
+    benchOnly: true,
+    fetch: (dir) => debianExtract('victoria-metrics', dir),
+  },
+  {
+    name: 'victoria-metrics',
+    version: '1.145',
+    binaries: ['usr/bin/victoria-metrics'],
+    source: 'Debian package of the suite sid',
+    benchOnly: true,
+    fetch: (dir) => withSuite('sid', (apt) => debianExtract('victoria-metrics', dir, { apt, version: '1.145' })),
+  },
 ];
 
 /** Binary name → peer and path inside its directory, for `peer('promtool')`. */
@@ -66,10 +84,22 @@ const BINARIES: Readonly<Record<string, readonly [peer: string, path: string]>> 
   kubectl: ['kubectl-helm', 'kubectl'],
   helm: ['kubectl-helm', 'helm'],
   prometheus2: ['prometheus2', 'usr/bin/prometheus'],
+  promtool2: ['prometheus2', 'usr/bin/promtool'],
   'node-exporter': ['node-exporter', 'usr/bin/prometheus-node-exporter'],
+  'victoria-metrics': ['victoria-metrics', 'usr/bin/victoria-metrics'],
+  'victoria-metrics1': ['victoria-metrics1', 'usr/bin/victoria-metrics'],
 };
 
-export type PeerBinary = 'prometheus' | 'promtool' | 'kubectl' | 'helm' | 'prometheus2' | 'node-exporter';
+export type PeerBinary =
+  | 'prometheus'
+  | 'promtool'
+  | 'kubectl'
+  | 'helm'
+  | 'prometheus2'
+  | 'promtool2'
+  | 'node-exporter'
+  | 'victoria-metrics'
+  | 'victoria-metrics1';
 
 function cacheDir(): string {
   return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'promlet', 'peers');
@@ -97,10 +127,17 @@ export function needPeer(test: Mocha.Context, binary: PeerBinary): string {
   return test.skip();
 }
 
-/** Gets every peer that is missing. @returns those that could not be had, with the reason */
-export async function fetchMissing(log: (line: string) => void): Promise<Map<string, string>> {
+/**
+ * Gets every peer that is missing, those of the benchmarks too if asked.
+ * @returns those that could not be had, with the reason
+ */
+export async function fetchMissing(
+  log: (line: string) => void,
+  options: { bench?: boolean } = {},
+): Promise<Map<string, string>> {
   const failed = new Map<string, string>();
   for (const candidate of PEERS) {
+    if (candidate.benchOnly && options.bench !== true) continue;
     const dir = directoryOf(candidate);
     const label = `${candidate.name} ${candidate.version}`;
     if (await hasAll(dir, candidate.binaries)) {
@@ -154,23 +191,58 @@ async function toolPackages(cwd: string): Promise<string[]> {
   return (parsed.Tool ?? []).map((tool) => tool.Path);
 }
 
-/** Unpacks a Debian package without installing it: installing would start a service. */
-async function debianExtract(name: string, dir: string): Promise<void> {
+/**
+ * Unpacks a Debian package without installing it: installing would start a service.
+ * @param from `apt`: options that make apt-get use other sources; `version`: how the package's version must begin
+ */
+async function debianExtract(
+  name: string,
+  dir: string,
+  from: { apt?: readonly string[]; version?: string } = {},
+): Promise<void> {
+  const apt = from.apt ?? [];
   const scratch = await mkdtemp(join(tmpdir(), 'promlet-deb-'));
   try {
-    await run('apt-get', ['download', name], { cwd: scratch }).catch(async () => {
-      await run('apt-get', ['update'], { maxBuffer: 1 << 26 });
-      await run('apt-get', ['download', name], { cwd: scratch });
+    await run('apt-get', [...apt, 'download', name], { cwd: scratch }).catch(async () => {
+      await run('apt-get', [...apt, 'update'], { maxBuffer: 1 << 26 });
+      await run('apt-get', [...apt, 'download', name], { cwd: scratch });
     });
     const archive = (await readdir(scratch)).find((file) => file.endsWith('.deb'));
     if (archive === undefined) throw new Error(`apt-get downloaded no ${name}`);
+    const { stdout } = await run('dpkg-deb', ['-f', join(scratch, archive), 'Version']);
+    if (!stdout.startsWith(from.version ?? '')) throw new Error(`the mirror now has ${name} ${stdout.trim()}`);
     await run('dpkg-deb', ['-x', join(scratch, archive), dir]);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
+/** Another suite of the machine's own mirror, in lists of their own: the system's sources stay as they are. */
+async function withSuite(suite: string, use: (apt: readonly string[]) => Promise<void>): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'promlet-apt-'));
+  try {
+    const format = '$(REPO_URI) $(COMPONENT) $(LABEL)';
+    const { stdout } = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
+    const mirror = stdout.split('\n').find((line) => line.endsWith(' main Debian'));
+    if (mirror === undefined) throw new Error('the machine has no Debian mirror');
+    await writeFile(join(scratch, 'sources.list'), `deb ${mirror.split(' ')[0]} ${suite} main\n`);
+    const settings = {
+      'Dir::Etc::sourcelist': join(scratch, 'sources.list'),
+      'Dir::Etc::sourceparts': '/dev/null',
+      'Dir::State::lists': join(scratch, 'lists'),
+      'Dir::Cache': join(scratch, 'cache'),
+    };
+    // apt-get wants to find these.
+    for (const part of ['lists/partial', 'cache/archives/partial']) {
+      await mkdir(join(scratch, part), { recursive: true });
+    }
+    await use(Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]));
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const failed = await fetchMissing((line) => console.log(line));
+  const failed = await fetchMissing((line) => console.log(line), { bench: true });
   process.exitCode = failed.size === 0 ? 0 : 1;
 }
