@@ -132,7 +132,8 @@ describe('the file system of the fault tests', () => {
       syncEntry(fileSystem, '/');
       fileSystem.writeSync(file, bytes('xyz'), 0, 3, 1);
     }, '/f');
-    for (const outcome of ['AB', 'Axyz', 'AB..', 'Ax..', 'Axy.', 'AB.', 'Axy']) assert.ok(seen.includes(outcome), outcome);
+    for (const outcome of ['AB', 'Axyz', 'AB..', 'Ax..', 'Axy.', 'AB.', 'Axy'])
+      assert.ok(seen.includes(outcome), outcome);
     assert.ok(seen.every((outcome) => outcome.startsWith('A')));
     assert.ok(!seen.includes('-'));
   });
