@@ -13,6 +13,7 @@ export type FileSystem = Pick<
   | 'fstatSync'
   | 'ftruncateSync'
   | 'linkSync'
+  | 'lstatSync'
   | 'mkdirSync'
   | 'openSync'
   | 'readFileSync'

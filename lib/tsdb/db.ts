@@ -8,11 +8,12 @@ import type { SampleBuffer } from './head/columns.ts';
 import { Head } from './head/head.ts';
 import { MemoryBudget } from './head/memory-budget.ts';
 import { HeadQuerier } from './head/querier.ts';
+import { HeadReplay } from './head/replay.ts';
 import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
 import { DirectoryLock } from './lock.ts';
 import type { Cardinality, ReplayReport, Tsdb, TsdbLimits, TsdbOptions, TsdbStats } from './types.ts';
 import { segmentIndex } from './wal/format.ts';
-import { replayWal } from './wal/replay.ts';
+import { replayLog } from './wal/replay.ts';
 import { WalWriter } from './wal/writer.ts';
 
 /**
@@ -32,14 +33,21 @@ export async function openTsdb(options: TsdbOptions): Promise<Tsdb> {
     const limits = limitsOf(options);
     const budget = new MemoryBudget(kernels.arena, limits.headMemoryBytes, logger);
     const head = new Head(kernels, options.minBlockDurationMs ?? DEFAULT_BLOCK_DURATION_MS, limits, budget);
-    const { report, lastSegment } = await replayWal(head, {
-      dir,
-      fileSystem,
-      kernels,
-      logger,
-      monotonicMs: () => clock.monotonicMs(),
-      onProgress: options.onReplayProgress,
-    });
+    const replay = new HeadReplay(head);
+    const { lastSegment, ...log } = await replayLog(
+      {
+        dir: walDir,
+        fileSystem,
+        kernels,
+        logger,
+        monotonicMs: () => clock.monotonicMs(),
+        damaged: 'repair',
+        corruptDir: join(dir, 'corrupt'),
+        onProgress: options.onReplayProgress,
+      },
+      replay,
+    );
+    const report = { ...log, unknownSeriesSamples: replay.unknownSeriesSamples };
     head.appendCounts.fill(0);
     if (report.segments > 0) logger.info({ ...report, series: head.index.numSeries }, 'replayed the log');
     const wal = new WalWriter({
@@ -100,7 +108,7 @@ class HeadTsdb implements Tsdb {
   log(samples: SampleBuffer): void {
     if (this.#closed) throw new PromletError('storage/closed', `${this.#options.dir} is closed`);
     const { head } = this;
-    this.#wal.log(head.unlogged, (ref) => head.labels(ref), samples);
+    this.#wal.log({ series: { refs: head.unlogged, labelsOf: (ref) => head.labels(ref) }, samples });
     if (head.unlogged.length > 0) head.unlogged = [];
   }
 

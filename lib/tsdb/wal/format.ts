@@ -25,11 +25,25 @@ export const FLAG_ZSTD = 16;
 /** First byte of a record (tsdb/record/record.go). */
 export const RECORD_SERIES = 1;
 export const RECORD_SAMPLES = 2;
-/** Samples with start times, which Prometheus 3.15 writes when they are enabled. */
+export const RECORD_TOMBSTONES = 3;
+export const RECORD_EXEMPLARS = 4;
+/** In the log of out-of-order samples only. */
+export const RECORD_MMAP_MARKERS = 5;
+export const RECORD_METADATA = 6;
+export const RECORD_HISTOGRAMS = 7;
+export const RECORD_FLOAT_HISTOGRAMS = 8;
+/** Histograms with custom buckets have records of their own, which older readers pass over. */
+export const RECORD_CUSTOM_HISTOGRAMS = 9;
+export const RECORD_CUSTOM_FLOAT_HISTOGRAMS = 10;
+/** With start times, which Prometheus 3.15 writes when they are enabled; read without them. */
 export const RECORD_SAMPLES_V2 = 11;
+export const RECORD_HISTOGRAMS_V2 = 12;
+export const RECORD_FLOAT_HISTOGRAMS_V2 = 13;
 
-/** Names of the records that are recognised but not kept. */
-export const SKIPPED_RECORDS: Readonly<Record<number, string>> = {
+/** By type, as Prometheus calls them in its logs. */
+export const RECORD_NAMES: Readonly<Record<number, string>> = {
+  1: 'series',
+  2: 'samples',
   3: 'tombstones',
   4: 'exemplars',
   5: 'mmap_markers',
@@ -38,9 +52,15 @@ export const SKIPPED_RECORDS: Readonly<Record<number, string>> = {
   8: 'float_histogram_samples',
   9: 'custom_buckets_histogram_samples',
   10: 'custom_buckets_float_histogram_samples',
+  11: 'samples_v2',
   12: 'histogram_samples_v2',
   13: 'float_histogram_samples_v2',
 };
+
+/** Whether a number from a record can name a series. */
+export function isSeriesRef(ref: number): boolean {
+  return ref > 0 && ref < 2 ** 32 && Number.isInteger(ref);
+}
 
 export function segmentName(index: number): string {
   return String(index).padStart(8, '0');

@@ -1,92 +1,92 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { zstdDecompressSync } from 'node:zlib';
 import type { FileSystem, Logger } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
-import type { SeriesRef } from '../../storage/index.ts';
-import { SampleBuffer } from '../head/columns.ts';
-import type { Head } from '../head/head.ts';
-import { MAX_RECORD_BYTES, REPLAY_LOG_INTERVAL_MS, REPLAY_SLICE_MS } from '../limits.ts';
-import type { ReplayProgress, ReplayReport, WalDamage } from '../types.ts';
-import {
-  FLAG_SNAPPY,
-  FLAG_ZSTD,
-  RECORD_SAMPLES,
-  RECORD_SAMPLES_V2,
-  RECORD_SERIES,
-  segmentIndex,
-  segmentName,
-  SKIPPED_RECORDS,
-} from './format.ts';
-import { Framer } from './framer.ts';
+import { REPLAY_LOG_INTERVAL_MS, REPLAY_SLICE_MS } from '../limits.ts';
+import type { ReplayProgress, WalDamage } from '../types.ts';
+import { segmentName } from './format.ts';
+import { listLog, syncDirectory } from './log-files.ts';
+import { type LogVisitor, RecordDecoder } from './record-decoder.ts';
+import { cutTail, keepAside, moveAside, rewriteSegment } from './repair.ts';
 import { Scratch } from './scratch.ts';
 import { type Gap, readSegment, type SegmentReaderHost, type SegmentScan } from './segment-reader.ts';
-import { decodeSeries } from './series-record.ts';
-import { syncDirectory } from './writer.ts';
 
-/** Smallest sample in a record: two varints of a byte and a value. */
-const MIN_SAMPLE_RECORD_BYTES = 10;
-const CORRUPT_DIR = 'corrupt';
-const COPY_BYTES = 1 << 20;
+/** Missing segments up to this many are replaced by empty ones, so that other readers see no gap. */
+const MAX_FILLED_SEGMENTS = 10_000;
 
 export interface ReplayOptions {
-  /** The data directory; the log is in `wal/` below it. */
+  /** The log's directory: `wal/` or `wbl/` of a data directory. */
   readonly dir: string;
   readonly fileSystem: FileSystem;
+  /** Its arena holds pages and records while they are read. */
   readonly kernels: Kernels;
   readonly logger: Logger;
   readonly monotonicMs: () => number;
-  readonly onProgress: ((progress: ReplayProgress) => void) | undefined;
+  /**
+   * What becomes of damaged files. `repair`: kept in `corruptDir`, and replaced by what is good of them. `keep`: kept in
+   * `corruptDir` and left as they are. `leave`: nothing is changed on disk.
+   */
+  readonly damaged: 'repair' | 'keep' | 'leave';
+  readonly corruptDir: string;
+  /** Segments below it are not read, nor is the checkpoint before it. Default: all that there are. */
+  readonly firstSegment?: number;
+  /** Segments above it are not read. */
+  readonly lastSegment?: number;
+  readonly onProgress?: ((progress: ReplayProgress) => void) | undefined;
+}
+
+/** What reading a log found. */
+export interface LogReport {
+  /** Segment files read, those of the checkpoint included. */
+  readonly segments: number;
+  /** Of the last segment or checkpoint that exists; -1: none. */
+  readonly lastSegment: number;
+  readonly records: number;
+  /** Float samples and histograms that the visitor was given. */
+  readonly samples: number;
+  /** Per name, records that the visitor does not take, or of types that nobody knows. */
+  readonly skippedRecords: Readonly<Record<string, number>>;
+  /** In the order found. */
+  readonly damage: readonly WalDamage[];
+  readonly durationMs: number;
 }
 
 /**
- * Fills an empty head from the log: the newest checkpoint, then the segments after it (tsdb/head_wal.go). Other work of the
- * thread gets its turn every few ms, such as health checks; nobody else may touch the head meanwhile. Damage is
- * passed over, the damaged file is kept under `corrupt/` and replaced by one that holds its good records, so that the
- * log reads clean from then on. A torn end of the last segment, never acknowledged, is cut off.
- * @returns what was found, and the index of the last segment (-1: none)
- * @throws PromletError `storage/wal-read` when a file or directory cannot be read or repaired
+ * Reads a log in order, the newest checkpoint, then the segments after it (tsdb/head_wal.go, tsdb/wlog/reader.go), and tells
+ * `visitor` what it holds. Other work of the thread gets its turn every few ms, such as health checks. Damage is passed
+ * over; with `repair` the log reads clean from then on, also for Prometheus. A torn end of the last segment, never
+ * acknowledged, is cut off. Repair that is not possible, on a full disk, is left for the next time.
+ * @throws PromletError `storage/wal-read` when a file or directory cannot be read; whatever the visitor throws
  */
-export async function replayWal(
-  head: Head,
-  options: ReplayOptions,
-): Promise<{ report: ReplayReport; lastSegment: number }> {
+export async function replayLog(options: ReplayOptions, visitor: LogVisitor): Promise<LogReport> {
+  const replay = new LogReplay(options, visitor);
   try {
-    return await new Replay(head, options).run();
+    return await replay.run();
   } catch (cause) {
     if (cause instanceof PromletError) throw cause;
-    throw new PromletError('storage/wal-read', `cannot replay the log in ${options.dir}: ${errorMessage(cause)}`, {
+    throw new PromletError('storage/wal-read', `cannot read the log in ${options.dir}: ${errorMessage(cause)}`, {
       cause,
     });
+  } finally {
+    replay.release();
   }
 }
 
-class Replay {
-  readonly #head: Head;
+class LogReplay {
   readonly #options: ReplayOptions;
-  readonly #walDir: string;
   readonly #host: SegmentReaderHost;
-  readonly #plain: Scratch;
-  readonly #samples: SampleBuffer;
-  /** Refs in the log that stand for a series the head knows under another ref. */
-  readonly #aliases = new Map<number, SeriesRef>();
-  readonly #skipped: Record<string, number> = {};
+  readonly #decoder: RecordDecoder;
   readonly #damage: WalDamage[] = [];
-  #records = 0;
-  #sampleCount = 0;
-  #unknown = 0;
   #sliceStartMs = 0;
   #loggedMs = 0;
   #segmentIndex = -1;
   #firstSegment = -1;
   #lastSegment = -1;
 
-  constructor(head: Head, options: ReplayOptions) {
+  constructor(options: ReplayOptions, visitor: LogVisitor) {
     const { kernels, fileSystem } = options;
-    this.#head = head;
     this.#options = options;
-    this.#walDir = join(options.dir, 'wal');
     this.#host = {
       fileSystem,
       kernels,
@@ -94,45 +94,72 @@ class Replay {
       record: new Scratch(kernels.arena),
       pause: () => this.#pause(),
     };
-    this.#plain = new Scratch(kernels.arena);
-    this.#samples = new SampleBuffer(kernels.arena);
+    this.#decoder = new RecordDecoder(kernels, visitor);
   }
 
-  async run(): Promise<{ report: ReplayReport; lastSegment: number }> {
-    const { fileSystem, monotonicMs } = this.#options;
-    const startedMs = monotonicMs();
-    const entries = fileSystem.readdirSync(this.#walDir);
-    const checkpoint = newestCheckpoint(entries);
-    const files: { dir: string; index: number }[] = [];
-    if (checkpoint !== undefined) {
-      const dir = join(this.#walDir, checkpoint.name);
-      for (const index of segmentsOf(fileSystem.readdirSync(dir))) files.push({ dir, index });
-    }
-    const all = segmentsOf(entries);
-    for (const index of all) if (index > (checkpoint?.index ?? -1)) files.push({ dir: this.#walDir, index });
-    this.#lastSegment = Math.max(-1, checkpoint?.index ?? -1, ...all);
-    this.#firstSegment = files.find(({ dir }) => dir === this.#walDir)?.index ?? this.#lastSegment;
-    this.#sliceStartMs = startedMs;
-    this.#loggedMs = startedMs;
-    for (const [i, { dir, index }] of files.entries()) {
-      this.#segmentIndex = dir === this.#walDir ? index : this.#firstSegment;
-      await this.#segment(dir, index, i === files.length - 1);
-      this.#options.onProgress?.(this.#progress());
-    }
+  release(): void {
     this.#host.window.release();
     this.#host.record.release();
-    this.#plain.release();
-    this.#samples.release();
-    const report: ReplayReport = {
-      segments: files.length,
-      records: this.#records,
-      samples: this.#sampleCount,
-      skippedRecords: this.#skipped,
-      unknownSeriesSamples: this.#unknown,
+    this.#decoder.release();
+  }
+
+  async run(): Promise<LogReport> {
+    const { dir, monotonicMs, firstSegment = 0, lastSegment = Infinity } = this.#options;
+    const startedMs = monotonicMs();
+    this.#sliceStartMs = startedMs;
+    this.#loggedMs = startedMs;
+    const { checkpoints, segments } = this.#list(dir);
+    const newest = checkpoints.at(-1);
+    const checkpoint = newest !== undefined && newest.index >= firstSegment ? newest : undefined;
+    const first = Math.max(firstSegment, (checkpoint?.index ?? -1) + 1);
+    const following = segments.filter((index) => index >= first && index <= lastSegment);
+    this.#lastSegment = Math.max(newest?.index ?? -1, segments.at(-1) ?? -1);
+    this.#firstSegment = following[0] ?? this.#lastSegment;
+    this.#segmentIndex = this.#firstSegment;
+    let read = 0;
+    if (checkpoint !== undefined) {
+      const inCheckpoint = this.#list(checkpoint.path).segments;
+      for (const index of inCheckpoint) await this.#segment(checkpoint.path, index, false);
+      read += inCheckpoint.length;
+    }
+    let expected = checkpoint === undefined ? following[0] : first;
+    for (const index of following) {
+      if (index !== expected) this.#missing(expected!, index - 1);
+      expected = index + 1;
+      this.#segmentIndex = index;
+      await this.#segment(dir, index, index === following.at(-1));
+      this.#options.onProgress?.(this.#progress());
+      read++;
+    }
+    const { records, sampleCount, skipped } = this.#decoder;
+    return {
+      segments: read,
+      lastSegment: this.#lastSegment,
+      records,
+      samples: sampleCount,
+      skippedRecords: skipped,
       damage: this.#damage,
       durationMs: monotonicMs() - startedMs,
     };
-    return { report, lastSegment: this.#lastSegment };
+  }
+
+  /** Lists a directory, after what does not belong there is put away. */
+  #list(dir: string): Pick<ReturnType<typeof listLog>, 'checkpoints' | 'segments'> {
+    const { fileSystem, damaged, corruptDir } = this.#options;
+    const files = listLog(fileSystem, dir);
+    if (damaged === 'repair') {
+      for (const name of files.leftovers) fileSystem.rmSync(join(dir, name), { recursive: true, force: true });
+    }
+    for (const name of files.misplaced) {
+      const path = join(dir, name);
+      const keptAs =
+        damaged === 'repair'
+          ? this.#attempt(path, () => moveAside(fileSystem, path, corruptDir, this.#keptName(dir, name)))
+          : undefined;
+      const what = name.startsWith('checkpoint') ? 'directory' : 'file';
+      this.#report({ file: path, offsetBytes: 0, lostBytes: 0, reason: `not a regular ${what}`, keptAs });
+    }
+    return files;
   }
 
   #progress(): ReplayProgress {
@@ -140,8 +167,8 @@ class Replay {
       firstSegment: this.#firstSegment,
       segment: this.#segmentIndex,
       lastSegment: this.#lastSegment,
-      records: this.#records,
-      samples: this.#sampleCount,
+      records: this.#decoder.records,
+      samples: this.#decoder.sampleCount,
     };
   }
 
@@ -164,105 +191,19 @@ class Replay {
     const path = join(dir, segmentName(index));
     const bad: Gap[] = [];
     const scan = await readSegment(this.#host, path, (address, length, flags, offsetBytes) => {
-      const reason = this.#record(address, length, flags);
+      const reason = this.#decoder.decode(address, length, flags);
       if (reason !== undefined) bad.push({ offsetBytes, lostBytes: length, reason });
     });
     if (scan.gaps.length === 0 && bad.length === 0 && !scan.torn) return;
-    if (isLast && scan.torn && scan.gaps.length === 0 && bad.length === 0) this.#cutTail(path, scan);
-    else await this.#repair(dir, index, scan, bad);
+    if (isLast && scan.torn && scan.gaps.length === 0 && bad.length === 0) this.#torn(path, scan);
+    else await this.#damaged(dir, segmentName(index), scan, bad);
   }
 
-  /** @returns what is wrong with the record, undefined when it was taken or skipped as known */
-  #record(stored: number, storedLength: number, flags: number): string | undefined {
-    const { wasm, arena } = this.#options.kernels;
-    let address = stored;
-    let length = storedLength;
-    if (flags & FLAG_SNAPPY) {
-      length = wasm.snappyLength(stored, storedLength);
-      if (length < 0 || length > MAX_RECORD_BYTES) return 'a compressed record without a sensible length';
-      address = this.#plain.reserve(length);
-      if (wasm.snappyDecompress(stored, storedLength, address, length) < 0) return 'a record that does not decompress';
-    } else if (flags & FLAG_ZSTD) {
-      const plain = this.#zstd(stored, storedLength);
-      if (plain === undefined) return 'a record that does not decompress';
-      length = plain.length;
-      address = this.#plain.reserve(length);
-      arena.u8.set(plain, address);
-    }
-    this.#records++;
-    const type = length > 0 ? arena.u8[address]! : 0;
-    if (type === RECORD_SAMPLES || type === RECORD_SAMPLES_V2) return this.#samplesRecord(address, length);
-    if (type === RECORD_SERIES) return this.#seriesRecord(address, length);
-    const name = SKIPPED_RECORDS[type] ?? 'unknown';
-    this.#skipped[name] = (this.#skipped[name] ?? 0) + 1;
-    return undefined;
-  }
-
-  #zstd(address: number, length: number): Uint8Array | undefined {
-    const { u8 } = this.#options.kernels.arena;
-    try {
-      return zstdDecompressSync(u8.slice(address, address + length), { maxOutputLength: MAX_RECORD_BYTES });
-    } catch {
-      // The caller reports it as damage, with its place.
-      return undefined;
-    }
-  }
-
-  #samplesRecord(address: number, length: number): string | undefined {
-    const samples = this.#samples;
-    samples.length = 0;
-    samples.reserve(Math.ceil(length / MIN_SAMPLE_RECORD_BYTES) + 1);
-    const count = this.#options.kernels.wasm.decodeSamples(
-      address,
-      length,
-      samples.refs,
-      samples.times,
-      samples.values,
-      samples.capacity,
-    );
-    if (count === -2) return 'a samples record with a series ref outside 1..2^32-1';
-    if (count < 0) return 'a malformed samples record';
-    samples.length = count;
-    this.#sampleCount += count;
-    this.#head.apply(samples, this.#resolve);
-    return undefined;
-  }
-
-  readonly #resolve = (ref: SeriesRef): SeriesRef => {
-    const alias = this.#aliases.get(ref);
-    if (alias === undefined) this.#unknown++;
-    return alias ?? 0;
-  };
-
-  #seriesRecord(address: number, length: number): string | undefined {
-    const head = this.#head;
-    let outOfRange = 0;
-    const whole = decodeSeries(
-      this.#options.kernels.arena.u8.subarray(address, address + length),
-      (ref, labels): void => {
-        if (ref === 0 || ref >= 2 ** 32) {
-          outOfRange++;
-          return;
-        }
-        const known = head.find(labels);
-        if (known === ref) return;
-        // The first ref of a label set stays; a ref that comes again for other labels keeps its first meaning.
-        if (known !== 0) this.#aliases.set(ref, known);
-        else if (!head.has(ref) && labels.size > 0) head.createAt(ref, labels);
-      },
-    );
-    if (!whole) return 'a malformed series record';
-    return outOfRange > 0 ? 'a series record with a ref outside 1..2^32-1' : undefined;
-  }
-
-  #cutTail(path: string, scan: SegmentScan): void {
-    const { fileSystem, logger } = this.#options;
-    const file = fileSystem.openSync(path, 'r+');
-    try {
-      fileSystem.ftruncateSync(file, scan.goodEnd);
-      fileSystem.fsyncSync(file);
-    } finally {
-      fileSystem.closeSync(file);
+  #torn(path: string, scan: SegmentScan): void {
+    const { fileSystem, damaged } = this.#options;
+    // A link is not written through: its file is cut when it is the database's own.
+    if (damaged === 'repair' && !fileSystem.lstatSync(path).isSymbolicLink()) {
+      this.#attempt(path, () => cutTail(fileSystem, path, scan.goodEnd));
     }
     const damage: WalDamage = {
       file: path,
@@ -272,42 +213,24 @@ class Replay {
       keptAs: undefined,
     };
     this.#damage.push(damage);
-    logger.info({ ...damage }, 'cut a torn record off the end of the log');
+    this.#options.logger.info({ ...damage }, 'a torn record ends the log');
   }
 
-  /** Keeps the damaged file aside and puts one with only its good records in its place. */
-  async #repair(dir: string, index: number, scan: SegmentScan, bad: readonly Gap[]): Promise<void> {
-    const { fileSystem, logger } = this.#options;
-    const path = join(dir, segmentName(index));
-    const repaired = `${path}.repair`;
-    const badOffsets = new Set(bad.map((gap) => gap.offsetBytes));
-    const file = fileSystem.openSync(repaired, 'w', 0o666);
-    try {
-      let end = 0;
-      const framer = new Framer(this.#options.kernels);
-      const flush = (): void => {
-        const { bytes } = framer;
-        let done = 0;
-        while (done < bytes.length) {
-          done += fileSystem.writeSync(file, bytes, done, bytes.length - done, end + done);
-        }
-        end += bytes.length;
-        framer.begin(end);
-      };
-      await readSegment(this.#host, path, (address, length, flags, offsetBytes) => {
-        if (badOffsets.has(offsetBytes)) return;
-        framer.add(address, length, flags);
-        if (framer.length > 1 << 20) flush();
-      });
-      flush();
-      framer.release();
-      fileSystem.fsyncSync(file);
-    } finally {
-      fileSystem.closeSync(file);
+  async #damaged(dir: string, name: string, scan: SegmentScan, bad: readonly Gap[]): Promise<void> {
+    const { fileSystem, kernels, damaged, corruptDir } = this.#options;
+    const path = join(dir, name);
+    let keptAs: string | undefined;
+    if (damaged !== 'leave') {
+      keptAs = this.#attempt(path, () => keepAside(fileSystem, path, corruptDir, this.#keptName(dir, name)));
     }
-    const keptAs = this.#keepAside(path, index);
-    fileSystem.renameSync(repaired, path);
-    syncDirectory(fileSystem, dir);
+    if (damaged === 'repair' && keptAs !== undefined) {
+      const badOffsets = new Set(bad.map((gap) => gap.offsetBytes));
+      try {
+        await rewriteSegment(this.#host, kernels, dir, name, badOffsets);
+      } catch (error) {
+        this.#notRepaired(path, error);
+      }
+    }
     const gaps = [...scan.gaps, ...bad];
     if (scan.torn) {
       gaps.push({
@@ -316,61 +239,47 @@ class Replay {
         reason: 'the segment ends within a record',
       });
     }
-    for (const gap of gaps) {
-      const damage: WalDamage = { file: path, ...gap, keptAs };
-      this.#damage.push(damage);
-      logger.error({ ...damage }, 'passed over damage in the log');
-    }
+    for (const gap of gaps) this.#report({ file: path, ...gap, keptAs });
   }
 
-  /** Copies the file to `corrupt/` under a name that is free; a copy, so that a crash here loses nothing. */
-  #keepAside(path: string, index: number): string {
-    const { fileSystem, dir } = this.#options;
-    const corrupt = join(dir, CORRUPT_DIR);
-    fileSystem.mkdirSync(corrupt, { recursive: true });
-    let kept = join(corrupt, `wal-${segmentName(index)}`);
-    for (let attempt = 1; fileSystem.existsSync(kept); attempt++) {
-      kept = join(corrupt, `wal-${segmentName(index)}.${attempt}`);
-    }
-    const from = fileSystem.openSync(path, 'r');
-    const to = fileSystem.openSync(kept, 'wx', 0o666);
-    try {
-      const buffer = new Uint8Array(COPY_BYTES);
-      for (let offset = 0; ;) {
-        const read = fileSystem.readSync(from, buffer, 0, buffer.length, offset);
-        if (read === 0) break;
-        for (let done = 0; done < read;) {
-          done += fileSystem.writeSync(to, buffer, done, read - done, offset + done);
+  /** Segments that should be there: what they held is lost, what follows is read. */
+  #missing(first: number, last: number): void {
+    const { dir, fileSystem, damaged } = this.#options;
+    const path = join(dir, segmentName(first));
+    if (damaged === 'repair' && last - first < MAX_FILLED_SEGMENTS) {
+      this.#attempt(path, () => {
+        for (let index = first; index <= last; index++) {
+          fileSystem.closeSync(fileSystem.openSync(join(dir, segmentName(index)), 'wx', 0o666));
         }
-        offset += read;
-      }
-      fileSystem.fsyncSync(to);
-    } finally {
-      fileSystem.closeSync(from);
-      fileSystem.closeSync(to);
+        syncDirectory(fileSystem, dir);
+      });
     }
-    syncDirectory(fileSystem, corrupt);
-    return kept;
+    const reason = first === last ? 'the segment is missing' : `segments are missing up to ${segmentName(last)}`;
+    this.#report({ file: path, offsetBytes: 0, lostBytes: 0, reason, keptAs: undefined });
   }
-}
 
-function segmentsOf(entries: readonly string[]): number[] {
-  const indexes: number[] = [];
-  for (const name of entries) {
-    const index = segmentIndex(name);
-    if (index !== undefined) indexes.push(index);
+  #report(damage: WalDamage): void {
+    this.#damage.push(damage);
+    this.#options.logger.error({ ...damage }, 'passed over damage in the log');
   }
-  return indexes.sort((a, b) => a - b);
-}
 
-/** The newest complete checkpoint; Prometheus writes it under a name ending in `.tmp` and renames it. */
-function newestCheckpoint(entries: readonly string[]): { name: string; index: number } | undefined {
-  let newest: { name: string; index: number } | undefined;
-  for (const name of entries) {
-    const match = /^checkpoint\.(\d+)$/.exec(name);
-    if (match === null) continue;
-    const index = Number(match[1]);
-    if (newest === undefined || index > newest.index) newest = { name, index };
+  /** @returns what the repair returns; undefined when it fails, which is logged: reading can do without */
+  #attempt<Result>(path: string, repair: () => Result): Result | undefined {
+    try {
+      return repair();
+    } catch (error) {
+      this.#notRepaired(path, error);
+      return undefined;
+    }
   }
-  return newest;
+
+  #notRepaired(path: string, error: unknown): void {
+    this.#options.logger.error({ file: path, error: errorMessage(error) }, 'cannot repair the log now');
+  }
+
+  /** `wal-00000003`, or `wal-checkpoint.00000002-00000000` within a checkpoint. */
+  #keptName(dir: string, name: string): string {
+    const log = basename(this.#options.dir);
+    return dir === this.#options.dir ? `${log}-${name}` : `${log}-${basename(dir)}-${name}`;
+  }
 }

@@ -1,19 +1,10 @@
 import { join } from 'node:path';
 import type { Clock, FileSystem, Logger, Timer } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
-import { assert, type Labels, errorMessage, PromletError } from '../../model/index.ts';
-import type { SampleBuffer } from '../head/columns.ts';
-import { MAX_RECORD_SAMPLES } from '../limits.ts';
-import { FLAG_SNAPPY, SEGMENT_BYTES, segmentName } from './format.ts';
-import { Framer } from './framer.ts';
-import { Scratch } from './scratch.ts';
-import { encodeSeries } from './series-record.ts';
-
-/** Bytes of a samples record: header, and per sample two varints and a value. */
-const SAMPLES_HEADER_BYTES = 17;
-const MAX_SAMPLE_RECORD_BYTES = 23;
-/** Series per record: many new series at once do not make one huge record, and replay takes a breath between two. */
-const MAX_RECORD_SERIES = 1024;
+import { assert, errorMessage, PromletError } from '../../model/index.ts';
+import { CommitFramer, type WalCommit } from './commit.ts';
+import { SEGMENT_BYTES, segmentName } from './format.ts';
+import { syncDirectory } from './log-files.ts';
 
 export interface WalWriterOptions {
   readonly dir: string;
@@ -35,9 +26,7 @@ export interface WalWriterOptions {
  */
 export class WalWriter {
   readonly #options: WalWriterOptions;
-  readonly #framer: Framer;
-  readonly #record: Scratch;
-  readonly #compressed: Scratch;
+  readonly #framer: CommitFramer;
   readonly #segmentBytes: number;
   #segment: number;
   #file: number;
@@ -60,9 +49,7 @@ export class WalWriter {
   constructor(options: WalWriterOptions) {
     this.#options = options;
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
-    this.#framer = new Framer(options.kernels);
-    this.#record = new Scratch(options.kernels.arena);
-    this.#compressed = new Scratch(options.kernels.arena);
+    this.#framer = new CommitFramer(options.kernels, options.compress);
     this.#segment = options.segment;
     this.#file = this.#create(options.segment);
     this.#scheduleSync();
@@ -73,18 +60,19 @@ export class WalWriter {
   }
 
   /**
-   * Logs series, then samples. After it returns they are in the page cache and survive `kill -9`.
+   * Logs commits in one piece: all of them, or none. After it returns they are in the page cache and survive `kill -9`.
+   * A series whose samples change from floats to histograms, or back, within one appender needs a commit for each.
    * @throws PromletError `storage/wal-write`: nothing of it stays
    */
-  log(series: readonly number[], labelsOf: (ref: number) => Labels, samples: SampleBuffer): void {
+  log(...commits: readonly WalCommit[]): void {
     assert(!this.#closed, 'wal: written after close');
-    if (series.length === 0 && samples.length === 0) return;
     try {
       if (this.#broken) this.#roll();
-      this.#frame(series, labelsOf, samples);
+      this.#frame(commits);
+      if (this.#framer.length === 0) return;
       if (this.#end + this.#framer.length > this.#segmentBytes && this.#end > 0) {
         this.#roll();
-        this.#frame(series, labelsOf, samples);
+        this.#frame(commits);
       }
       if (this.#framer.length > this.#segmentBytes) {
         throw new PromletError('storage/wal-write', `a commit of ${this.#framer.length} bytes does not fit a segment`);
@@ -115,37 +103,9 @@ export class WalWriter {
     }
   }
 
-  #frame(series: readonly number[], labelsOf: (ref: number) => Labels, samples: SampleBuffer): void {
-    const { wasm, arena } = this.#options.kernels;
+  #frame(commits: readonly WalCommit[]): void {
     this.#framer.begin(this.#end);
-    for (let i = 0; i < series.length; i += MAX_RECORD_SERIES) {
-      const length = encodeSeries(arena, series.slice(i, i + MAX_RECORD_SERIES), labelsOf, this.#record);
-      this.#addRecord(this.#record.address, length);
-    }
-    for (let i = 0; i < samples.length; i += MAX_RECORD_SAMPLES) {
-      const count = Math.min(MAX_RECORD_SAMPLES, samples.length - i);
-      const out = this.#record.reserve(SAMPLES_HEADER_BYTES + count * MAX_SAMPLE_RECORD_BYTES);
-      const length = wasm.encodeSamples(
-        samples.refs + i * 4,
-        samples.times + i * 8,
-        samples.values + i * 8,
-        count,
-        out,
-      );
-      this.#addRecord(out, length);
-    }
-  }
-
-  #addRecord(address: number, length: number): void {
-    if (this.#options.compress) {
-      const out = this.#compressed.reserve(32 + length + Math.ceil(length / 6));
-      const compressed = this.#options.kernels.wasm.snappyCompress(address, length, out);
-      if (compressed < length) {
-        this.#framer.add(out, compressed, FLAG_SNAPPY);
-        return;
-      }
-    }
-    this.#framer.add(address, length, 0);
+    for (const commit of commits) this.#framer.add(commit);
   }
 
   #write(): void {
@@ -254,15 +214,5 @@ export class WalWriter {
         resolve(!error);
       });
     });
-  }
-}
-
-/** Makes created and renamed entries of a directory durable. */
-export function syncDirectory(fileSystem: FileSystem, dir: string): void {
-  const handle = fileSystem.openSync(dir, 'r');
-  try {
-    fileSystem.fsyncSync(handle);
-  } finally {
-    fileSystem.closeSync(handle);
   }
 }

@@ -1,0 +1,47 @@
+import type { Exemplar, SeriesRef } from '../../storage/index.ts';
+import { isSeriesRef, RECORD_EXEMPLARS } from './format.ts';
+import { readLabels, writeLabels } from './labels-field.ts';
+import { RecordReader } from './record-reader.ts';
+import type { RecordWriter } from './record-writer.ts';
+
+export interface LoggedExemplar {
+  readonly ref: SeriesRef;
+  readonly exemplar: Exemplar;
+}
+
+/**
+ * Writes an exemplars record (type 4): ref u64 and time i64 of the first, then per exemplar the zigzag varints of ref and
+ * time minus those, the value and the labels (tsdb/record/record.go).
+ */
+export function encodeExemplars(rows: readonly LoggedExemplar[], out: RecordWriter): void {
+  out.begin(RECORD_EXEMPLARS);
+  const first = rows[0];
+  if (first === undefined) return;
+  out.int64(first.ref);
+  out.int64(first.exemplar.timestampMs);
+  for (const { ref, exemplar } of rows) {
+    out.varint(ref - first.ref);
+    out.varint(exemplar.timestampMs - first.exemplar.timestampMs);
+    out.float64(exemplar.value);
+    writeLabels(out, exemplar.labels);
+  }
+}
+
+/** @returns undefined when the record is malformed */
+export function decodeExemplars(bytes: Uint8Array): LoggedExemplar[] | undefined {
+  const record = new RecordReader(bytes);
+  const rows: LoggedExemplar[] = [];
+  record.byte();
+  if (!record.hasMore) return rows;
+  const firstRef = record.uint64();
+  const firstMs = record.int64();
+  while (record.hasMore) {
+    const ref = firstRef + record.varint();
+    const timestampMs = firstMs + record.varint();
+    const value = record.float64();
+    const labels = readLabels(record);
+    if (record.failed || !isSeriesRef(ref) || !Number.isSafeInteger(timestampMs)) return undefined;
+    rows.push({ ref, exemplar: { labels, value, timestampMs } });
+  }
+  return record.failed ? undefined : rows;
+}

@@ -1,0 +1,53 @@
+import type { Metadata, SeriesRef } from '../../storage/index.ts';
+import { isSeriesRef, RECORD_METADATA } from './format.ts';
+import { RecordReader } from './record-reader.ts';
+import type { RecordWriter } from './record-writer.ts';
+
+export interface LoggedMetadata {
+  readonly ref: SeriesRef;
+  readonly metadata: Metadata;
+}
+
+/** Names of the metric types, by their number in the record. */
+const METRIC_TYPES = ['unknown', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'];
+const UNIT_FIELD = 'UNIT';
+const HELP_FIELD = 'HELP';
+
+/**
+ * Writes a metadata record (type 6): per series ref uvarint, type u8, number of fields uvarint, and per field its name and
+ * its value, both behind uvarint lengths (tsdb/record/record.go).
+ */
+export function encodeMetadata(rows: readonly LoggedMetadata[], out: RecordWriter): void {
+  out.begin(RECORD_METADATA);
+  for (const { ref, metadata } of rows) {
+    out.uvarint(ref);
+    out.byte(Math.max(0, METRIC_TYPES.indexOf(metadata.type)));
+    out.uvarint(2);
+    out.text(UNIT_FIELD);
+    out.text(metadata.unit);
+    out.text(HELP_FIELD);
+    out.text(metadata.help);
+  }
+}
+
+/** Fields of other names are passed over. @returns undefined when the record is malformed */
+export function decodeMetadata(bytes: Uint8Array): LoggedMetadata[] | undefined {
+  const record = new RecordReader(bytes);
+  const rows: LoggedMetadata[] = [];
+  record.byte();
+  while (record.hasMore) {
+    const ref = record.uvarint();
+    const type = METRIC_TYPES[record.byte()] ?? 'unknown';
+    let unit = '';
+    let help = '';
+    for (let fields = record.count(2); fields > 0 && !record.failed; fields--) {
+      const name = record.text();
+      const value = record.text();
+      if (name === UNIT_FIELD) unit = value;
+      else if (name === HELP_FIELD) help = value;
+    }
+    if (record.failed || !isSeriesRef(ref)) return undefined;
+    rows.push({ ref, metadata: { type, unit, help } });
+  }
+  return record.failed ? undefined : rows;
+}

@@ -1,0 +1,41 @@
+import type { SeriesRef } from '../../storage/index.ts';
+import type { Interval } from '../chunk/chunk.ts';
+import { MAX_TIME_MS } from '../limits.ts';
+import { isSeriesRef, RECORD_TOMBSTONES } from './format.ts';
+import { RecordReader } from './record-reader.ts';
+import type { RecordWriter } from './record-writer.ts';
+
+/** What was deleted of one series. */
+export interface LoggedTombstone {
+  readonly ref: SeriesRef;
+  readonly interval: Interval;
+}
+
+/** Writes a tombstones record (type 3): per interval ref u64, first and last ms as zigzag varints (tsdb/record/record.go). */
+export function encodeTombstones(rows: readonly LoggedTombstone[], out: RecordWriter): void {
+  out.begin(RECORD_TOMBSTONES);
+  for (const { ref, interval } of rows) {
+    out.int64(ref);
+    out.varint(interval.minTimeMs);
+    out.varint(interval.maxTimeMs);
+  }
+}
+
+/** Times beyond what a sample can have are moved to that limit. @returns undefined when the record is malformed */
+export function decodeTombstones(bytes: Uint8Array): LoggedTombstone[] | undefined {
+  const record = new RecordReader(bytes);
+  const rows: LoggedTombstone[] = [];
+  record.byte();
+  while (record.hasMore) {
+    const ref = record.uint64();
+    const minTimeMs = within(record.varint());
+    const maxTimeMs = within(record.varint());
+    if (record.failed || !isSeriesRef(ref)) return undefined;
+    rows.push({ ref, interval: { minTimeMs, maxTimeMs } });
+  }
+  return record.failed ? undefined : rows;
+}
+
+function within(timeMs: number): number {
+  return Math.max(-MAX_TIME_MS, Math.min(MAX_TIME_MS, timeMs));
+}
