@@ -12,6 +12,23 @@ export function formatFloat(value: number): string {
   return e < 0 ? text : expandExponent(text, e);
 }
 
+/** Go's `%g`: the shortest digits that round-trip, with an exponent below 1e-4 and from 1e+06 on. */
+export function formatGeneral(value: number): string {
+  if (!Number.isFinite(value) || value === 0) return formatFloat(value);
+  const text = value.toExponential();
+  const e = text.indexOf('e');
+  const exponent = Number(text.slice(e + 1));
+  if (exponent >= -4 && exponent < 6) return String(value);
+  return `${text.slice(0, e + 2)}${String(Math.abs(exponent)).padStart(2, '0')}`;
+}
+
+/** `%g` with `.0` behind whole numbers, as `le` and `quantile` are stored (Prometheus `labels.FormatOpenMetricsFloat`). */
+export function formatOpenMetricsFloat(value: number): string {
+  if (!Number.isFinite(value)) return formatFloat(value);
+  const text = formatGeneral(value === 0 ? 0 : value);
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}
+
 /** `1.5e-7` → `0.00000015`, `1e+21` → `1000000000000000000000`. */
 function expandExponent(text: string, e: number): string {
   const exponent = Number(text.slice(e + 1));

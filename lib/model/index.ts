@@ -1,7 +1,7 @@
 export { Annotations } from './annotations.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export { assert, AssertionError, errorMessage, PromletError, shorten } from './errors.ts';
-export { formatFloat, parseFloatStrict } from './format.ts';
+export { formatFloat, formatGeneral, formatOpenMetricsFloat, parseFloatStrict } from './format.ts';
 export { bucketBound, bucketIndexes, CUSTOM_BUCKETS_SCHEMA } from './histogram-buckets.ts';
 export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote } from './labels.ts';
 export { Matcher, type MatchType } from './matcher.ts';

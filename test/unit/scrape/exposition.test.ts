@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { ExpositionParser } from '../../../agent/scrape/exposition.ts';
-import { formatOpenMetricsFloat } from '../../../agent/scrape/float-label.ts';
+import { formatOpenMetricsFloat } from '../../../lib/model/index.ts';
 
 interface Sample {
   readonly labels: string;
