@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SharedArena } from './memory.ts';
 
+export * as histogramLayout from './assembly/histogram-layout.ts';
 export * as layout from './assembly/layout.ts';
 export * as scanLayout from './assembly/scan-layout.ts';
 export { SharedArena } from './memory.ts';
@@ -44,6 +45,36 @@ export interface KernelExports {
   ): number;
   /** Decodes an XOR chunk into two f64 columns. @returns the number of samples, -1 when it is damaged */
   decodeXor(chunk: number, length: number, times: number, values: number, capacity: number): number;
+  /** Writes two f64 columns as one XOR chunk to `out`, with room for 10 + 19 × count bytes; `window` is 2 bytes of scratch. @returns its length */
+  encodeXor(times: number, values: number, count: number, out: number, window: number): number;
+  /** As `decodeXor` for an XOR2 chunk; `scratch` is 24 bytes, aligned to 8. */
+  decodeXor2(
+    chunk: number,
+    length: number,
+    times: number,
+    values: number,
+    capacity: number,
+    scratch: number,
+  ): number;
+  /** Begins to read a histogram chunk; states and rows are laid out in assembly/histogram-layout.ts. @returns 0 or OPEN_… */
+  openHistograms(
+    chunk: number,
+    length: number,
+    encoding: number,
+    state: number,
+    layoutArea: number,
+    capacity: number,
+  ): number;
+  /** Reads the next samples of an open chunk into rows, none before `minMs`. @returns how many, -1 when it is damaged */
+  decodeHistograms(state: number, minMs: number, rows: number, capacity: number): number;
+  /** Begins to write a histogram chunk. */
+  startHistograms(state: number, chunk: number, layoutArea: number): void;
+  /** Appends a row to the chunk that is written. */
+  appendHistogram(state: number, row: number): void;
+  /** Writes the newest sample as a row. */
+  histogramValues(state: number, row: number): void;
+  /** @returns 1 when a bucket of the row is smaller than in the newest sample */
+  histogramDecreased(state: number, row: number): number;
   /** Writes a WAL samples record, at most 17 + 23 × count bytes. @returns its length */
   encodeSamples(refs: number, times: number, values: number, count: number, out: number): number;
   /** @returns the number of samples; -1 malformed, -2 a ref beyond 32 bits */

@@ -1,9 +1,19 @@
 // The one entry of the kernels module: every kernel that TypeScript calls is exported here.
 export { crc32c } from './crc32c';
+export {
+  appendHistogram,
+  decodeHistograms,
+  histogramDecreased,
+  histogramValues,
+  openHistograms,
+  startHistograms,
+} from './histogram';
 export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
 export { appendBatch, decodeXor, stageSamples } from './xor';
+export { encodeXor } from './xor-encode';
+export { decodeXor2 } from './xor2';
 /** First byte after the module's static data and the tables built at its start; the arena begins here. */
 export function heapBase(): usize {
   return heap.alloc(16) + 16;

@@ -5,6 +5,9 @@ export const Encoding = {
   floatHistogram: 3,
   /** Read only: what Prometheus writes with `storage.tsdb.chunk_encoding.floats: xor2`. */
   xor2: 4,
+  /** Read only: 2 and 3 with a start time for each sample, which is passed over. */
+  histogramSt: 5,
+  floatHistogramSt: 6,
 } as const;
 export type Encoding = (typeof Encoding)[keyof typeof Encoding];
 
@@ -21,4 +24,14 @@ export interface Chunk {
 export interface Interval {
   readonly minTimeMs: number;
   readonly maxTimeMs: number;
+}
+
+/** Bytes of one chunk; more are refused. A place in the head has 24 bits for the length. */
+export const MAX_CHUNK_BYTES = (1 << 24) - 1;
+
+/** How many samples a chunk says it holds: the only part of it that is looked at. 0 for what is too short to say. */
+export function sampleCount(encoding: Encoding, bytes: Uint8Array): number {
+  if (bytes.length < 2) return 0;
+  const count = (bytes[0]! << 8) | bytes[1]!;
+  return encoding >= Encoding.histogramSt ? count & 0x3fff : count;
 }
