@@ -11,8 +11,15 @@ const SAMPLES_PER_CHUNK = 120;
  * Encodes samples [from, to) as chunks, cut as `storage.NewSeriesToChunkEncoder` of Prometheus cuts them: every 120 samples,
  * where floats, integer and float histograms follow one another, and where histograms do not go on (a counter reset,
  * another schema). Times rise. The chunks' bytes have memory of their own.
+ * @param samplesPerChunk another count to cut after, for samples that were one chunk before
  */
-export function encodeSamples(kernels: Kernels, columns: SampleColumns, from: number, to: number): Chunk[] {
+export function encodeSamples(
+  kernels: Kernels,
+  columns: SampleColumns,
+  from: number,
+  to: number,
+  samplesPerChunk: number = SAMPLES_PER_CHUNK,
+): Chunk[] {
   assert(from >= 0 && to <= columns.length, 'encode: samples that are not there');
   const chunks: Chunk[] = [];
   const { histograms } = columns;
@@ -21,9 +28,12 @@ export function encodeSamples(kernels: Kernels, columns: SampleColumns, from: nu
   const appender = new HistogramChunkAppender(scratch);
   try {
     for (let start = from; start < to;) {
-      const end = histograms?.[start] === undefined ? floatsUntil(columns, start, to) : undefined;
+      const end =
+        histograms?.[start] === undefined
+          ? floatsUntil(columns, start, Math.min(to, start + samplesPerChunk))
+          : undefined;
       if (end === undefined) {
-        start = appendHistograms(kernels, appender, columns, start, to, chunks);
+        start = appendHistograms(kernels, appender, columns, start, to, chunks, samplesPerChunk);
       } else {
         const bytes = xor.encode(columns.timestamps, columns.values, start, end);
         chunks.push(chunkOf(columns, start, end, Encoding.xor, bytes));
@@ -38,11 +48,10 @@ export function encodeSamples(kernels: Kernels, columns: SampleColumns, from: nu
   return chunks;
 }
 
-/** The end of the XOR chunk that begins at `start`. */
+/** The end of the run of floats that begins at `start`. */
 function floatsUntil({ histograms }: SampleColumns, start: number, to: number): number {
-  const most = Math.min(to, start + SAMPLES_PER_CHUNK);
   let end = start + 1;
-  while (end < most && histograms?.[end] === undefined) end++;
+  while (end < to && histograms?.[end] === undefined) end++;
   return end;
 }
 
@@ -54,6 +63,7 @@ function appendHistograms(
   start: number,
   to: number,
   chunks: Chunk[],
+  samplesPerChunk: number,
 ): number {
   const { timestamps, histograms } = columns;
   const integer = histograms![start]!.integer;
@@ -69,7 +79,7 @@ function appendHistograms(
   for (; at < to; at++) {
     const histogram = histograms![at];
     if (histogram === undefined || histogram.integer !== integer) break;
-    const full = appender.samples >= SAMPLES_PER_CHUNK;
+    const full = appender.samples >= samplesPerChunk;
     if (!full && appender.append(timestamps[at]!, histogram)) continue;
     finish(at);
     // A full chunk is not looked at: the encoder of Prometheus passes no appender of the chunk before.
