@@ -192,9 +192,10 @@ export class HistogramChunkAppender {
   /** What `AppendHistogram` and `AppendFloatHistogram` put into the header of a new chunk. */
   #headerAfterCut(histogram: FloatHistogram, reason: CutReason): CounterResetHeader {
     if (histogram.counterResetHint === 'gauge') return CounterResetHeader.gauge;
-    if (histogram.counterResetHint === 'reset') return CounterResetHeader.reset;
-    if (reason === 'first' || this.samples === 0 || encodingOf(histogram) !== this.encoding) {
-      return CounterResetHeader.unknown;
+    const alone = reason === 'first' || this.samples === 0 || encodingOf(histogram) !== this.encoding;
+    if (alone || reason === 'full') {
+      if (histogram.counterResetHint === 'reset') return CounterResetHeader.reset;
+      if (alone) return CounterResetHeader.unknown;
     }
     const continuity = this.#continuityOf(histogram);
     if (continuity === 'reset') return CounterResetHeader.reset;
@@ -207,6 +208,7 @@ export class HistogramChunkAppender {
 
   #continuityOf(histogram: FloatHistogram): Continuity {
     if (this.#header === CounterResetHeader.gauge) return 'gauge';
+    if (histogram.counterResetHint === 'reset') return 'reset';
     if (isStaleNaN(histogram.sum)) return 'yes';
     if (
       sameSpans(this.#positiveSpans, histogram.positiveSpans) &&
@@ -224,7 +226,6 @@ export class HistogramChunkAppender {
    * buckets the sample has the buckets of the chunk.
    */
   #continuity(histogram: FloatHistogram, positive?: MergedBuckets, negative?: MergedBuckets): Continuity {
-    if (histogram.counterResetHint === 'reset') return 'reset';
     if (this.#stale) return 'unknown';
     if (histogram.count < this.#count) return 'reset';
     if (histogram.schema !== this.#schema || histogram.zeroThreshold !== this.#zeroThreshold) return 'unknown';
