@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { Framer } from './framer.ts';
@@ -94,13 +94,22 @@ function freeName(fileSystem: FileSystem, corruptDir: string, name: string): str
   return free;
 }
 
-function copy(fileSystem: FileSystem, path: string, copied: string): void {
+/** Puts a file that holds only the first `endBytes` in a file's place, atomically and durably. */
+export function replaceByStart(fileSystem: FileSystem, path: string, endBytes: number): void {
+  const start = `${path}.repair`;
+  fileSystem.rmSync(start, { force: true });
+  copy(fileSystem, path, start, endBytes);
+  fileSystem.renameSync(start, path);
+  syncDirectory(fileSystem, dirname(path));
+}
+
+function copy(fileSystem: FileSystem, path: string, copied: string, mostBytes = Infinity): void {
   const from = fileSystem.openSync(path, 'r');
   const to = fileSystem.openSync(copied, 'wx', 0o666);
   try {
     const buffer = new Uint8Array(COPY_BYTES);
-    for (let offset = 0; ;) {
-      const read = fileSystem.readSync(from, buffer, 0, buffer.length, offset);
+    for (let offset = 0; offset < mostBytes;) {
+      const read = fileSystem.readSync(from, buffer, 0, Math.min(buffer.length, mostBytes - offset), offset);
       if (read === 0) break;
       for (let done = 0; done < read;) done += fileSystem.writeSync(to, buffer, done, read - done, offset + done);
       offset += read;

@@ -1,45 +1,13 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, createLogger, type FileSystem, nodeFileSystem, type Timer } from '../../../lib/env/index.ts';
+import { createLogger, type FileSystem, nodeFileSystem } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { isStaleNaN, Labels, type Matcher, Matcher as LabelMatcher, SampleColumns } from '../../../lib/model/index.ts';
 import { collectSeries } from '../../../lib/storage/index.ts';
 import { openTsdb, type Tsdb, type TsdbOptions } from '../../../lib/tsdb/index.ts';
+import { faulty, START_MS, temporaryDirectory, TestClock } from './environment.ts';
 
-export const START_MS = 1_700_000_000_000;
-
-/** A clock that stands still; timers fire by hand. */
-export class TestClock implements Clock {
-  nowMs = START_MS + 86_400_000;
-  timers: (() => void)[] = [];
-  now(): number {
-    return this.nowMs;
-  }
-  monotonicMs(): number {
-    return 0;
-  }
-  setTimer(callback: () => void): Timer {
-    this.timers.push(callback);
-    return {
-      cancel: () => {
-        this.timers = this.timers.filter((timer) => timer !== callback);
-      },
-    };
-  }
-  fire(): void {
-    const due = this.timers;
-    this.timers = [];
-    for (const callback of due) callback();
-  }
-}
-
-/** A directory that is gone after the test. */
-export function temporaryDirectory(after: (cleanUp: () => void) => void): string {
-  const dir = mkdtempSync(join(tmpdir(), 'promlet-tsdb-'));
-  after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
+export { faulty, START_MS, temporaryDirectory, TestClock };
 
 /** What a crash leaves: a copy of the files as they are now, without asking the database. */
 export function crashCopy(dir: string, to: string): void {
@@ -101,9 +69,4 @@ export async function dump(
 
 export function textOf(value: number): string {
   return isStaleNaN(value) ? 'stale' : Object.is(value, -0) ? '-0' : String(value);
-}
-
-/** A file system some of whose calls are replaced. */
-export function faulty(faults: Partial<FileSystem>): FileSystem {
-  return { ...nodeFileSystem, ...faults };
 }
