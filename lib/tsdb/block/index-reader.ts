@@ -1,0 +1,285 @@
+import type { Kernels } from '../../kernels/index.ts';
+import { Labels } from '../../model/index.ts';
+import { MAX_TIME_MS } from '../limits.ts';
+import type { PostingsSource } from '../select.ts';
+import { ByteReader, readU32 } from './byte-reader.ts';
+import {
+  badBlock,
+  CRC_BYTES,
+  INDEX_HEADER_BYTES,
+  INDEX_MAGIC,
+  INDEX_TOC_BYTES,
+  MAX_INDEX_BYTES,
+  MAX_SERIES_ENTRY_BYTES,
+  MAX_VARINT32_BYTES,
+  SERIES_ALIGN_BYTES,
+} from './format.ts';
+import { IndexSeries } from './index-series.ts';
+import type { PositionedFile } from './positioned-file.ts';
+import { type PostingsOffsets, SampledPostingsOffsets, WholePostingsOffsets } from './postings-table.ts';
+import { crcOf } from './section.ts';
+import { Symbols } from './symbols.ts';
+
+/** Offsets of the sections, as the end of the file states them. */
+interface TableOfContents {
+  readonly symbols: number;
+  readonly series: number;
+  /** Where series end. */
+  readonly labelIndices: number;
+  readonly postingsTable: number;
+}
+
+/** Postings that are decoded at a time. */
+const POSTINGS_SLICE = 4096;
+
+/**
+ * The index of a block, versions 1 and 2 (tsdb/index/index.go, `Reader`). Table of contents, symbols and postings offset
+ * table are checked when it is opened, each entry of series and postings whenever it is read. In memory lie, per open
+ * block: the label names, 4 bytes for every 32 symbols and for every 32 label pairs, and the texts used last (about 60 kB).
+ */
+export class IndexReader implements PostingsSource {
+  readonly version: number;
+  readonly symbols: Symbols;
+  readonly #kernels: Kernels;
+  readonly #file: PositionedFile;
+  readonly #toc: TableOfContents;
+  readonly #offsets: PostingsOffsets;
+  readonly #reader = new ByteReader();
+  readonly #scratch = new IndexSeries();
+
+  /**
+   * @param file for what is read later
+   * @param from the same file, for what is read once from front to back now
+   * @throws PromletError `storage/bad-block`, `storage/block-read`
+   */
+  constructor(kernels: Kernels, file: PositionedFile, from: PositionedFile) {
+    this.#kernels = kernels;
+    this.#file = file;
+    this.version = readHeader(kernels, from);
+    this.#toc = readContents(kernels, from);
+    this.symbols = new Symbols(kernels, file, from, this.#toc.symbols, this.version);
+    this.#offsets =
+      this.version === 1
+        ? new WholePostingsOffsets(kernels, from, this.#toc.postingsTable)
+        : new SampledPostingsOffsets(kernels, file, from, this.#toc.postingsTable);
+  }
+
+  get sizeBytes(): number {
+    return this.#file.sizeBytes;
+  }
+
+  labelNames(): string[] {
+    return this.#offsets.names();
+  }
+
+  labelValues(name: string): string[] {
+    const values: string[] = [];
+    this.#offsets.walk(name, '', (value) => values.push(value) > 0);
+    return values;
+  }
+
+  allPostings(): Uint32Array {
+    return this.postings('', '');
+  }
+
+  postings(name: string, value: string): Uint32Array {
+    const offset = this.#offsets.find(name, value);
+    return offset === undefined ? new Uint32Array(0) : this.#postingsAt(offset);
+  }
+
+  postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
+    const lists: Uint32Array[] = [];
+    this.#offsets.walk(name, prefix, (value, offset) => {
+      if (!value.startsWith(prefix)) return false;
+      if (accepts(value)) lists.push(this.#postingsAt(offset));
+      return true;
+    });
+    return lists;
+  }
+
+  valueCount(name: string): number {
+    return this.#offsets.valueCount(name);
+  }
+
+  filter(refs: Uint32Array, name: string, accepts: (value: string) => boolean): Uint32Array {
+    const kept = new Uint32Array(refs.length);
+    let count = 0;
+    const decided = new Map<number, boolean>();
+    const acceptsId = (id: number): boolean => {
+      let accepted = decided.get(id);
+      if (accepted === undefined) decided.set(id, (accepted = accepts(this.symbols.lookup(id))));
+      return accepted;
+    };
+    const acceptsNone = accepts('');
+    for (const ref of refs) {
+      this.#readLabelIds(this.#entry(ref, this.#file), this.#scratch);
+      const id = this.#valueId(name);
+      if (id === -1 ? acceptsNone : acceptsId(id)) kept[count++] = ref;
+    }
+    return kept.subarray(0, count);
+  }
+
+  labelNamesOf(refs: Uint32Array): Set<string> {
+    const found = new Set<number>();
+    for (const ref of refs) {
+      this.#readLabelIds(this.#entry(ref, this.#file), this.#scratch);
+      const { symbols, labelCount } = this.#scratch;
+      for (let i = 0; i < 2 * labelCount; i += 2) found.add(symbols[i]!);
+    }
+    return this.#texts(found);
+  }
+
+  labelValuesOf(refs: Uint32Array, name: string): Set<string> {
+    const found = new Set<number>();
+    for (const ref of refs) {
+      this.#readLabelIds(this.#entry(ref, this.#file), this.#scratch);
+      const id = this.#valueId(name);
+      if (id !== -1) found.add(id);
+    }
+    return this.#texts(found);
+  }
+
+  /**
+   * Reads the entry of a series.
+   * @param file the index through which it is read; the default is that for queries
+   * @throws PromletError `storage/bad-block` when the ref names no sound entry, `storage/block-read`
+   */
+  series(ref: number, into: IndexSeries, file: PositionedFile = this.#file): void {
+    const reader = this.#entry(ref, file);
+    this.#readLabelIds(reader, into);
+    readChunkMetas(reader, into);
+  }
+
+  /** The labels of an entry that was read. */
+  labels(series: IndexSeries): Labels {
+    const pairs: string[] = [];
+    for (let i = 0; i < 2 * series.labelCount; i++) pairs.push(this.symbols.lookup(series.symbols[i]!));
+    return new Labels(pairs);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #texts(ids: Iterable<number>): Set<string> {
+    const texts = new Set<string>();
+    for (const id of ids) texts.add(this.symbols.lookup(id));
+    return texts;
+  }
+
+  /** The symbol of the value that the series in `#scratch` has for a label; -1 when it lacks it. */
+  #valueId(name: string): number {
+    const { symbols, labelCount } = this.#scratch;
+    for (let i = 0; i < 2 * labelCount; i += 2) if (this.symbols.lookup(symbols[i]!) === name) return symbols[i + 1]!;
+    return -1;
+  }
+
+  /** A reader over the checked contents of a series entry. */
+  #entry(ref: number, file: PositionedFile): ByteReader {
+    const { arena, wasm } = this.#kernels;
+    const { series, labelIndices } = this.#toc;
+    const offset = this.version === 1 ? ref : ref * SERIES_ALIGN_BYTES;
+    const room = labelIndices - offset;
+    if (offset < series || room <= CRC_BYTES) throw badBlock(file.path, offset, `${ref} names no series`);
+    const head = Math.min(MAX_VARINT32_BYTES, room);
+    const reader = this.#reader.reset(file, offset, arena.u8, file.at(offset, head), head);
+    const length = reader.uvarint();
+    const contents = reader.offset;
+    if (length > MAX_SERIES_ENTRY_BYTES || contents + length + CRC_BYTES > labelIndices) {
+      throw badBlock(file.path, offset, `a series entry of ${length} bytes goes beyond the series`);
+    }
+    const address = file.at(contents, length + CRC_BYTES);
+    if (wasm.crc32c(0, address, length) >>> 0 !== readU32(arena.u8, address + length)) {
+      throw badBlock(file.path, offset, 'a series entry does not match its checksum');
+    }
+    return reader.reset(file, contents, arena.u8, address, length);
+  }
+
+  #readLabelIds(reader: ByteReader, into: IndexSeries): void {
+    const count = reader.uvarint();
+    if (2 * count > reader.left) reader.fail(`a series with ${count} labels in ${reader.left} bytes`);
+    into.reserveLabels(count);
+    const { symbols } = into;
+    for (let i = 0; i < 2 * count; i++) {
+      const id = reader.uvarint();
+      if (id >= 2 ** 32) reader.fail(`symbol ${id} is named`);
+      symbols[i] = id;
+    }
+    into.labelCount = count;
+  }
+
+  /** Decodes a postings list, slice by slice. */
+  #postingsAt(offset: number): Uint32Array {
+    const { arena, wasm } = this.#kernels;
+    const file = this.#file;
+    const length = readU32(arena.u8, file.at(offset, 4));
+    const count = readU32(arena.u8, file.at(offset + 4, 4));
+    if (length !== 4 + 4 * count || offset + 4 + length + CRC_BYTES > file.sizeBytes) {
+      throw badBlock(file.path, offset, `postings of ${length} bytes with ${count} entries`);
+    }
+    const refs = new Uint32Array(count);
+    let crc = wasm.crc32c(0, file.at(offset + 4, 4), 4);
+    let last = -1;
+    for (let i = 0; i < count;) {
+      const end = Math.min(count, i + POSTINGS_SLICE);
+      let at = file.at(offset + 8 + 4 * i, 4 * (end - i));
+      crc = wasm.crc32c(crc, at, 4 * (end - i));
+      const { u8 } = arena;
+      for (; i < end; i++, at += 4) {
+        const ref = readU32(u8, at);
+        if (ref <= last) throw badBlock(file.path, offset, 'postings out of order');
+        refs[i] = last = ref;
+      }
+    }
+    if (crc >>> 0 !== readU32(arena.u8, file.at(offset + 4 + length, CRC_BYTES))) {
+      throw badBlock(file.path, offset, 'postings do not match their checksum');
+    }
+    return refs;
+  }
+}
+
+function readChunkMetas(reader: ByteReader, { chunks }: IndexSeries): void {
+  chunks.length = 0;
+  const count = reader.uvarint();
+  if (3 * count > reader.left) reader.fail(`a series with ${count} chunks in ${reader.left} bytes`);
+  let maxTimeMs = 0;
+  let ref = 0;
+  for (let i = 0; i < count; i++) {
+    const minTimeMs = i === 0 ? reader.varint() : maxTimeMs + reader.uvarint();
+    maxTimeMs = minTimeMs + reader.uvarint();
+    ref = i === 0 ? reader.uvarint() : ref + reader.varint();
+    if (minTimeMs < -MAX_TIME_MS || maxTimeMs > MAX_TIME_MS) reader.fail('chunk time out of range');
+    if (ref < 0 || ref > Number.MAX_SAFE_INTEGER) reader.fail('chunk reference out of range');
+    const segment = Math.floor(ref / 2 ** 32);
+    chunks.push(minTimeMs, maxTimeMs, segment, ref - segment * 2 ** 32);
+  }
+}
+
+/** @returns the version */
+function readHeader({ arena }: Kernels, file: PositionedFile): number {
+  const address = file.at(0, INDEX_HEADER_BYTES);
+  const magic = readU32(arena.u8, address);
+  if (magic !== INDEX_MAGIC) throw badBlock(file.path, 0, `magic number ${magic.toString(16)} is not that of an index`);
+  const version = arena.u8[address + 4]!;
+  if (version !== 1 && version !== 2) throw badBlock(file.path, 4, `index version ${version} is not known`);
+  return version;
+}
+
+function readContents(kernels: Kernels, file: PositionedFile): TableOfContents {
+  const start = file.sizeBytes - INDEX_TOC_BYTES;
+  if (start < INDEX_HEADER_BYTES) throw badBlock(file.path, 0, `an index of ${file.sizeBytes} bytes`);
+  if (file.sizeBytes > MAX_INDEX_BYTES) throw badBlock(file.path, 0, `an index of more than ${MAX_INDEX_BYTES} bytes`);
+  const length = INDEX_TOC_BYTES - CRC_BYTES;
+  const crc = crcOf(kernels, file, start, length);
+  const address = file.at(start, INDEX_TOC_BYTES);
+  const reader = new ByteReader().reset(file, start, kernels.arena.u8, address, INDEX_TOC_BYTES);
+  const [symbols = 0, series = 0, labelIndices = 0, , , postingsTable = 0] = Array.from({ length: 6 }, () =>
+    reader.u64(),
+  );
+  if (crc !== reader.u32()) throw badBlock(file.path, start, 'table of contents does not match its checksum');
+  const ordered = symbols >= INDEX_HEADER_BYTES && symbols < series && series <= labelIndices;
+  if (!ordered || labelIndices > start || postingsTable < labelIndices || postingsTable > start - 8) {
+    throw badBlock(file.path, start, 'table of contents has sections that do not fit');
+  }
+  return { symbols, series, labelIndices, postingsTable };
+}

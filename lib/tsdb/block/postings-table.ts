@@ -1,0 +1,202 @@
+import type { Kernels } from '../../kernels/index.ts';
+import { compareUtf8 } from '../../model/index.ts';
+import { SAMPLE_EVERY } from './format.ts';
+import type { PositionedFile } from './positioned-file.ts';
+import { openSection, type Section, SectionReader } from './section.ts';
+
+/** Entries at least this long: key count, two lengths, an offset. */
+const MIN_ENTRY_BYTES = 4;
+
+/** Takes a value and the offset of its postings. @returns false to stop */
+export type ValueVisitor = (value: string, postingsOffset: number) => boolean;
+
+/** For every (name, value) of an index, where its postings lie. */
+export interface PostingsOffsets {
+  /** Sorted, without the '' under which all series are listed. */
+  names(): string[];
+  /** How many values a name has. */
+  valueCount(name: string): number;
+  /** Offset in the file; undefined when no series has the pair. */
+  find(name: string, value: string): number | undefined;
+  /** Visits the values of a name in order, from the first that is not below `from`. */
+  walk(name: string, from: string, visit: ValueVisitor): void;
+}
+
+/** The entries of one label name. */
+interface NameEntries {
+  /** How many values. */
+  count: number;
+  /** Index of its first sample among all samples. */
+  readonly firstSample: number;
+}
+
+/**
+ * The postings offset table of a version 2 index: entries sorted by name and value. In memory lie the names and the place of every 32nd value of each (tsdb/index, `Reader.postings`), whose text
+ * is read again when a value is searched.
+ */
+export class SampledPostingsOffsets implements PostingsOffsets {
+  readonly #kernels: Kernels;
+  readonly #file: PositionedFile;
+  readonly #section: Section;
+  readonly #names = new Map<string, NameEntries>();
+  /** Offsets behind the start of the section. */
+  #samples: Uint32Array = new Uint32Array(256);
+
+  /**
+   * Reads the whole table once, through `from`; later through `file`.
+   * @throws PromletError `storage/bad-block`, `storage/block-read`
+   */
+  constructor(kernels: Kernels, file: PositionedFile, from: PositionedFile, at: number) {
+    this.#kernels = kernels;
+    this.#file = file;
+    this.#section = openSection(kernels, from, at, 'postings offset table');
+    this.#sample(from);
+  }
+
+  names(): string[] {
+    return [...this.#names.keys()].filter((name) => name !== '');
+  }
+
+  valueCount(name: string): number {
+    return this.#names.get(name)?.count ?? 0;
+  }
+
+  find(name: string, value: string): number | undefined {
+    let found: number | undefined;
+    this.walk(name, value, (candidate, offset) => {
+      if (candidate === value) found = offset;
+      return false;
+    });
+    return found;
+  }
+
+  walk(name: string, from: string, visit: ValueVisitor): void {
+    const entries = this.#names.get(name);
+    if (entries === undefined) return;
+    let index = from === '' ? 0 : this.#lastSampleBelow(entries, from) * SAMPLE_EVERY;
+    const walk = this.#walkAt(entries, index / SAMPLE_EVERY);
+    const start = walk.offset;
+    const keyBytes = this.#skipKeys(walk);
+    walk.offset = start;
+    for (let below = from !== ''; index < entries.count; index++) {
+      walk.offset += keyBytes;
+      const value = walk.text();
+      const offset = walk.uvarint();
+      if (below && compareUtf8(value, from) < 0) continue;
+      below = false;
+      if (!visit(value, offset)) return;
+    }
+  }
+
+  /** The last sample of a name whose value is not above `value`; 0 when there is none. */
+  #lastSampleBelow(entries: NameEntries, value: string): number {
+    let low = 0;
+    let high = Math.ceil(entries.count / SAMPLE_EVERY);
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      const walk = this.#walkAt(entries, middle);
+      this.#skipKeys(walk);
+      if (compareUtf8(walk.text(), value) <= 0) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #walkAt(entries: NameEntries, sample: number): SectionReader {
+    const offset = this.#section.offset + this.#samples[entries.firstSample + sample]!;
+    return new SectionReader(this.#kernels, this.#file, this.#section, offset);
+  }
+
+  /** Steps over the key count and the name. @returns their bytes, the same in all entries of a name */
+  #skipKeys(walk: SectionReader): number {
+    const start = walk.offset;
+    walk.uvarint();
+    walk.skipText();
+    return walk.offset - start;
+  }
+
+  #sample(from: PositionedFile): void {
+    const walk = new SectionReader(this.#kernels, from, this.#section, this.#section.offset);
+    const count = checkedCount(walk, this.#section);
+    let last: string | undefined;
+    let lastValue = '';
+    let entries: NameEntries | undefined;
+    let samples = 0;
+    for (let i = 0; i < count; i++) {
+      const at = walk.offset;
+      const { name, value } = readEntry(walk);
+      if (name !== last || entries === undefined) {
+        if (last !== undefined && compareUtf8(last, name) >= 0) walk.fail('names out of order');
+        entries = { count: 0, firstSample: samples };
+        this.#names.set(name, entries);
+        last = name;
+      } else if (compareUtf8(lastValue, value) >= 0) {
+        walk.fail('values out of order');
+      }
+      lastValue = value;
+      if (entries.count % SAMPLE_EVERY === 0) {
+        if (samples === this.#samples.length) this.#samples = grown(this.#samples);
+        this.#samples[samples++] = at - this.#section.offset;
+      }
+      entries.count++;
+    }
+    this.#samples = this.#samples.slice(0, samples);
+  }
+}
+
+function grown(samples: Uint32Array): Uint32Array {
+  const out = new Uint32Array(samples.length * 2);
+  out.set(samples);
+  return out;
+}
+
+/**
+ * The table of a version 1 index, whose entries are in no particular order: held whole, as Prometheus does
+ * (`Reader.postingsV1`). Such indexes were last written in 2018.
+ */
+export class WholePostingsOffsets implements PostingsOffsets {
+  readonly #offsets = new Map<string, Map<string, number>>();
+
+  /** @throws PromletError `storage/bad-block`, `storage/block-read` */
+  constructor(kernels: Kernels, from: PositionedFile, at: number) {
+    const section = openSection(kernels, from, at, 'postings offset table');
+    const walk = new SectionReader(kernels, from, section, section.offset);
+    for (let left = checkedCount(walk, section); left > 0; left--) {
+      const { name, value, offset } = readEntry(walk);
+      let values = this.#offsets.get(name);
+      if (values === undefined) this.#offsets.set(name, (values = new Map()));
+      values.set(value, offset);
+    }
+  }
+
+  names(): string[] {
+    return [...this.#offsets.keys()].filter((name) => name !== '').sort(compareUtf8);
+  }
+
+  valueCount(name: string): number {
+    return this.#offsets.get(name)?.size ?? 0;
+  }
+
+  find(name: string, value: string): number | undefined {
+    return this.#offsets.get(name)?.get(value);
+  }
+
+  walk(name: string, from: string, visit: ValueVisitor): void {
+    const offsets = this.#offsets.get(name) ?? new Map<string, number>();
+    for (const value of [...offsets.keys()].sort(compareUtf8)) {
+      if (compareUtf8(value, from) >= 0 && !visit(value, offsets.get(value)!)) return;
+    }
+  }
+}
+
+function checkedCount(walk: SectionReader, section: Section): number {
+  const count = walk.u32();
+  if (count * MIN_ENTRY_BYTES > section.length) walk.fail(`postings offset table cannot hold ${count} entries`);
+  return count;
+}
+
+function readEntry(walk: SectionReader): { name: string; value: string; offset: number } {
+  const keys = walk.uvarint();
+  if (keys !== 2) walk.fail(`an entry of the postings offset table has ${keys} keys`);
+  return { name: walk.text(), value: walk.text(), offset: walk.uvarint() };
+}

@@ -1,0 +1,199 @@
+import {
+  Annotations,
+  assert,
+  errorMessage,
+  type Labels,
+  type Matcher,
+  PromletError,
+  SampleColumns,
+} from '../../model/index.ts';
+import type {
+  ChunkSeries,
+  LabelAnswer,
+  LabelHints,
+  Querier,
+  RawChunk,
+  SelectHints,
+  SeriesSet,
+} from '../../storage/index.ts';
+import type { Chunk, Interval } from '../chunk/chunk.ts';
+import { ChunkDecoder } from '../chunk/decoder.ts';
+import { encodeSamples } from '../chunk/encode.ts';
+import { rawEncoding } from '../chunk/raw.ts';
+import { SELECT_BATCH_SIZE } from '../limits.ts';
+import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
+import type { Block } from './block.ts';
+import type { ReadChunk } from './chunk-reader.ts';
+import { ChunkMetas, IndexSeries } from './index-series.ts';
+
+/** Reads one block within [minTimeMs, maxTimeMs] (tsdb/querier.go, `blockQuerier`). The order of a block is that of labels. */
+export class BlockQuerier implements Querier {
+  readonly #block: Block;
+  readonly #minTimeMs: number;
+  readonly #maxTimeMs: number;
+  readonly #decoder: ChunkDecoder;
+  #closed = false;
+
+  /** The block stays open as long as the querier is. */
+  constructor(block: Block, minTimeMs: number, maxTimeMs: number) {
+    this.#block = block;
+    this.#minTimeMs = minTimeMs;
+    this.#maxTimeMs = maxTimeMs;
+    this.#decoder = new ChunkDecoder(block.kernels);
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async select(_sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet> {
+    assert(!this.#closed, 'block querier: used after close');
+    const refs = selectPostings(this.#block.index, matchers, hints.signal);
+    return { batches: this.#batches(refs, hints), annotations: new Annotations() };
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async labelNames(hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
+    assert(!this.#closed, 'block querier: used after close');
+    return { values: selectLabelNames(this.#block.index, hints, matchers), annotations: new Annotations() };
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async labelValues(name: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
+    assert(!this.#closed, 'block querier: used after close');
+    return { values: selectLabelValues(this.#block.index, name, hints, matchers), annotations: new Annotations() };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#decoder.release();
+  }
+
+  async *#batches(refs: Uint32Array, hints: SelectHints): AsyncGenerator<readonly ChunkSeries[]> {
+    const minMs = Math.max(this.#minTimeMs, hints.startMs);
+    const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
+    const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
+    const entry = new IndexSeries();
+    let given = 0;
+    for (let i = 0; i < refs.length && given < limit;) {
+      hints.signal?.throwIfAborted();
+      assert(!this.#closed, 'block querier: read after close');
+      // The places of all chunks of a batch lie in one object.
+      const chunks = new ChunkMetas();
+      const batch: BlockSeries[] = [];
+      for (; i < refs.length && batch.length < SELECT_BATCH_SIZE && given < limit; i++) {
+        const series = this.#series(refs[i]!, minMs, maxMs, entry, chunks);
+        if (series === undefined) continue;
+        batch.push(series);
+        given++;
+      }
+      if (batch.length > 0) yield batch;
+    }
+  }
+
+  /** A series with those of its chunks that may hold samples of interest; undefined when there are none. */
+  #series(ref: number, minMs: number, maxMs: number, entry: IndexSeries, chunks: ChunkMetas): BlockSeries | undefined {
+    const { index, tombstones } = this.#block;
+    index.series(ref, entry);
+    const deleted = tombstones.get(ref);
+    const from = chunks.length;
+    const { length, minTimesMs, maxTimesMs, segments, offsets } = entry.chunks;
+    for (let i = 0; i < length; i++) {
+      const first = minTimesMs[i]!;
+      const last = maxTimesMs[i]!;
+      if (last < minMs || first > maxMs) continue;
+      if (deleted.some((interval) => interval.minTimeMs <= first && interval.maxTimeMs >= last)) continue;
+      chunks.push(first, last, segments[i]!, offsets[i]!);
+    }
+    if (chunks.length === from) return undefined;
+    return new BlockSeries(this, index.labels(entry), { chunks, from, end: chunks.length, minMs, maxMs, deleted });
+  }
+
+  /** Decodes what is asked for of chunk `i`, less what is deleted, behind the samples in `into`. */
+  readChunk(i: number, minMs: number, maxMs: number, { chunks, deleted }: Places, into: SampleColumns): void {
+    const { encoding, bytes } = this.chunk(i, chunks);
+    let from = Math.max(minMs, chunks.minTimesMs[i]!);
+    const end = Math.min(maxMs, chunks.maxTimesMs[i]!);
+    try {
+      for (const { minTimeMs, maxTimeMs } of deleted) {
+        if (maxTimeMs < from) continue;
+        if (minTimeMs > end) break;
+        if (minTimeMs > from) this.#decoder.decode(encoding, bytes, from, minTimeMs - 1, into);
+        from = maxTimeMs + 1;
+      }
+      if (from <= end) this.#decoder.decode(encoding, bytes, from, end, into);
+    } catch (cause) {
+      const where = `segment ${chunks.segments[i]! + 1} at ${chunks.offsets[i]!}`;
+      throw new PromletError('storage/bad-block', `${this.#block.dir}: chunk in ${where}: ${errorMessage(cause)}`, {
+        cause,
+      });
+    }
+  }
+
+  chunk(i: number, chunks: ChunkMetas): ReadChunk {
+    assert(!this.#closed, 'block querier: a series is read after close');
+    return this.#block.chunks.read(chunks.segments[i]!, chunks.offsets[i]!);
+  }
+
+  encode(columns: SampleColumns): Chunk[] {
+    return encodeSamples(this.#block.kernels, columns, 0, columns.length, Infinity);
+  }
+}
+
+/** Which chunks of a batch are a series', and what of them is wanted. */
+interface Places {
+  readonly chunks: ChunkMetas;
+  readonly from: number;
+  readonly end: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly deleted: readonly Interval[];
+}
+
+/** One series of a block, read when asked. */
+class BlockSeries implements ChunkSeries {
+  readonly labels: Labels;
+  readonly #querier: BlockQuerier;
+  readonly #places: Places;
+
+  constructor(querier: BlockQuerier, labels: Labels, places: Places) {
+    this.#querier = querier;
+    this.labels = labels;
+    this.#places = places;
+  }
+
+  read(into: SampleColumns): void {
+    const places = this.#places;
+    let minMs = places.minMs;
+    for (let i = places.from; i < places.end; i++) {
+      this.#querier.readChunk(i, minMs, places.maxMs, places, into);
+      // Were chunks to share a time, the first would keep it.
+      minMs = Math.max(minMs, places.chunks.maxTimesMs[i]! + 1);
+    }
+  }
+
+  /** One that a deletion cuts into is encoded anew. */
+  *chunks(minMs: number, maxMs: number): Generator<RawChunk, void, undefined> {
+    const { chunks, from, end, deleted, ...range } = this.#places;
+    const first = Math.max(minMs, range.minMs);
+    const last = Math.min(maxMs, range.maxMs);
+    for (let i = from; i < end; i++) {
+      const minTimeMs = chunks.minTimesMs[i]!;
+      const maxTimeMs = chunks.maxTimesMs[i]!;
+      if (maxTimeMs < first || minTimeMs > last) continue;
+      const isCut = deleted.some((interval) => interval.minTimeMs <= maxTimeMs && interval.maxTimeMs >= minTimeMs);
+      const { encoding, bytes } = this.#querier.chunk(i, chunks);
+      const raw = rawEncoding(encoding);
+      if (!isCut && raw !== undefined) yield { minTimeMs, maxTimeMs, encoding: raw, bytes: bytes.slice() };
+      else yield* this.#recoded(i);
+    }
+  }
+
+  #recoded(i: number): RawChunk[] {
+    const columns = new SampleColumns();
+    this.#querier.readChunk(i, -Infinity, Infinity, this.#places, columns);
+    return this.#querier.encode(columns).map(({ encoding, ...chunk }) => {
+      const raw = rawEncoding(encoding);
+      assert(raw !== undefined, 'block querier: encoded as what cannot be handed out');
+      return { ...chunk, encoding: raw };
+    });
+  }
+}
