@@ -5,7 +5,7 @@ import { SharedArena } from './memory.ts';
 export * as histogramLayout from './assembly/histogram-layout.ts';
 export * as layout from './assembly/layout.ts';
 export * as scanLayout from './assembly/scan-layout.ts';
-export { SharedArena } from './memory.ts';
+export { ArenaViews, SharedArena } from './memory.ts';
 
 /** The exports of build/kernels.wasm. Addresses and lengths are bytes in the arena's memory. */
 export interface KernelExports {
@@ -75,6 +75,12 @@ export interface KernelExports {
   histogramValues(state: number, row: number): void;
   /** @returns 1 when a bucket of the row is smaller than in the newest sample */
   histogramDecreased(state: number, row: number): number;
+  /** HalfSipHash-1-3 of bytes, keyed by two words. Reads up to three bytes behind them. Signed: apply `>>> 0`. */
+  hashBytes(key0: number, key1: number, address: number, length: number): number;
+  /** Finds a series by its labels as a WAL series record has them; see assembly/labels.ts. @returns the ref (`>>> 0`), or 0 */
+  lookupLabels(root: number, encoded: number, length: number, out: number, capacity: number): number;
+  /** Takes refs without a series record out of a list. @returns how many are left */
+  filterPostings(directory: number, pageCount: number, refs: number, length: number): number;
   /** Writes a WAL samples record, at most 17 + 23 × count bytes. @returns its length */
   encodeSamples(refs: number, times: number, values: number, count: number, out: number): number;
   /** @returns the number of samples; -1 malformed, -2 a ref beyond 32 bits */

@@ -19,6 +19,37 @@ function buildSizeClasses(): number[] {
 }
 
 /**
+ * A shared memory as typed arrays, on any thread that was given it. Memory grows, and a view does not grow with it: fetch
+ * views again after whatever may have grown it; another thread's growth is seen after `refresh`.
+ */
+export class ArenaViews {
+  readonly memory: WebAssembly.Memory;
+  u8!: Uint8Array;
+  u32!: Uint32Array;
+  f64!: Float64Array;
+  /** The whole memory, for reading text. */
+  buffer!: Buffer;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.memory = memory;
+    this.renew();
+  }
+
+  /** Renews the views when the memory has grown. */
+  refresh(): void {
+    if (this.memory.buffer.byteLength !== this.u8.length) this.renew();
+  }
+
+  protected renew(): void {
+    const { buffer } = this.memory;
+    this.u8 = new Uint8Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.f64 = new Float64Array(buffer);
+    this.buffer = Buffer.from(buffer);
+  }
+}
+
+/**
  * The one shared linear memory: kernels, the head's chunks, scrape buffers. A bump allocator with a free list per size
  * class; freed blocks are reused within their class and never returned to the system.
  *
@@ -28,21 +59,14 @@ function buildSizeClasses(): number[] {
  * One thread allocates (the writer); other threads only read. Views (`u8`, `u32`, `f64`) must be fetched again after any
  * call that may allocate: growing leaves an old view valid, but short.
  */
-export class SharedArena {
-  readonly memory: WebAssembly.Memory;
-  u8: Uint8Array;
-  u32: Uint32Array;
-  f64: Float64Array;
+export class SharedArena extends ArenaViews {
   #top = 0;
   /** Per size class, addresses of freed blocks. */
   readonly #free: number[][] = SIZE_CLASSES_BYTES.map(() => []);
   #usedBytes = 0;
 
   constructor() {
-    this.memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true });
-    this.u8 = new Uint8Array(this.memory.buffer);
-    this.u32 = new Uint32Array(this.memory.buffer);
-    this.f64 = new Float64Array(this.memory.buffer);
+    super(new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true }));
   }
 
   /** Bytes in blocks that are in use. */
@@ -102,9 +126,7 @@ export class SharedArena {
         cause,
       });
     }
-    this.u8 = new Uint8Array(this.memory.buffer);
-    this.u32 = new Uint32Array(this.memory.buffer);
-    this.f64 = new Float64Array(this.memory.buffer);
+    this.renew();
   }
 }
 

@@ -7,7 +7,7 @@ import { HeadAppender } from './head/appender.ts';
 import type { SampleBuffer } from './head/columns.ts';
 import { Head } from './head/head.ts';
 import { MemoryBudget } from './head/memory-budget.ts';
-import { HeadQuerier } from './head/querier.ts';
+import { HeadReader } from './head/querier.ts';
 import { HeadReplay } from './head/replay.ts';
 import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
 import { DirectoryLock } from './lock.ts';
@@ -98,7 +98,7 @@ class HeadTsdb implements Tsdb {
 
   querier(minTimeMs: number, maxTimeMs: number): Querier {
     if (this.#closed) throw new PromletError('storage/closed', `${this.#options.dir} is closed`);
-    return new HeadQuerier(this.head, minTimeMs, maxTimeMs);
+    return new HeadReader(this.head.view, this.head.chunkReader, minTimeMs, maxTimeMs);
   }
 
   now(): number {
@@ -140,7 +140,7 @@ class HeadTsdb implements Tsdb {
       seriesCreated: head.index.numSeries - this.#replayedSeries,
       seriesRefused: head.seriesRefused,
       samplesRefused: head.samplesRefused,
-      chunksCreated: head.table.chunks,
+      chunksCreated: head.table.chunksCreated,
       headMemoryLimitBytes: this.#headMemoryLimitBytes,
       arenaUsedBytes: this.#options.kernels.arena.usedBytes,
       replay: this.#replay,
@@ -148,7 +148,7 @@ class HeadTsdb implements Tsdb {
   }
 
   cardinality(limit: number): Cardinality {
-    return cardinality(this.head.index, limit);
+    return cardinality(this.head.view, limit);
   }
 
   async close(): Promise<void> {

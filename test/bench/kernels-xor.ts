@@ -10,7 +10,7 @@ import { Labels } from '../../lib/model/index.ts';
 import { openTsdb, type Tsdb } from '../../lib/tsdb/index.ts';
 import { SampleBuffer } from '../../lib/tsdb/head/columns.ts';
 import { Head } from '../../lib/tsdb/head/head.ts';
-import type { ChunkPlace } from '../../lib/tsdb/head/series-table.ts';
+import type { ChunkPlace } from '../../lib/tsdb/head/series-reader.ts';
 
 const START_MS = 1_700_000_000_000;
 const STEP_MS = 15_000;

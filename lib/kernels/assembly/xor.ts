@@ -12,6 +12,8 @@ import {
   CHUNK_DATA,
   MAX_CHUNK_BYTES_BEFORE_APPEND,
   MAX_SAMPLE_BYTES,
+  NO_XOR_WINDOW,
+  OPEN_CHUNK_ENCODING,
   SAMPLES_PER_CHUNK,
   SERIES_CHUNK,
   SERIES_CHUNK_BITS,
@@ -45,7 +47,7 @@ function exactBits(bits: u64): u64 {
 
 // @ts-ignore: decorator
 @inline
-function recordOf(directory: usize, pageCount: u32, ref: u32): usize {
+export function recordOf(directory: usize, pageCount: u32, ref: u32): usize {
   const page = ref >>> SERIES_PAGE_BITS;
   if (page >= pageCount) return 0;
   const base = <usize>load<u32>(directory + (page << 2));
@@ -105,6 +107,9 @@ function appendSample(record: usize, time: i64, value: u64): u32 {
   }
   const block = <usize>load<u32>(record, SERIES_CHUNK);
   if (block == 0) return APPEND_NEEDS_CHUNK;
+  const window = <u32>load<u8>(record, SERIES_LEADING);
+  // A chunk of histograms takes no float.
+  if (window >= <u32>OPEN_CHUNK_ENCODING && window != NO_XOR_WINDOW) return APPEND_NEEDS_CHUNK;
   let position = load<u32>(record, SERIES_CHUNK_BITS);
   const bytes = (position + 7) >>> 3;
   const samples = <u32>load<u16>(record, SERIES_CHUNK_SAMPLES);
@@ -174,7 +179,7 @@ function writeValue(record: usize, data: usize, position: u32, xor: u64): u32 {
   if (leading > 31) leading = 31;
   const windowLeading = <u32>load<u8>(record, SERIES_LEADING);
   const windowTrailing = <u32>load<u8>(record, SERIES_TRAILING);
-  if (windowLeading != 0xff && leading >= windowLeading && trailing >= windowTrailing) {
+  if (windowLeading != NO_XOR_WINDOW && leading >= windowLeading && trailing >= windowTrailing) {
     const count = 64 - windowLeading - windowTrailing;
     writeBits(data, position, 2, 2);
     writeWide(data, position + 2, xor >>> (<u64>windowTrailing), count);

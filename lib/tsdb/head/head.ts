@@ -1,27 +1,34 @@
+import { type Random, systemRandom } from '../../env/index.ts';
 import { type Kernels, layout } from '../../kernels/index.ts';
 import { assert, type Labels, PromletError, type SampleColumns } from '../../model/index.ts';
 import { AppendResult, type SeriesRef } from '../../storage/index.ts';
 import type { TsdbLimits } from '../types.ts';
+import type { ReadMappedChunk } from './chunk-block.ts';
+import { ChunkReader } from './chunk-reader.ts';
 import type { SampleBuffer } from './columns.ts';
+import { HeadRoot } from './head-root.ts';
+import { HeadView } from './head-view.ts';
 import { LabelIndex } from './label-index.ts';
 import type { MemoryBudget } from './memory-budget.ts';
-import { type ChunkPlace, SeriesTable } from './series-table.ts';
+import { SeriesTable } from './series-table.ts';
 
 const { APPEND_NEEDS_CHUNK, APPEND_NEEDS_ROOM, APPEND_OUTCOME_BITS, TALLY_COUNTS, TALLY_MAX_TIME, TALLY_MIN_TIME } =
   layout;
 
-/** Samples that the decode kernel's columns hold to begin with; an XOR chunk of the head has at most 240. */
-const DECODE_CAPACITY = 256;
-/** The largest count a chunk's header can state. */
-const MAX_CHUNK_SAMPLES = 65_535;
+/** Refs are below it; they are not used again. */
+const MAX_REFS = 2 ** 32;
 
 export type HeadLimits = Pick<TsdbLimits, 'maxSeries' | 'maxFutureMs'>;
 
 /** The samples that are not in blocks yet, in memory (Prometheus tsdb/head.go). */
 export class Head {
   readonly kernels: Kernels;
+  readonly root: HeadRoot;
   readonly table: SeriesTable;
   readonly index: LabelIndex;
+  /** How this thread reads the head; others make views and readers of their own. */
+  readonly view: HeadView;
+  readonly chunkReader: ChunkReader;
   readonly #limits: HeadLimits;
   /** Without one, the arena's own maximum is the limit. */
   readonly #budget: MemoryBudget | undefined;
@@ -30,33 +37,47 @@ export class Head {
   readonly tally: number;
   /** 24 bytes for a single append: ref, value, result. */
   readonly scratch: number;
-  #decodeCapacity = DECODE_CAPACITY;
-  #decodeTimes: number;
-  #decodeValues: number;
   #nextRef = 1;
-  /** Of all samples stored; +Infinity and -Infinity while there is none. */
-  minTimeMs = Infinity;
-  maxTimeMs = -Infinity;
   /** By AppendResult, samples appended or refused since the start. */
   readonly appendCounts = new Float64Array(6);
+  seriesCreated = 0;
   seriesRefused = 0;
   /** Samples of commits that were refused whole. */
   samplesRefused = 0;
   /** Series whose records the WAL does not hold yet, in order of creation. */
   unlogged: SeriesRef[] = [];
-  readonly #idsOf = (ref: number): number => this.table.labels(this.table.record(ref));
+  /** Reads chunks that lie in files; to be set before there are any. */
+  readMapped: ReadMappedChunk = noFiles;
 
-  constructor(kernels: Kernels, blockDurationMs: number, limits: HeadLimits, budget?: MemoryBudget) {
+  /** @param random keys the hash of labels, so that nobody outside can make them collide */
+  constructor(
+    kernels: Kernels,
+    blockDurationMs: number,
+    limits: HeadLimits,
+    budget?: MemoryBudget,
+    random: Random = systemRandom,
+  ) {
+    const { arena } = kernels;
     this.kernels = kernels;
     this.#limits = limits;
     this.#budget = budget;
     this.#blockDurationMs = blockDurationMs;
-    this.table = new SeriesTable(kernels, blockDurationMs);
-    this.index = new LabelIndex(kernels.arena);
-    this.tally = kernels.arena.allocate(layout.TALLY_SIZE);
-    this.scratch = kernels.arena.allocate(24);
-    this.#decodeTimes = kernels.arena.allocate(DECODE_CAPACITY * 8);
-    this.#decodeValues = kernels.arena.allocate(DECODE_CAPACITY * 8);
+    this.root = new HeadRoot(arena, random);
+    this.table = new SeriesTable(arena, this.root, blockDurationMs);
+    this.index = new LabelIndex(kernels, this.root);
+    this.view = new HeadView(arena, this.root.address, kernels);
+    this.chunkReader = new ChunkReader(this.view, kernels, (place) => this.readMapped(place));
+    this.tally = arena.allocate(layout.TALLY_SIZE);
+    this.scratch = arena.allocate(24);
+  }
+
+  /** Of all samples stored; +Infinity and -Infinity while there is none. */
+  get minTimeMs(): number {
+    return this.root.minTimeMs;
+  }
+
+  get maxTimeMs(): number {
+    return this.root.maxTimeMs;
   }
 
   /** Samples before it are too old: the half block behind the newest sample is what the head takes (head_append.go). */
@@ -68,8 +89,9 @@ export class Head {
     return this.#limits.maxFutureMs;
   }
 
+  /** The ref of a label set, 0 when the head does not have it. @throws PromletError `storage/bad-labels` */
   find(labels: Labels): SeriesRef {
-    return this.index.find(labels, this.#idsOf);
+    return this.index.find(labels);
   }
 
   /** @throws PromletError `storage/series-limit`, `storage/bad-labels` */
@@ -79,7 +101,7 @@ export class Head {
     if (labels.size === 0) throw new PromletError('storage/bad-labels', 'a series needs at least one label');
     this.#admitSeries();
     const ref = this.#nextRef;
-    this.createAt(ref, labels);
+    this.#create(ref);
     this.unlogged.push(ref);
     return ref;
   }
@@ -109,8 +131,36 @@ export class Head {
 
   /** Creates a series under a ref of its own, as replay does; neither labels nor ref may be known yet. */
   createAt(ref: SeriesRef, labels: Labels): void {
-    assert(ref > 0 && ref < 2 ** 32, 'head: ref out of range');
-    this.table.create(ref, this.index.add(ref, labels));
+    assert(this.find(labels) === 0, 'head: labels known');
+    this.#create(ref);
+  }
+
+  /**
+   * Finds the series of a WAL series record, or creates it under the ref it has there. `encoded` begins with its labels.
+   * @returns the ref under which the head knows the series: another one when its labels were known already; 0 when there
+   *   is none, because the labels are malformed or empty, or the ref stands for other labels. `index.consumedBytes` says
+   *   how many bytes were the labels, -1 when malformed
+   */
+  replaySeries(ref: SeriesRef, encoded: Uint8Array): SeriesRef {
+    const { index } = this;
+    const known = index.findEncoded(encoded);
+    if (known !== 0) return known;
+    if (index.consumedBytes < 0 || index.foundSize === 0 || this.has(ref)) return 0;
+    this.#create(ref);
+    return ref;
+  }
+
+  /** Creates a series with the labels that were just looked for in vain. */
+  #create(ref: SeriesRef): void {
+    if (ref === MAX_REFS) throw new PromletError('storage/series-limit', 'all 2^32 series refs are used up');
+    assert(ref > 0 && ref < MAX_REFS, 'head: ref out of range');
+    this.root.beginWrite();
+    try {
+      this.table.create(ref, this.index.add(ref));
+    } finally {
+      this.root.endWrite();
+    }
+    this.seriesCreated++;
     this.#nextRef = Math.max(this.#nextRef, ref + 1);
   }
 
@@ -118,8 +168,9 @@ export class Head {
     return this.table.record(ref) !== 0;
   }
 
+  /** The labels of a series that is there. */
   labels(ref: SeriesRef): Labels {
-    return this.index.labelsAt(this.#idsOf(ref));
+    return this.view.read(() => this.view.labels(this.table.record(ref)));
   }
 
   /**
@@ -129,80 +180,46 @@ export class Head {
   apply(samples: SampleBuffer, resolve: (ref: SeriesRef) => SeriesRef): void {
     const { wasm, arena } = this.kernels;
     const { table, tally } = this;
-    this.#clearTally();
-    let from = 0;
-    while (from < samples.length) {
-      const stopped =
-        wasm.appendBatch(
-          table.directory,
-          table.pageCount,
-          samples.refs,
-          samples.times,
-          samples.values,
-          from,
-          samples.length,
-          tally,
-        ) >>> 0;
-      from = stopped >>> APPEND_OUTCOME_BITS;
-      if (from === samples.length) break;
-      const refAt = (samples.refs >>> 2) + from;
-      const ref = arena.u32[refAt]!;
-      const outcome = stopped & ((1 << APPEND_OUTCOME_BITS) - 1);
-      if (outcome === APPEND_NEEDS_ROOM) {
-        table.growChunk(table.record(ref));
-      } else if (outcome === APPEND_NEEDS_CHUNK) {
-        table.cutChunk(table.record(ref), arena.f64[samples.times / 8 + from]!);
-      } else {
-        const resolved = resolve(ref);
-        if (resolved === 0) from++;
-        else arena.u32[refAt] = resolved;
+    this.root.beginWrite();
+    try {
+      this.#clearTally();
+      let from = 0;
+      while (from < samples.length) {
+        const stopped =
+          wasm.appendBatch(
+            table.directory,
+            table.pageCount,
+            samples.refs,
+            samples.times,
+            samples.values,
+            from,
+            samples.length,
+            tally,
+          ) >>> 0;
+        from = stopped >>> APPEND_OUTCOME_BITS;
+        if (from === samples.length) break;
+        const refAt = (samples.refs >>> 2) + from;
+        const ref = arena.u32[refAt]!;
+        const outcome = stopped & ((1 << APPEND_OUTCOME_BITS) - 1);
+        if (outcome === APPEND_NEEDS_ROOM) {
+          table.growChunk(table.record(ref));
+        } else if (outcome === APPEND_NEEDS_CHUNK) {
+          table.cutChunk(ref, arena.f64[samples.times / 8 + from]!);
+        } else {
+          const resolved = resolve(ref);
+          if (resolved === 0) from++;
+          else arena.u32[refAt] = resolved;
+        }
       }
+      this.#takeTally();
+    } finally {
+      this.root.endWrite();
     }
-    this.#takeTally();
   }
 
   /** Decodes the samples of one series within [minMs, maxMs] behind those in `into`. */
   read(ref: SeriesRef, minMs: number, maxMs: number, into: SampleColumns): void {
-    const record = this.table.record(ref);
-    if (record === 0) return;
-    const count = this.table.chunkPlaces(record, minMs, maxMs, this.#places);
-    for (let i = 0; i < count; i++) this.#decode(this.#places[i]!, minMs, maxMs, into);
-  }
-
-  readonly #places: ChunkPlace[] = [];
-
-  #decode(place: ChunkPlace, minMs: number, maxMs: number, into: SampleColumns): void {
-    const { wasm, arena } = this.kernels;
-    const total = (arena.u8[place.data]! << 8) | arena.u8[place.data + 1]!;
-    if (total > this.#decodeCapacity) this.#growDecode();
-    const length = wasm.decodeXor(
-      place.data,
-      place.lengthBytes,
-      this.#decodeTimes,
-      this.#decodeValues,
-      this.#decodeCapacity,
-    );
-    assert(length === total, 'head: a chunk in memory does not decode');
-    const times = arena.f64.subarray(this.#decodeTimes / 8, this.#decodeTimes / 8 + length);
-    let start = 0;
-    let end = length;
-    if (place.minTimeMs < minMs) while (start < end && times[start]! < minMs) start++;
-    if (place.maxTimeMs > maxMs) while (end > start && times[end - 1]! > maxMs) end--;
-    if (start === end) return;
-    into.reserve(end - start);
-    const values = arena.f64.subarray(this.#decodeValues / 8 + start, this.#decodeValues / 8 + end);
-    into.timestamps.set(times.subarray(start, end), into.length);
-    into.values.set(values, into.length);
-    into.length += end - start;
-  }
-
-  #growDecode(): void {
-    const { arena } = this.kernels;
-    arena.free(this.#decodeTimes, this.#decodeCapacity * 8);
-    arena.free(this.#decodeValues, this.#decodeCapacity * 8);
-    this.#decodeCapacity = MAX_CHUNK_SAMPLES;
-    this.#decodeTimes = arena.allocate(MAX_CHUNK_SAMPLES * 8);
-    this.#decodeValues = arena.allocate(MAX_CHUNK_SAMPLES * 8);
+    this.chunkReader.read(ref, minMs, maxMs, into);
   }
 
   #clearTally(): void {
@@ -218,7 +235,11 @@ export class Head {
     this.appendCounts[AppendResult.ok]! += u32[at + AppendResult.ok]!;
     this.appendCounts[AppendResult.outOfOrder]! += u32[at + AppendResult.outOfOrder]!;
     this.appendCounts[AppendResult.duplicate]! += u32[at + AppendResult.duplicate]!;
-    this.minTimeMs = Math.min(this.minTimeMs, f64[(this.tally + TALLY_MIN_TIME) / 8]!);
-    this.maxTimeMs = Math.max(this.maxTimeMs, f64[(this.tally + TALLY_MAX_TIME) / 8]!);
+    this.root.minTimeMs = Math.min(this.minTimeMs, f64[(this.tally + TALLY_MIN_TIME) / 8]!);
+    this.root.maxTimeMs = Math.max(this.maxTimeMs, f64[(this.tally + TALLY_MAX_TIME) / 8]!);
   }
+}
+
+function noFiles(): never {
+  assert(false, 'head: a chunk in a file, and nothing to read it with');
 }

@@ -1,231 +1,320 @@
-import type { SharedArena } from '../../kernels/index.ts';
-import { Labels } from '../../model/index.ts';
+import { type Kernels, layout, type SharedArena } from '../../kernels/index.ts';
+import { type Labels, PromletError } from '../../model/index.ts';
+import { readLabels } from '../wal/labels-field.ts';
+import { RecordReader } from '../wal/record-reader.ts';
+import { HashTable } from './hash-table.ts';
+import type { HeadRoot } from './head-root.ts';
+import { Lists } from './list.ts';
 
-/** The pair id under which every series is listed. */
-export const ALL_SERIES = 0;
+const {
+  HEAD_ALL_SERIES,
+  HEAD_HASH_KEY,
+  HEAD_NAMES,
+  HEAD_NAME_TABLE,
+  HEAD_PAIR_TABLE,
+  HEAD_SERIES_TABLE,
+  LOOKUP_CONSUMED,
+  LOOKUP_COUNT,
+  LOOKUP_DETAIL_SIZE,
+  LOOKUP_HASH,
+  LOOKUP_MALFORMED,
+  LOOKUP_NOT_CANONICAL,
+  LOOKUP_OK,
+  LOOKUP_PAIRS,
+  LOOKUP_STATUS,
+  LOOKUP_TOO_MANY,
+  NAME_INDEX,
+  NAME_PAIRS,
+  NAME_TEXT,
+  NAME_TEXT_LENGTH,
+  PAIR_INDEX,
+  PAIR_NAME,
+  PAIR_POSTINGS,
+  PAIR_TEXT,
+  PAIR_TEXT_LENGTH,
+} = layout;
+
+const MAX_VARINT_BYTES = 5;
+/** Strings up to this length have a length of one byte when they are ASCII. */
+const SHORT_TEXT = 127;
 
 /**
- * Label sets to refs and back, and the postings. A label set is stored as the ids of its (name, value) pairs, in label
- * order; equal sets have equal ids, so that comparing costs no strings.
+ * The writer's side of the labels (layout.ts): label sets to refs, and the postings. A label set is stored as the addresses
+ * of its (name, value) pairs, in label order; equal sets have equal pairs, so that comparing costs no text. All texts
+ * lie in the arena, and are looked up by their bytes.
  *
- *     names ─▶ values ─▶ pair id ─▶ postings: sorted refs (u32, arena)
- *     hash of ids ─▶ table (open-addressed: hash, ref) ─▶ ref ─▶ ids (u32 count, ids…; arena)
+ *     names ─▶ pairs ─▶ postings: sorted refs
+ *     hash of pairs ─▶ ref ─▶ record ─▶ pairs
  */
 export class LabelIndex {
+  readonly #kernels: Kernels;
   readonly #arena: SharedArena;
-  readonly #names = new Map<string, Map<string, number>>();
-  /** Per pair id. */
-  readonly #pairNames: string[] = [''];
-  readonly #pairValues: string[] = [''];
-  /** Per pair id: address of its refs, or the ref itself while there is but one. */
-  #postings = new Uint32Array(1024);
-  #postingsLength = new Uint32Array(1024);
-  #postingsCapacity = new Uint32Array(1024);
-  /** hash, ref, hash, ref, …; ref 0 is free. A power of two of slots, at most three quarters in use. */
-  #table = new Uint32Array(2 * 1024);
-  #size = 0;
-  #ids = new Uint32Array(64);
+  readonly #root: number;
+  readonly #lists: Lists;
+  readonly #series: HashTable;
+  readonly #pairs: HashTable;
+  readonly #names: HashTable;
+  /** Text of labels that came as strings. */
+  #text = 0;
+  #textCapacity = 0;
+  /** What the last lookup found (layout.ts, LOOKUP_…). */
+  #lookup = 0;
+  #lookupCapacity = 0;
+  /** Address of the labels of the last lookup. */
+  #encoded = 0;
 
-  constructor(arena: SharedArena) {
+  constructor(kernels: Kernels, root: HeadRoot) {
+    const { arena } = kernels;
+    this.#kernels = kernels;
     this.#arena = arena;
+    this.#root = root.address;
+    this.#lists = new Lists(arena);
+    this.#series = new HashTable(arena, root.address + HEAD_SERIES_TABLE);
+    this.#pairs = new HashTable(arena, root.address + HEAD_PAIR_TABLE);
+    this.#names = new HashTable(arena, root.address + HEAD_NAME_TABLE);
+    this.#reserveLookup(32);
+    this.#reserveText(1024);
   }
 
   get numSeries(): number {
-    return this.#size;
+    return this.#series.size;
   }
 
   get numPairs(): number {
-    return this.#pairNames.length - 1;
+    return this.#pairs.size;
   }
 
-  /** The ref of a label set, 0 when there is none. `idsOf` gives the address of a ref's ids. */
-  find(labels: Labels, idsOf: (ref: number) => number): number {
-    const { pairs } = labels;
-    const count = pairs.length / 2;
-    if (count > this.#ids.length) this.#ids = new Uint32Array(count * 2);
-    const ids = this.#ids;
-    for (let i = 0; i < count; i++) {
-      const id = this.#names.get(pairs[2 * i]!)?.get(pairs[2 * i + 1]!);
-      if (id === undefined) return 0;
-      ids[i] = id;
+  /**
+   * The ref of a label set, 0 when there is none.
+   * @throws PromletError `storage/bad-labels` when they have no UTF-8 form in the order of their names
+   */
+  find(labels: Labels): number {
+    const length = this.#encode(labels.pairs);
+    const ref = this.#lookUp(this.#text, length);
+    if (this.#status !== LOOKUP_OK) throw new PromletError('storage/bad-labels', `labels that are not text: ${labels}`);
+    return ref;
+  }
+
+  /** As `find`, of labels as a WAL series record has them, which lie at the beginning of `bytes`. `consumedBytes` are theirs. */
+  findEncoded(bytes: Uint8Array): number {
+    this.consumedBytes = -1;
+    let at = bytes.byteOffset;
+    if (bytes.buffer !== this.#arena.memory.buffer) {
+      this.#reserveText(bytes.length);
+      at = this.#text;
+      this.#arena.u8.set(bytes, at);
     }
-    const hash = hashIds(ids, count);
-    const table = this.#table;
-    const mask = table.length / 2 - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const ref = table[2 * slot + 1]!;
-      if (ref === 0) return 0;
-      if (table[2 * slot] === hash && this.#sameIds(idsOf(ref), ids, count)) return ref;
-    }
+    const ref = this.#lookUp(at, bytes.length);
+    const status = this.#status;
+    if (status === LOOKUP_MALFORMED) return 0;
+    this.consumedBytes = this.#arena.u32[(this.#lookup + LOOKUP_CONSUMED) >>> 2]!;
+    // Another writer's: as labels of ours.
+    return status === LOOKUP_NOT_CANONICAL ? this.find(readLabels(new RecordReader(bytes))) : ref;
   }
 
-  /** Adds a label set that `find` does not know. @returns the address of its ids */
-  add(ref: number, labels: Labels): number {
-    const { pairs } = labels;
-    const count = pairs.length / 2;
-    if (count > this.#ids.length) this.#ids = new Uint32Array(count * 2);
-    const ids = this.#ids;
-    for (let i = 0; i < count; i++) ids[i] = this.#intern(pairs[2 * i]!, pairs[2 * i + 1]!);
-    const address = this.#arena.allocate(4 + 4 * count);
-    const { u32 } = this.#arena;
-    u32[address >>> 2] = count;
-    for (let i = 0; i < count; i++) u32[(address >>> 2) + 1 + i] = ids[i]!;
-    for (let i = 0; i < count; i++) this.#addPosting(ids[i]!, ref);
-    this.#addPosting(ALL_SERIES, ref);
-    if ((this.#size + 1) * 4 > (this.#table.length / 2) * 3) this.#growTable();
-    insert(this.#table, hashIds(ids, count), ref);
-    this.#size++;
-    return address;
+  /** Of the labels that `findEncoded` read; -1 when they were malformed. */
+  consumedBytes = -1;
+
+  /** Of the label set that was last looked for. */
+  get foundSize(): number {
+    return this.#arena.u32[(this.#lookup + LOOKUP_COUNT) >>> 2]!;
   }
 
-  /** The labels whose ids lie at `address`. */
-  labelsAt(address: number): Labels {
-    const { u32 } = this.#arena;
-    const at = address >>> 2;
-    const count = u32[at]!;
-    const pairs: string[] = [];
-    for (let i = 0; i < count; i++) {
-      const id = u32[at + 1 + i]!;
-      pairs.push(this.#pairNames[id]!, this.#pairValues[id]!);
-    }
-    return new Labels(pairs);
-  }
-
-  names(): IterableIterator<string> {
-    return this.#names.keys();
-  }
-
-  /** Values of a label with their pair ids. */
-  values(name: string): ReadonlyMap<string, number> | undefined {
-    return this.#names.get(name);
-  }
-
-  pairId(name: string, value: string): number | undefined {
-    return this.#names.get(name)?.get(value);
-  }
-
-  pairName(id: number): string {
-    return this.#pairNames[id]!;
-  }
-
-  pairValue(id: number): string {
-    return this.#pairValues[id]!;
-  }
-
-  postingsLength(id: number): number {
-    return this.#postingsLength[id]!;
-  }
-
-  /** Sorted refs of the series with this pair. A view: valid until the next series is created. */
-  postings(id: number): Uint32Array {
-    const length = this.#postingsLength[id]!;
-    if (length === 1) return this.#postings.subarray(id, id + 1);
-    const at = this.#postings[id]! >>> 2;
-    return this.#arena.u32.subarray(at, at + length);
-  }
-
-  /** Calls `visit` with each pair id of the ids at `address`. */
-  eachPair(address: number, visit: (id: number) => void): void {
-    const { u32 } = this.#arena;
-    const at = address >>> 2;
-    for (let i = 1; i <= u32[at]!; i++) visit(u32[at + i]!);
-  }
-
-  #intern(name: string, value: string): number {
-    let values = this.#names.get(name);
-    if (values === undefined) this.#names.set(name, (values = new Map()));
-    let id = values.get(value);
-    if (id === undefined) {
-      id = this.#pairNames.length;
-      values.set(value, id);
-      this.#pairNames.push(name);
-      this.#pairValues.push(value);
-      if (id >= this.#postings.length) this.#growPairs();
-    }
-    return id;
-  }
-
-  #growPairs(): void {
-    const capacity = Math.ceil(this.#postings.length * 1.5);
-    this.#postings = enlarged(this.#postings, capacity);
-    this.#postingsLength = enlarged(this.#postingsLength, capacity);
-    this.#postingsCapacity = enlarged(this.#postingsCapacity, capacity);
-  }
-
-  #addPosting(id: number, ref: number): void {
-    const length = this.#postingsLength[id]!;
-    this.#postingsLength[id] = length + 1;
-    if (length === 0) {
-      this.#postings[id] = ref;
-      return;
-    }
-    if (length === 1 || length === this.#postingsCapacity[id]!) this.#growPostings(id, length);
-    const { u32 } = this.#arena;
-    const start = this.#postings[id]! >>> 2;
-    let at = start + length;
-    // Refs ascend, but for series records that another writer's threads logged out of order.
-    while (at > start && u32[at - 1]! > ref) {
-      u32[at] = u32[at - 1]!;
-      at--;
-    }
-    u32[at] = ref;
-  }
-
-  #growPostings(id: number, length: number): void {
+  /** Adds the label set that was just looked for in vain. @returns the address of its labels */
+  add(ref: number): number {
     const arena = this.#arena;
-    const sizeBytes = arena.capacityOf(Math.max(16, length * 4 + 4));
-    const address = arena.allocate(sizeBytes);
-    const old = this.#postings[id]!;
-    if (length === 1) {
-      arena.u32[address >>> 2] = old;
-    } else {
-      arena.u32.copyWithin(address >>> 2, old >>> 2, (old >>> 2) + length);
-      arena.free(old, this.#postingsCapacity[id]! * 4);
+    const count = this.foundSize;
+    const pairsAt = (this.#lookup + LOOKUP_PAIRS) >>> 2;
+    let known = true;
+    for (let i = 0; i < count; i++) {
+      if (arena.u32[pairsAt + i] !== 0) continue;
+      known = false;
+      const detail = pairsAt + this.#lookupCapacity + (i * LOOKUP_DETAIL_SIZE) / 4;
+      const { u32 } = arena;
+      const pair = this.#addPair(u32[detail]!, this.#encoded + u32[detail + 1]!, u32[detail + 2]!);
+      arena.u32[pairsAt + i] = pair;
     }
-    this.#postings[id] = address;
-    this.#postingsCapacity[id] = sizeBytes / 4;
+    const hash = known ? arena.u32[(this.#lookup + LOOKUP_HASH) >>> 2]! : this.#hash(pairsAt * 4, count * 4);
+    const labels = arena.allocate(4 + 4 * count);
+    arena.u32[labels >>> 2] = count;
+    arena.u32.copyWithin((labels >>> 2) + 1, pairsAt, pairsAt + count);
+    for (let i = 0; i < count; i++) this.#lists.insert(arena.u32[pairsAt + i]! + PAIR_POSTINGS, ref);
+    this.#lists.insert(this.#root + HEAD_ALL_SERIES, ref);
+    this.#series.insert(hash, ref);
+    return labels;
   }
 
-  #sameIds(address: number, ids: Uint32Array, count: number): boolean {
+  /**
+   * Takes a series out of the table and frees its labels. It stays in the postings of its pairs, which are added to
+   * `pairs`: they are to be swept.
+   */
+  remove(ref: number, labels: number, pairs: number[]): void {
     const { u32 } = this.#arena;
-    const at = address >>> 2;
-    if (u32[at] !== count) return false;
-    for (let i = 0; i < count; i++) if (u32[at + 1 + i] !== ids[i]) return false;
+    const count = u32[labels >>> 2]!;
+    this.#series.remove(this.#hash(labels + 4, count * 4), ref);
+    for (let i = 1; i <= count; i++) pairs.push(u32[(labels >>> 2) + i]!);
+    this.#arena.free(labels, 4 + 4 * count);
+  }
+
+  /** Takes refs without a record out of the postings of a pair, and the pair away when none is left. */
+  sweepPair(pair: number): void {
+    this.#sweep(pair + PAIR_POSTINGS);
+    if (this.#lists.length(pair + PAIR_POSTINGS) === 0) this.#removePair(pair);
+  }
+
+  /** Takes refs without a record out of the list of all series. */
+  sweepAllSeries(): void {
+    this.#sweep(this.#root + HEAD_ALL_SERIES);
+  }
+
+  #sweep(list: number): void {
+    const items = this.#lists.items(list);
+    const { u32 } = this.#arena;
+    const kept = this.#kernels.wasm.filterPostings(
+      u32[(this.#root + layout.HEAD_DIRECTORY) >>> 2]!,
+      u32[(this.#root + layout.HEAD_PAGE_COUNT) >>> 2]!,
+      items.byteOffset,
+      items.length,
+    );
+    if (kept < items.length) this.#lists.truncate(list, kept);
+  }
+
+  get #status(): number {
+    return this.#arena.u32[(this.#lookup + LOOKUP_STATUS) >>> 2]!;
+  }
+
+  #lookUp(encoded: number, length: number): number {
+    const { wasm } = this.#kernels;
+    this.#encoded = encoded;
+    const ref = wasm.lookupLabels(this.#root, encoded, length, this.#lookup, this.#lookupCapacity) >>> 0;
+    if (this.#status !== LOOKUP_TOO_MANY) return ref;
+    this.#reserveLookup(this.foundSize);
+    return this.#lookUp(encoded, length);
+  }
+
+  #hash(at: number, length: number): number {
+    const { u32 } = this.#arena;
+    const key = (this.#root + HEAD_HASH_KEY) >>> 2;
+    return this.#kernels.wasm.hashBytes(u32[key]!, u32[key + 1]!, at, length) >>> 0;
+  }
+
+  #addPair(hash: number, text: number, length: number): number {
+    const arena = this.#arena;
+    const pair = arena.allocate(PAIR_TEXT + length);
+    const { u8, u32 } = arena;
+    u8.fill(0, pair, pair + PAIR_TEXT);
+    u32[(pair + PAIR_TEXT_LENGTH) >>> 2] = length;
+    u8.copyWithin(pair + PAIR_TEXT, text, text + length);
+    const name = this.#internName(pair + PAIR_TEXT);
+    arena.u32[(pair + PAIR_NAME) >>> 2] = name;
+    arena.u32[(pair + PAIR_INDEX) >>> 2] = this.#lists.length(name + NAME_PAIRS);
+    this.#lists.push(name + NAME_PAIRS, pair);
+    this.#pairs.insert(hash, pair);
+    return pair;
+  }
+
+  #removePair(pair: number): void {
+    const arena = this.#arena;
+    const { u32 } = arena;
+    const length = u32[(pair + PAIR_TEXT_LENGTH) >>> 2]!;
+    const name = u32[(pair + PAIR_NAME) >>> 2]!;
+    const index = u32[(pair + PAIR_INDEX) >>> 2]!;
+    this.#pairs.remove(this.#hash(pair + PAIR_TEXT, length), pair);
+    const moved = this.#lists.removeAt(name + NAME_PAIRS, index);
+    if (moved !== 0) arena.u32[(moved + PAIR_INDEX) >>> 2] = index;
+    arena.free(pair, PAIR_TEXT + length);
+    if (this.#lists.length(name + NAME_PAIRS) === 0) this.#removeName(name);
+  }
+
+  /** The name that a pair's text begins with. */
+  #internName(text: number): number {
+    const arena = this.#arena;
+    const { u8 } = arena;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = u8[text++]!;
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    const hash = this.#hash(text, length);
+    const known = this.#names.find(hash, (name) => this.#isName(name, text, length));
+    if (known !== 0) return known;
+    const name = arena.allocate(NAME_TEXT + length);
+    arena.u8.fill(0, name, name + NAME_TEXT);
+    arena.u32[(name + NAME_TEXT_LENGTH) >>> 2] = length;
+    arena.u8.copyWithin(name + NAME_TEXT, text, text + length);
+    arena.u32[(name + NAME_INDEX) >>> 2] = this.#lists.length(this.#root + HEAD_NAMES);
+    this.#lists.push(this.#root + HEAD_NAMES, name);
+    this.#names.insert(hash, name);
+    return name;
+  }
+
+  #isName(name: number, text: number, length: number): boolean {
+    const { u8, u32 } = this.#arena;
+    if (u32[(name + NAME_TEXT_LENGTH) >>> 2] !== length) return false;
+    for (let i = 0; i < length; i++) if (u8[name + NAME_TEXT + i] !== u8[text + i]) return false;
     return true;
   }
 
-  #growTable(): void {
-    const old = this.#table;
-    const table = new Uint32Array(old.length * 2);
-    for (let i = 0; i < old.length; i += 2) if (old[i + 1] !== 0) insert(table, old[i]!, old[i + 1]!);
-    this.#table = table;
+  #removeName(name: number): void {
+    const { u32 } = this.#arena;
+    const length = u32[(name + NAME_TEXT_LENGTH) >>> 2]!;
+    const index = u32[(name + NAME_INDEX) >>> 2]!;
+    this.#names.remove(this.#hash(name + NAME_TEXT, length), name);
+    const moved = this.#lists.removeAt(this.#root + HEAD_NAMES, index);
+    if (moved !== 0) this.#arena.u32[(moved + NAME_INDEX) >>> 2] = index;
+    this.#arena.free(name, NAME_TEXT + length);
   }
-}
 
-function insert(table: Uint32Array, hash: number, ref: number): void {
-  const mask = table.length / 2 - 1;
-  let slot = hash & mask;
-  while (table[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
-  table[2 * slot] = hash;
-  table[2 * slot + 1] = ref;
-}
-
-/** murmur3's mixing over the ids. */
-function hashIds(ids: Uint32Array, count: number): number {
-  let hash = count;
-  for (let i = 0; i < count; i++) {
-    let word = Math.imul(ids[i]!, 0xcc9e2d51);
-    word = Math.imul((word << 15) | (word >>> 17), 0x1b873593);
-    hash ^= word;
-    hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) | 0;
+  /** Writes labels to `#text` as a WAL series record has them. @returns the length */
+  #encode(pairs: readonly string[]): number {
+    let bound = MAX_VARINT_BYTES;
+    for (const text of pairs) bound += MAX_VARINT_BYTES + text.length * 3;
+    this.#reserveText(bound);
+    let at = this.#uvarint(this.#text, pairs.length / 2);
+    for (const text of pairs) at = this.#string(at, text);
+    return at - this.#text;
   }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
 
-function enlarged(array: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> {
-  const out = new Uint32Array(capacity);
-  out.set(array);
-  return out;
+  #string(at: number, text: string): number {
+    const { u8, buffer } = this.#arena;
+    const { length } = text;
+    if (length <= SHORT_TEXT) {
+      u8[at] = length;
+      let i = 0;
+      for (; i < length; i++) {
+        const code = text.charCodeAt(i);
+        if (code >= 0x80) break;
+        u8[at + 1 + i] = code;
+      }
+      if (i === length) return at + 1 + length;
+    }
+    const start = this.#uvarint(at, Buffer.byteLength(text));
+    return start + buffer.write(text, start, 'utf8');
+  }
+
+  #uvarint(at: number, value: number): number {
+    const { u8 } = this.#arena;
+    while (value >= 0x80) {
+      u8[at++] = (value & 0x7f) | 0x80;
+      value >>>= 7;
+    }
+    u8[at++] = value;
+    return at;
+  }
+
+  #reserveText(sizeBytes: number): void {
+    if (sizeBytes <= this.#textCapacity) return;
+    if (this.#textCapacity > 0) this.#arena.free(this.#text, this.#textCapacity);
+    this.#textCapacity = this.#arena.capacityOf(sizeBytes);
+    this.#text = this.#arena.allocate(this.#textCapacity);
+  }
+
+  #reserveLookup(labels: number): void {
+    const bytesPerLabel = 4 + LOOKUP_DETAIL_SIZE;
+    if (this.#lookupCapacity > 0) this.#arena.free(this.#lookup, LOOKUP_PAIRS + this.#lookupCapacity * bytesPerLabel);
+    const sizeBytes = this.#arena.capacityOf(LOOKUP_PAIRS + labels * bytesPerLabel);
+    this.#lookupCapacity = Math.floor((sizeBytes - LOOKUP_PAIRS) / bytesPerLabel);
+    this.#lookup = this.#arena.allocate(sizeBytes);
+  }
 }

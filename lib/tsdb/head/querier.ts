@@ -1,4 +1,4 @@
-import { Annotations, assert, compareUtf8, type Labels, type Matcher, type SampleColumns } from '../../model/index.ts';
+import { Annotations, assert, type Labels, type Matcher, type SampleColumns } from '../../model/index.ts';
 import type {
   ChunkSeries,
   LabelAnswer,
@@ -10,60 +10,68 @@ import type {
   SeriesRef,
   SeriesSet,
 } from '../../storage/index.ts';
+import { Encoding } from '../chunk/chunk.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
-import type { Head } from './head.ts';
-import { selectPostings } from './select.ts';
-import type { ChunkPlace } from './series-table.ts';
+import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
+import type { ChunkReader } from './chunk-reader.ts';
+import { HeadPostings } from './head-postings.ts';
+import type { HeadView } from './head-view.ts';
+import { orderByLabels } from './label-order.ts';
 
 /** One series of the head, read when asked. */
 class HeadSeries implements ChunkSeries {
   readonly labels: Labels;
-  readonly #head: Head;
+  readonly #chunks: ChunkReader;
   readonly #ref: SeriesRef;
   readonly #minMs: number;
   readonly #maxMs: number;
 
-  constructor(head: Head, ref: SeriesRef, labels: Labels, minMs: number, maxMs: number) {
+  constructor(chunks: ChunkReader, ref: SeriesRef, labels: Labels, minMs: number, maxMs: number) {
     this.labels = labels;
-    this.#head = head;
+    this.#chunks = chunks;
     this.#ref = ref;
     this.#minMs = minMs;
     this.#maxMs = maxMs;
   }
 
   read(into: SampleColumns): void {
-    this.#head.read(this.#ref, this.#minMs, this.#maxMs, into);
+    this.#chunks.read(this.#ref, this.#minMs, this.#maxMs, into);
   }
 
   chunks(minMs: number, maxMs: number): RawChunk[] {
-    const places: ChunkPlace[] = [];
-    const from = Math.max(minMs, this.#minMs);
-    const count = this.#head.table.chunkPlaces(
-      this.#head.table.record(this.#ref),
-      from,
-      Math.min(maxMs, this.#maxMs),
-      places,
-    );
-    const { u8 } = this.#head.kernels.arena;
-    // Copied, because the head goes on writing to the newest.
-    return places.slice(0, count).map(({ data, lengthBytes, minTimeMs, maxTimeMs }) => ({
-      minTimeMs,
-      maxTimeMs,
-      encoding: 'xor',
-      bytes: new Uint8Array(u8.subarray(data, data + lengthBytes)),
-    }));
+    const found = this.#chunks.chunks(this.#ref, Math.max(minMs, this.#minMs), Math.min(maxMs, this.#maxMs));
+    return found.map((chunk) => ({ ...chunk, encoding: encodingName(chunk.encoding) }));
   }
 }
 
-/** Reads the head within [minTimeMs, maxTimeMs]. Commits are synchronous, so no read sees half of one. */
-export class HeadQuerier implements Querier {
-  readonly #head: Head;
+function encodingName(encoding: Encoding): RawChunk['encoding'] {
+  if (encoding === Encoding.xor) return 'xor';
+  assert(encoding === Encoding.histogram || encoding === Encoding.floatHistogram, 'head: an encoding it never writes');
+  return encoding === Encoding.histogram ? 'histogram' : 'float_histogram';
+}
+
+/** Series of a selection that had samples in its range, and of each the last time it may be read to. */
+interface Selection {
+  readonly refs: Uint32Array;
+  readonly maxTimesMs: Float64Array;
+}
+
+/**
+ * Reads the head within [minTimeMs, maxTimeMs], on any thread. A selection sees each commit whole or not at all: the last
+ * times of its series are taken at one instant, and what is in order behind them is left out.
+ */
+export class HeadReader implements Querier {
+  readonly #view: HeadView;
+  readonly #chunks: ChunkReader;
+  readonly #postings: HeadPostings;
   readonly #minTimeMs: number;
   readonly #maxTimeMs: number;
   #closed = false;
 
-  constructor(head: Head, minTimeMs: number, maxTimeMs: number) {
-    this.#head = head;
+  constructor(view: HeadView, chunks: ChunkReader, minTimeMs: number, maxTimeMs: number) {
+    this.#view = view;
+    this.#chunks = chunks;
+    this.#postings = new HeadPostings(view);
     this.#minTimeMs = minTimeMs;
     this.#maxTimeMs = maxTimeMs;
   }
@@ -71,36 +79,22 @@ export class HeadQuerier implements Querier {
   // eslint-disable-next-line typescript/require-await
   async select(sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet> {
     assert(!this.#closed, 'querier: used after close');
-    hints.signal?.throwIfAborted();
-    const refs = this.#mayHoldSamples() ? selectPostings(this.#head.index, matchers) : new Uint32Array(0);
-    return { batches: this.#batches(refs, sorted, hints), annotations: new Annotations() };
+    const minMs = Math.max(this.#minTimeMs, hints.startMs);
+    const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
+    const selection = this.#view.read(() => this.#select(minMs, maxMs, matchers, hints.signal));
+    return { batches: this.#batches(selection, minMs, sorted, hints), annotations: new Annotations() };
   }
 
   // eslint-disable-next-line typescript/require-await
   async labelNames(hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
     assert(!this.#closed, 'querier: used after close');
-    const { index } = this.#head;
-    let names: Iterable<string> = [];
-    if (!this.#mayHoldSamples()) names = [];
-    else if (matchers.length === 0) names = index.names();
-    else names = this.#pairsOf(matchers, (id, found) => found.add(index.pairName(id)), hints);
-    return answer(names, hints);
+    return this.#answer(() => selectLabelNames(this.#postings, hints, matchers));
   }
 
   // eslint-disable-next-line typescript/require-await
   async labelValues(name: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
     assert(!this.#closed, 'querier: used after close');
-    const { index } = this.#head;
-    let values: Iterable<string> = [];
-    if (!this.#mayHoldSamples()) values = [];
-    else if (matchers.length === 0) values = index.values(name)?.keys() ?? [];
-    else {
-      const wanted = (id: number, found: Set<string>): void => {
-        if (index.pairName(id) === name) found.add(index.pairValue(id));
-      };
-      values = this.#pairsOf(matchers, wanted, hints);
-    }
-    return answer(values, hints);
+    return this.#answer(() => selectLabelValues(this.#postings, name, hints, matchers));
   }
 
   close(): void {
@@ -109,54 +103,51 @@ export class HeadQuerier implements Querier {
 
   /** As in Prometheus, a head that does not overlap the range answers nothing; within it, all of its labels. */
   #mayHoldSamples(): boolean {
-    return this.#head.minTimeMs <= this.#maxTimeMs && this.#head.maxTimeMs >= this.#minTimeMs;
+    return this.#view.minTimeMs <= this.#maxTimeMs && this.#view.maxTimeMs >= this.#minTimeMs;
   }
 
-  #pairsOf(
-    matchers: readonly Matcher[],
-    take: (id: number, found: Set<string>) => void,
-    hints: LabelHints,
-  ): Set<string> {
-    const { index, table } = this.#head;
-    const found = new Set<string>();
-    for (const ref of selectPostings(index, matchers)) {
-      hints.signal?.throwIfAborted();
-      index.eachPair(table.labels(table.record(ref)), (id) => take(id, found));
+  #answer(values: () => string[]): LabelAnswer {
+    const found = this.#view.read(() => (this.#mayHoldSamples() ? values() : []));
+    return { values: found, annotations: new Annotations() };
+  }
+
+  #select(minMs: number, maxMs: number, matchers: readonly Matcher[], signal: AbortSignal | undefined): Selection {
+    if (!this.#mayHoldSamples()) return { refs: new Uint32Array(0), maxTimesMs: new Float64Array(0) };
+    const { series } = this.#view;
+    const found = selectPostings(this.#postings, matchers, signal);
+    const refs = new Uint32Array(found.length);
+    const maxTimesMs = new Float64Array(found.length);
+    let count = 0;
+    for (let i = 0; i < found.length; i++) {
+      const record = series.record(found[i]!);
+      if (record === 0 || !series.hasSamples(record, minMs, maxMs)) continue;
+      refs[count] = found[i]!;
+      maxTimesMs[count++] = Math.min(maxMs, series.lastTimeMs(record));
     }
-    return found;
+    return { refs: refs.slice(0, count), maxTimesMs: maxTimesMs.slice(0, count) };
   }
 
-  async *#batches(refs: Uint32Array, sorted: boolean, hints: SelectHints): AsyncGenerator<readonly Series[]> {
-    const head = this.#head;
-    const minMs = Math.max(this.#minTimeMs, hints.startMs);
-    const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
-    let left = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
-    const order = sorted ? sortedByLabels(head, refs) : undefined;
-    for (let i = 0; i < refs.length && left > 0;) {
+  async *#batches(selection: Selection, minMs: number, sorted: boolean, hints: SelectHints): AsyncGenerator<Series[]> {
+    const view = this.#view;
+    const { refs, maxTimesMs } = selection;
+    const order = sorted ? orderByLabels(view, refs).order : undefined;
+    const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
+    const count = Math.min(refs.length, limit);
+    for (let from = 0; from < count; from += SELECT_BATCH_SIZE) {
       hints.signal?.throwIfAborted();
       assert(!this.#closed, 'querier: read after close');
-      const batch: Series[] = [];
-      for (; i < refs.length && batch.length < SELECT_BATCH_SIZE && left > 0; i++) {
-        const entry = order?.[i];
-        const ref = entry?.ref ?? refs[i]!;
-        if (!head.table.hasSamples(ref, minMs, maxMs)) continue;
-        batch.push(new HeadSeries(head, ref, entry?.labels ?? head.labels(ref), minMs, maxMs));
-        left--;
-      }
+      const batch = view.read(() => {
+        const series: Series[] = [];
+        for (let i = from; i < Math.min(count, from + SELECT_BATCH_SIZE); i++) {
+          const at = order?.[i] ?? i;
+          const record = view.series.record(refs[at]!);
+          // Removed since it was selected: then its samples are not in the head any more.
+          if (record === 0) continue;
+          series.push(new HeadSeries(this.#chunks, refs[at]!, view.labels(record), minMs, maxTimesMs[at]!));
+        }
+        return series;
+      });
       if (batch.length > 0) yield batch;
     }
   }
-}
-
-function sortedByLabels(head: Head, refs: Uint32Array): { ref: SeriesRef; labels: Labels }[] {
-  const entries: { ref: SeriesRef; labels: Labels }[] = [];
-  for (const ref of refs) entries.push({ ref, labels: head.labels(ref) });
-  return entries.sort((a, b) => a.labels.compare(b.labels));
-}
-
-function answer(found: Iterable<string>, hints: LabelHints): LabelAnswer {
-  hints.signal?.throwIfAborted();
-  const values = [...found].sort(compareUtf8);
-  const limit = hints.limit ?? 0;
-  return { values: limit > 0 ? values.slice(0, limit) : values, annotations: new Annotations() };
 }

@@ -5,7 +5,7 @@ import { decodeXorTwin, SeriesTwin, XorTwin } from '../../../lib/kernels/twins/x
 import { isStaleNaN, Labels, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
 import { SampleBuffer } from '../../../lib/tsdb/head/columns.ts';
 import { Head } from '../../../lib/tsdb/head/head.ts';
-import type { ChunkPlace } from '../../../lib/tsdb/head/series-table.ts';
+import type { ChunkPlace } from '../../../lib/tsdb/head/series-reader.ts';
 
 const BLOCK_MS = 7_200_000;
 

@@ -1,0 +1,89 @@
+import type { PostingsSource } from '../select.ts';
+import type { HeadView } from './head-view.ts';
+
+const NONE = new Uint32Array(0);
+
+/** The head's index as selecting sees it. To be used within `view.read`; lists that are returned are views. */
+export class HeadPostings implements PostingsSource {
+  readonly #view: HeadView;
+
+  constructor(view: HeadView) {
+    this.#view = view;
+  }
+
+  allPostings(): Uint32Array {
+    return this.#view.allSeries();
+  }
+
+  postings(name: string, value: string): Uint32Array {
+    const pair = this.#view.findPair(name, value);
+    return pair === 0 ? NONE : this.#view.postings(pair);
+  }
+
+  valueCount(name: string): number {
+    return this.#pairs(name).length;
+  }
+
+  postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
+    const view = this.#view;
+    const out: Uint32Array[] = [];
+    for (const pair of this.#pairs(name)) {
+      const value = view.pairValue(pair);
+      if (value.startsWith(prefix) && accepts(value)) out.push(view.postings(pair));
+    }
+    return out;
+  }
+
+  filter(refs: Uint32Array, name: string, accepts: (value: string) => boolean): Uint32Array {
+    const view = this.#view;
+    const wanted = view.findName(name);
+    const out = new Uint32Array(refs.length);
+    let kept = 0;
+    for (const ref of refs) {
+      const pair = this.#pairOf(ref, wanted);
+      if (accepts(pair === 0 ? '' : view.pairValue(pair))) out[kept++] = ref;
+    }
+    return out.subarray(0, kept);
+  }
+
+  *labelNames(): IterableIterator<string> {
+    for (const name of this.#view.names()) yield this.#view.nameText(name);
+  }
+
+  *labelValues(name: string): IterableIterator<string> {
+    for (const pair of this.#pairs(name)) yield this.#view.pairValue(pair);
+  }
+
+  *labelNamesOf(refs: Uint32Array): IterableIterator<string> {
+    const view = this.#view;
+    const names = new Set<number>();
+    for (const ref of refs) {
+      const record = view.series.record(ref);
+      if (record === 0) continue;
+      for (const pair of view.pairsOfSeries(record)) names.add(view.nameOf(pair));
+    }
+    for (const name of names) yield view.nameText(name);
+  }
+
+  *labelValuesOf(refs: Uint32Array, name: string): IterableIterator<string> {
+    const wanted = this.#view.findName(name);
+    const pairs = new Set<number>();
+    for (const ref of refs) pairs.add(this.#pairOf(ref, wanted));
+    pairs.delete(0);
+    for (const pair of pairs) yield this.#view.pairValue(pair);
+  }
+
+  #pairs(name: string): Uint32Array {
+    const found = this.#view.findName(name);
+    return found === 0 ? NONE : this.#view.pairsOf(found);
+  }
+
+  /** The pair of a series that has the name, 0 for none. */
+  #pairOf(ref: number, name: number): number {
+    const view = this.#view;
+    const record = view.series.record(ref);
+    if (record === 0) return 0;
+    for (const pair of view.pairsOfSeries(record)) if (view.nameOf(pair) === name) return pair;
+    return 0;
+  }
+}
