@@ -74,6 +74,17 @@ export class RefColumn {
     }
   }
 
+  /** Gives all memory back; the column is not to be used again. */
+  release(): void {
+    const arena = this.#arena;
+    for (let number = 0; number < this.#pageCapacity; number++) {
+      const page = this.#page(number);
+      if (page !== 0) arena.free(page, PAGE_BYTES);
+    }
+    arena.free(this.#directory, this.#pageCapacity * 4);
+    arena.free(this.root, COLUMN_SIZE);
+  }
+
   get #directory(): number {
     return this.#arena.u32[(this.root + COLUMN_DIRECTORY) >>> 2]!;
   }
