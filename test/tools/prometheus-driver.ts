@@ -143,7 +143,7 @@ export class PrometheusDriver {
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
   }
 
-  /** Waits until its directory has at least so many blocks and it is not compacting. */
+  /** Waits until its directory has at least so many blocks. */
   async blocks(atLeast: number): Promise<string[]> {
     return eventually(`${atLeast} blocks`, 30_000, () => {
       const names = blockDirectories(this.dataDir);
