@@ -94,8 +94,9 @@ export class BlockSet {
     return [...this.#entries.values()].map((entry) => entry.block);
   }
 
-  has(ulid: string): boolean {
-    return this.#entries.has(ulid);
+  /** False for a block that is in the directory and could not be opened. */
+  isReadable(ulid: string): boolean {
+    return !this.#unreadable.has(ulid);
   }
 
   /**
@@ -178,6 +179,15 @@ export class BlockSet {
     if (block === undefined) return;
     const { meta } = block;
     block.setMeta({ ...meta, compaction: { ...meta.compaction, [what]: true } });
+  }
+
+  /** Deletes a block that nothing was replaced by: what it was made from is still there. */
+  discard(ulid: string): void {
+    const entry = this.#entries.get(ulid);
+    this.#unreadable.delete(ulid);
+    this.#entries = new Map([...this.#entries].filter(([name]) => name !== ulid));
+    if (entry === undefined) this.#removal.remove(ulid);
+    else this.#letGo(entry, 'deleted');
   }
 
   /** Closes all blocks. @returns when what was being deleted is deleted */

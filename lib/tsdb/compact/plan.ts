@@ -129,10 +129,11 @@ export function splitByRange<T extends BlockMeta>(blocks: readonly T[], rangeMs:
   return groups;
 }
 
-/** The newest large block of which much is deleted; a small one only when all of it is. */
+/** The newest large block of which much is deleted; a small one only when all of it is. Not tried again when it failed. */
 function manyTombstones<T extends BlockMeta>(blocks: readonly T[], rangesMs: readonly number[]): T[] {
   const largeMs = rangesMs[Math.floor(rangesMs.length / 2)]!;
   for (const block of blocks.toReversed()) {
+    if (hasFailed(block)) continue;
     const { numTombstones = 0, numSeries = 0 } = block.stats;
     if (block.maxTime - block.minTime < largeMs) return numTombstones > 0 && numTombstones >= numSeries ? [block] : [];
     if (numTombstones / (numSeries + 1) > TOMBSTONE_RATIO) return [block];

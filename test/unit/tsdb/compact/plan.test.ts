@@ -121,6 +121,15 @@ const CASES: Record<string, { blocks: BlockFacts; planned: string; ranges?: numb
     planned: 'c d',
   },
 
+  'passes over a block that failed to be rewritten': {
+    blocks: {
+      a: [0, 540, { numSeries: 1, numTombstones: 1 }],
+      b: [540, 1080, { numSeries: 1, numTombstones: 1, failed: true }],
+      c: [1080, 1100],
+    },
+    planned: 'a',
+  },
+
   'does not mix blocks of stale series with others': {
     blocks: { a: [0, 20], s: [0, 20, { hints: ['from-stale-series'] }], b: [20, 40], c: [40, 60], d: [60, 80] },
     planned: 'a b c',

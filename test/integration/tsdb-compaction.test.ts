@@ -1,0 +1,157 @@
+/** The same blocks compacted by real Prometheus and by us: the same new blocks, byte for byte but for ULIDs. */
+import { deepEqual, ok } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createLogger, nodeFileSystem, seededRandom, systemClock } from '../../lib/env/index.ts';
+import { createKernels } from '../../lib/kernels/index.ts';
+import { type BlockMeta, readMeta } from '../../lib/tsdb/block/meta.ts';
+import { PageCache } from '../../lib/tsdb/block/page-cache.ts';
+import { BlockSet } from '../../lib/tsdb/blocks.ts';
+import { Compactor } from '../../lib/tsdb/compact/compactor.ts';
+import { blockRangesMs, maxBlockDurationMs, planCompaction } from '../../lib/tsdb/compact/plan.ts';
+import { InProcessRunner } from '../../lib/tsdb/compact/runner.ts';
+import { needPeer } from '../tools/peers.ts';
+import { eventually } from '../tools/prometheus-api.ts';
+import { blockDirectories, PrometheusDriver } from '../tools/prometheus-driver.ts';
+import { temporaryDirectory } from '../unit/tsdb/environment.ts';
+
+const run = promisify(execFile);
+const HOUR_MS = 3_600_000;
+const START_MS = Date.UTC(2023, 10, 14);
+
+/** What a block is, but for its own ULID and those of blocks that were made in the same run. */
+interface Content {
+  readonly minTime: number;
+  readonly maxTime: number;
+  readonly level: number;
+  readonly sources: readonly string[];
+  readonly stats: BlockMeta['stats'];
+  readonly files: Record<string, string>;
+}
+
+function contents(dir: string): Content[] {
+  return blockDirectories(dir)
+    .map((name) => contentOf(join(dir, name)))
+    .sort((a, b) => a.minTime - b.minTime || a.maxTime - b.maxTime);
+}
+
+function contentOf(blockDir: string): Content {
+  const { minTime, maxTime, stats, compaction } = readMeta(nodeFileSystem, blockDir).meta;
+  const files = readdirSync(blockDir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'meta.json')
+    .map((entry): [string, string] => {
+      const path = join(entry.parentPath, entry.name);
+      return [path.slice(blockDir.length + 1), createHash('sha256').update(readFileSync(path)).digest('hex')];
+    });
+  return {
+    minTime,
+    maxTime,
+    level: compaction.level,
+    sources: compaction.sources ?? [],
+    stats,
+    files: Object.fromEntries(files.sort()),
+  };
+}
+
+function metasOf(dir: string): BlockMeta[] {
+  return blockDirectories(dir).map((name) => readMeta(nodeFileSystem, join(dir, name)).meta);
+}
+
+/** Compacts until there is nothing left to do. */
+async function compact(dir: string, rangesMs: readonly number[]): Promise<Compactor> {
+  const kernels = createKernels();
+  const cache = new PageCache({ fileSystem: nodeFileSystem, kernels });
+  const logger = createLogger('silent');
+  const blocks = new BlockSet({ dir, cache, logger });
+  const compactor = new Compactor({
+    dir,
+    blocks,
+    runner: new InProcessRunner(cache, systemClock),
+    fileSystem: nodeFileSystem,
+    clock: systemClock,
+    random: seededRandom(1),
+    logger,
+    rangesMs,
+    retention: () => undefined,
+  });
+  await compactor.compactBlocks();
+  await blocks.close();
+  return compactor;
+}
+
+async function compactByPrometheus(program: string, dir: string, rangesMs: readonly number[]): Promise<void> {
+  const prometheus = await PrometheusDriver.start({ program, version: 3, dataDir: dir });
+  try {
+    await eventually('Prometheus has compacted all', 60_000, () => {
+      const unfinished = readdirSync(dir).some((name) => name.includes('.tmp'));
+      return Promise.resolve(!unfinished && planCompaction(metasOf(dir), rangesMs).length === 0);
+    });
+  } finally {
+    await prometheus.stop();
+  }
+}
+
+interface Backfill {
+  readonly fromHour: number;
+  readonly toHour: number;
+  readonly stepMs: number;
+  readonly series: readonly string[];
+  readonly value: (series: number, sample: number) => number;
+}
+
+async function backfill(promtool: string, dir: string, scratch: string, data: Backfill): Promise<void> {
+  const lines: string[] = [];
+  for (const [index, name] of data.series.entries()) {
+    const fromMs = START_MS + data.fromHour * HOUR_MS;
+    const toMs = START_MS + data.toHour * HOUR_MS;
+    for (let timeMs = fromMs, i = 0; timeMs < toMs; timeMs += data.stepMs, i++) {
+      lines.push(`${name} ${data.value(index, i)} ${timeMs / 1000}`);
+    }
+  }
+  const file = join(scratch, 'in.om');
+  writeFileSync(file, `# TYPE m gauge\n${lines.join('\n')}\n# EOF\n`);
+  await run(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', '-q', file, dir], { maxBuffer: 1 << 26 });
+}
+
+describe('compaction beside Prometheus', function () {
+  this.timeout(240_000);
+  const rangesMs = blockRangesMs(2 * HOUR_MS, maxBlockDurationMs(0));
+
+  const series = (count: number, offset = 0): string[] =>
+    Array.from({ length: count }, (_, i) => `m{pod="p${i + offset}",zone="z${(i + offset) % 3}"}`);
+
+  it('makes the same blocks of adjacent and of overlapping ones', async function () {
+    const promtool = needPeer(this, 'promtool');
+    const prometheus = needPeer(this, 'prometheus');
+    const root = temporaryDirectory((cleanUp) => after(cleanUp));
+    const [input, theirs, ours] = ['input', 'theirs', 'ours'].map((name) => join(root, name)) as [
+      string,
+      string,
+      string,
+    ];
+    mkdirSync(input);
+    const random = seededRandom(7);
+    const noise = (): number => Math.round(random() * 1e6) / 1e3;
+    const add = (data: Backfill): Promise<void> => backfill(promtool, input, root, data);
+    // 13 adjacent blocks, the last not full; another set of series over some of them, at other times and at the same; some
+    // samples once more as they are, some with other values.
+    await add({ fromHour: 0, toHour: 25, stepMs: 15_000, series: series(12), value: (s, i) => s * 1000 + i });
+    await add({ fromHour: 6, toHour: 11, stepMs: 10_000, series: series(10, 6), value: noise });
+    await add({ fromHour: 7, toHour: 8, stepMs: 15_000, series: series(12), value: (s, i) => s * 1000 + i + 1680 });
+    await add({ fromHour: 18, toHour: 18.7, stepMs: 15_000, series: series(3), value: noise });
+    cpSync(input, theirs, { recursive: true });
+    cpSync(input, ours, { recursive: true });
+
+    await compactByPrometheus(prometheus, theirs, rangesMs);
+    const compactor = await compact(ours, rangesMs);
+    ok(compactor.stats.vertical >= 2, 'no overlaps were compacted');
+    deepEqual(contents(ours), contents(theirs));
+    ok(
+      contents(ours).some(({ level }) => level > 2),
+      'no block was compacted twice',
+    );
+  });
+});
