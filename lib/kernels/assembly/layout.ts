@@ -27,7 +27,13 @@ export const HEAD_HASH_KEY = 76;
 /** f64 ms of all samples in the head; +Infinity and -Infinity while there is none. */
 export const HEAD_MIN_TIME = 88;
 export const HEAD_MAX_TIME = 96;
-export const HEAD_SIZE = 104;
+/** Roots of columns by ref (lib/tsdb/head): of out-of-order records, and of what was deleted. */
+export const HEAD_OUT_OF_ORDER = 104;
+export const HEAD_TOMBSTONES = 108;
+/** f64 ms of all out-of-order samples; +Infinity and -Infinity while there is none. */
+export const HEAD_OOO_MIN_TIME = 112;
+export const HEAD_OOO_MAX_TIME = 120;
+export const HEAD_SIZE = 128;
 
 // A list of u32. One item lies in the list itself (capacity 0), several in a block of their own.
 

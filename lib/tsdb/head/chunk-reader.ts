@@ -1,11 +1,15 @@
 import type { Kernels } from '../../kernels/index.ts';
-import type { SampleColumns } from '../../model/index.ts';
+import { SampleColumns } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk, Interval } from '../chunk/chunk.ts';
 import { ChunkDecoder } from '../chunk/decoder.ts';
+import { encodeSamples } from '../chunk/encode.ts';
+import { dropDeleted } from '../deleted-samples.ts';
 import { Scratch } from '../wal/scratch.ts';
 import type { ReadMappedChunk } from './chunk-block.ts';
+import { deletedIntervals } from './head-tombstones.ts';
 import type { HeadView } from './head-view.ts';
+import { OutOfOrderReader } from './ooo-reader.ts';
 import type { ChunkPlace } from './series-reader.ts';
 
 /** Kernels read ahead of the last chunk. */
@@ -22,6 +26,10 @@ export class ChunkReader {
   readonly #decoder: ChunkDecoder;
   readonly #copies: Scratch;
   readonly #places: ChunkPlace[] = [];
+  readonly outOfOrder: OutOfOrderReader;
+  // What the last section found of the series besides its chunks.
+  #hasOutOfOrder = false;
+  #deleted: readonly Interval[] = [];
 
   /** @param kernels the thread's own */
   constructor(view: HeadView, kernels: Kernels, readMapped: ReadMappedChunk) {
@@ -30,23 +38,41 @@ export class ChunkReader {
     this.#readMapped = readMapped;
     this.#decoder = new ChunkDecoder(kernels);
     this.#copies = new Scratch(kernels.arena);
+    this.outOfOrder = new OutOfOrderReader(view, view.root, kernels, readMapped);
   }
 
   /**
-   * Decodes the samples of a series within [minMs, maxMs] behind those in `into`.
+   * Decodes the samples of a series within [minMs, maxMs], in order and out of order, behind those in `into`; what is deleted
+   * is left out.
    * @throws PromletError `storage/…` when a chunk on file cannot be read
    */
   read(ref: SeriesRef, minMs: number, maxMs: number, into: SampleColumns): void {
+    const from = into.length;
     const count = this.#view.read(() => this.#take(ref, minMs, maxMs));
     for (let i = 0; i < count; i++) {
       const place = this.#places[i]!;
       this.#decoder.decode(place.encoding, this.#bytes(place), minMs, maxMs, into);
     }
+    if (this.#hasOutOfOrder) this.outOfOrder.mergeInto(ref, minMs, maxMs, into, from);
+    dropDeleted(into, from, this.#deleted);
   }
 
   /**
-   * The chunks of a series that overlap [minMs, maxMs], oldest first, as they are now: copies, the newest may hold later
-   * samples.
+   * Chunks with the samples of `read`, in order, none overlapping: those there are where they may be handed on as they are,
+   * else new ones; copies. The first and the last may hold samples outside of the range.
+   * @throws PromletError `storage/…` when a chunk on file cannot be read
+   */
+  readableChunks(ref: SeriesRef, minMs: number, maxMs: number): Chunk[] {
+    const chunks = this.chunks(ref, minMs, maxMs);
+    if (!this.#hasOutOfOrder && this.#deleted.length === 0) return chunks;
+    const columns = new SampleColumns();
+    this.read(ref, minMs, maxMs, columns);
+    return encodeSamples(this.#kernels, columns, 0, columns.length);
+  }
+
+  /**
+   * The chunks in order of a series that overlap [minMs, maxMs], oldest first, as they are now, deleted samples included:
+   * copies, the newest may hold later samples.
    */
   chunks(ref: SeriesRef, minMs: number, maxMs: number): Chunk[] {
     const count = this.#view.read(() => this.#take(ref, minMs, maxMs));
@@ -70,6 +96,8 @@ export class ChunkReader {
     const { arena } = this.#kernels;
     const record = view.series.record(ref);
     if (record === 0) return 0;
+    this.#hasOutOfOrder = this.outOfOrder.overlaps(ref, minMs, maxMs);
+    this.#deleted = deletedIntervals(view.views, view.root, ref);
     const places = this.#places;
     const count = view.series.chunkPlaces(record, minMs, maxMs, places);
     if (view.views === arena) return count;

@@ -1,7 +1,18 @@
 import { layout, type SharedArena } from '../../kernels/index.ts';
 import type { Random } from '../../env/index.ts';
 
-const { HEAD_GENERATION, HEAD_HASH_KEY, HEAD_MAX_TIME, HEAD_MIN_TIME, HEAD_SEQUENCE, HEAD_SIZE } = layout;
+const {
+  HEAD_GENERATION,
+  HEAD_HASH_KEY,
+  HEAD_MAX_TIME,
+  HEAD_MIN_TIME,
+  HEAD_OOO_MAX_TIME,
+  HEAD_OOO_MIN_TIME,
+  HEAD_OUT_OF_ORDER,
+  HEAD_SEQUENCE,
+  HEAD_SIZE,
+  HEAD_TOMBSTONES,
+} = layout;
 
 /** The root of a head (layout.ts), and the writer's side of its seqlock. */
 export class HeadRoot {
@@ -18,6 +29,14 @@ export class HeadRoot {
     for (let i = 0; i < 2; i++) u32[((this.address + HEAD_HASH_KEY) >>> 2) + i] = random() * 2 ** 32;
     f64[(this.address + HEAD_MIN_TIME) / 8] = Infinity;
     f64[(this.address + HEAD_MAX_TIME) / 8] = -Infinity;
+    f64[(this.address + HEAD_OOO_MIN_TIME) / 8] = Infinity;
+    f64[(this.address + HEAD_OOO_MAX_TIME) / 8] = -Infinity;
+  }
+
+  /** Where readers find the out-of-order samples, and what was deleted. */
+  setColumns(outOfOrder: number, tombstones: number): void {
+    this.#arena.u32[(this.address + HEAD_OUT_OF_ORDER) >>> 2] = outOfOrder;
+    this.#arena.u32[(this.address + HEAD_TOMBSTONES) >>> 2] = tombstones;
   }
 
   /**

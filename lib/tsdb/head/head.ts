@@ -1,15 +1,30 @@
 import { type Random, systemRandom } from '../../env/index.ts';
 import { type Kernels, layout } from '../../kernels/index.ts';
-import { assert, type Labels, PromletError, type SampleColumns } from '../../model/index.ts';
+import {
+  assert,
+  type FloatHistogram,
+  isStaleNaN,
+  type Labels,
+  PromletError,
+  type SampleColumns,
+} from '../../model/index.ts';
 import { AppendResult, type SeriesRef } from '../../storage/index.ts';
+import { type Chunk, Encoding } from '../chunk/chunk.ts';
 import type { TsdbLimits } from '../types.ts';
-import type { ReadMappedChunk } from './chunk-block.ts';
+import type { HistogramSamples } from '../wal/histogram-record.ts';
+import type { ChunkFilePlace, ReadMappedChunk } from './chunk-block.ts';
 import { ChunkReader } from './chunk-reader.ts';
 import type { SampleBuffer } from './columns.ts';
+import { ExemplarRing } from './exemplars.ts';
 import { HeadRoot } from './head-root.ts';
+import { HeadTombstones } from './head-tombstones.ts';
 import { HeadView } from './head-view.ts';
+import { staleHistogram } from './histogram-rules.ts';
+import { HistogramSeries } from './histogram-series.ts';
 import { LabelIndex } from './label-index.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import { MetadataTable } from './metadata.ts';
+import { OutOfOrderHead } from './ooo-head.ts';
 import { SeriesTable } from './series-table.ts';
 
 const { APPEND_NEEDS_CHUNK, APPEND_NEEDS_ROOM, APPEND_OUTCOME_BITS, TALLY_COUNTS, TALLY_MAX_TIME, TALLY_MIN_TIME } =
@@ -29,6 +44,11 @@ export class Head {
   /** How this thread reads the head; others make views and readers of their own. */
   readonly view: HeadView;
   readonly chunkReader: ChunkReader;
+  readonly histograms: HistogramSeries;
+  readonly outOfOrder: OutOfOrderHead;
+  readonly exemplars: ExemplarRing;
+  readonly metadata: MetadataTable;
+  readonly tombstones: HeadTombstones;
   readonly #limits: HeadLimits;
   /** Without one, the arena's own maximum is the limit. */
   readonly #budget: MemoryBudget | undefined;
@@ -38,9 +58,13 @@ export class Head {
   /** 24 bytes for a single append: ref, value, result. */
   readonly scratch: number;
   #nextRef = 1;
+  #minValidMs = -Infinity;
+  /** Of the samples stored since a truncation began. */
+  #minStoredMs = Infinity;
   /** By AppendResult, samples appended or refused since the start. */
   readonly appendCounts = new Float64Array(6);
   seriesCreated = 0;
+  seriesRemoved = 0;
   seriesRefused = 0;
   /** Samples of commits that were refused whole. */
   samplesRefused = 0;
@@ -67,6 +91,12 @@ export class Head {
     this.index = new LabelIndex(kernels, this.root);
     this.view = new HeadView(arena, this.root.address, kernels);
     this.chunkReader = new ChunkReader(this.view, kernels, (place) => this.readMapped(place));
+    this.histograms = new HistogramSeries(kernels, this.table, blockDurationMs);
+    this.outOfOrder = new OutOfOrderHead(kernels, this.root.address);
+    this.metadata = new MetadataTable(arena);
+    this.tombstones = new HeadTombstones(arena);
+    this.root.setColumns(this.outOfOrder.root, this.tombstones.root);
+    this.exemplars = new ExemplarRing({ capacity: 0, outOfOrderWindowMs: 0, labelsOf: (ref) => this.labels(ref) });
     this.tally = arena.allocate(layout.TALLY_SIZE);
     this.scratch = arena.allocate(24);
   }
@@ -80,9 +110,62 @@ export class Head {
     return this.root.maxTimeMs;
   }
 
-  /** Samples before it are too old: the half block behind the newest sample is what the head takes (head_append.go). */
+  /**
+   * Samples before it are too old: the half block behind the newest sample is what the head takes, and nothing before what
+   * is in blocks already (head_append.go `appendableMinValidTime`).
+   */
   get minValidTimeMs(): number {
-    return this.maxTimeMs - this.#blockDurationMs / 2;
+    return Math.max(this.#minValidMs, this.maxTimeMs - this.#blockDurationMs / 2);
+  }
+
+  /** From now on samples before `timeMs` are too old. */
+  raiseMinValidTime(timeMs: number): void {
+    this.#minValidMs = Math.max(this.#minValidMs, timeMs);
+  }
+
+  /** Within a write section: the head has samples of these times. */
+  extendTimes(minTimeMs: number, maxTimeMs: number): void {
+    const { root } = this;
+    root.minTimeMs = Math.min(root.minTimeMs, minTimeMs);
+    root.maxTimeMs = Math.max(root.maxTimeMs, maxTimeMs);
+    this.#minStoredMs = Math.min(this.#minStoredMs, minTimeMs);
+  }
+
+  /** At start-up: a chunk in `chunks_head/`, newer than those the series has. Within a write section. */
+  addMappedChunk(ref: SeriesRef, chunk: Omit<Chunk, 'bytes'>, place: ChunkFilePlace): void {
+    this.table.addMappedChunk(ref, chunk, place);
+    this.extendTimes(chunk.minTimeMs, chunk.maxTimeMs);
+  }
+
+  /** Samples before `minMs` are about to be taken out: none may come any more. */
+  beginTruncation(minMs: number): void {
+    this.raiseMinValidTime(minMs);
+    this.#minStoredMs = Infinity;
+  }
+
+  /** `minTimeMs` is of the samples that truncation found; those stored meanwhile it may not have seen. */
+  endTruncation(minTimeMs: number): void {
+    this.root.beginWrite();
+    this.root.minTimeMs = Math.min(minTimeMs, this.#minStoredMs);
+    this.root.endWrite();
+  }
+
+  /** Whether a series is there and has no chunks. */
+  isEmpty(ref: SeriesRef): boolean {
+    const record = this.table.record(ref);
+    return record !== 0 && !this.table.hasChunks(record);
+  }
+
+  /** Within a write section: removes an empty series, all but its postings; adds its pairs to `pairs`, to be swept. */
+  remove(ref: SeriesRef, pairs: number[]): void {
+    this.index.remove(ref, this.table.labels(this.table.record(ref)), pairs);
+    this.table.remove(ref);
+    this.seriesRemoved++;
+  }
+
+  /** Series that were removed before they were logged need no record. */
+  forgetUnlogged(): void {
+    this.unlogged = this.unlogged.filter((ref) => this.has(ref));
   }
 
   get maxFutureMs(): number {
@@ -204,7 +287,9 @@ export class Head {
         if (outcome === APPEND_NEEDS_ROOM) {
           table.growChunk(table.record(ref));
         } else if (outcome === APPEND_NEEDS_CHUNK) {
-          table.cutChunk(ref, arena.f64[samples.times / 8 + from]!);
+          const timeMs = arena.f64[samples.times / 8 + from]!;
+          if (this.#appendStaleMarker(ref, timeMs, arena.f64[samples.values / 8 + from]!)) from++;
+          else table.cutChunk(ref, timeMs);
         } else {
           const resolved = resolve(ref);
           if (resolved === 0) from++;
@@ -215,6 +300,40 @@ export class Head {
     } finally {
       this.root.endWrite();
     }
+  }
+
+  /**
+   * Appends histograms, of which each is valid and its series there, to their chunks; what does not fit its series' order is
+   * counted and passed over.
+   */
+  applyHistograms({ refs, timesMs, histograms }: HistogramSamples, resolve: (ref: SeriesRef) => SeriesRef): void {
+    const { root, table } = this;
+    root.beginWrite();
+    try {
+      for (let i = 0; i < refs.length; i++) {
+        const ref = table.record(refs[i]!) === 0 ? resolve(refs[i]!) : refs[i]!;
+        if (ref !== 0) this.#appendHistogram(ref, timesMs[i]!, histograms[i]!);
+      }
+    } finally {
+      root.endWrite();
+    }
+  }
+
+  #appendHistogram(ref: SeriesRef, timeMs: number, histogram: FloatHistogram): void {
+    const record = this.table.record(ref);
+    const result = this.histograms.append(ref, record, timeMs, histogram);
+    this.appendCounts[result]!++;
+    if (result === AppendResult.ok) this.extendTimes(timeMs, timeMs);
+  }
+
+  /** A stale marker of a series whose newest sample is a histogram becomes one of its type (`commitFloats`). */
+  #appendStaleMarker(ref: SeriesRef, timeMs: number, value: number): boolean {
+    if (!isStaleNaN(value)) return false;
+    const encoding = this.table.newestEncoding(this.table.record(ref));
+    if (encoding === undefined || encoding === Encoding.xor || encoding === Encoding.xor2) return false;
+    const integer = encoding === Encoding.histogram || encoding === Encoding.histogramSt;
+    this.#appendHistogram(ref, timeMs, staleHistogram(integer, value));
+    return true;
   }
 
   /** Decodes the samples of one series within [minMs, maxMs] behind those in `into`. */
@@ -235,8 +354,7 @@ export class Head {
     this.appendCounts[AppendResult.ok]! += u32[at + AppendResult.ok]!;
     this.appendCounts[AppendResult.outOfOrder]! += u32[at + AppendResult.outOfOrder]!;
     this.appendCounts[AppendResult.duplicate]! += u32[at + AppendResult.duplicate]!;
-    this.root.minTimeMs = Math.min(this.minTimeMs, f64[(this.tally + TALLY_MIN_TIME) / 8]!);
-    this.root.maxTimeMs = Math.max(this.maxTimeMs, f64[(this.tally + TALLY_MAX_TIME) / 8]!);
+    this.extendTimes(f64[(this.tally + TALLY_MIN_TIME) / 8]!, f64[(this.tally + TALLY_MAX_TIME) / 8]!);
   }
 }
 

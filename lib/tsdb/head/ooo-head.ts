@@ -27,7 +27,7 @@ import {
 import { readOpenChunk } from './ooo-reader.ts';
 import { RefColumn } from './ref-column.ts';
 
-const { CHUNK_MAX_TIME, CHUNK_MIN_TIME, CHUNK_OLDER } = layout;
+const { CHUNK_MAX_TIME, CHUNK_MIN_TIME, CHUNK_OLDER, HEAD_OOO_MAX_TIME, HEAD_OOO_MIN_TIME } = layout;
 
 /** Samples an open chunk has room for at first; the room doubles from there. */
 const FIRST_CAPACITY = 4;
@@ -59,19 +59,28 @@ export class OutOfOrderHead {
   readonly #records: RefColumn;
   readonly #chunkSamples: number;
   readonly #columns = new SampleColumns();
-  /** Of all samples held; +Infinity and -Infinity while there is none. */
-  minTimeMs = Infinity;
-  maxTimeMs = -Infinity;
+  readonly #headRoot: number;
   /** Completed chunks, and how many of those are not on file. */
   numChunks = 0;
   numUnmapped = 0;
 
-  constructor(kernels: Kernels, chunkSamples = DEFAULT_CHUNK_SAMPLES) {
+  /** @param headRoot address of the head's root, where the times are kept */
+  constructor(kernels: Kernels, headRoot: number, chunkSamples = DEFAULT_CHUNK_SAMPLES) {
     this.#kernels = kernels;
     this.#arena = kernels.arena;
     this.#decoder = new ChunkDecoder(kernels);
     this.#records = new RefColumn(kernels.arena);
     this.#chunkSamples = chunkSamples;
+    this.#headRoot = headRoot;
+  }
+
+  /** Of all samples held; +Infinity and -Infinity while there is none. */
+  get minTimeMs(): number {
+    return this.#arena.f64[(this.#headRoot + HEAD_OOO_MIN_TIME) / 8]!;
+  }
+
+  get maxTimeMs(): number {
+    return this.#arena.f64[(this.#headRoot + HEAD_OOO_MAX_TIME) / 8]!;
   }
 
   /** Where readers begin. */
@@ -113,8 +122,7 @@ export class OutOfOrderHead {
     const block = histogram === undefined ? 0 : this.#storeHistogram(timeMs, histogram);
     if (count === this.#word(record, OOO_CAPACITY)) this.#grow(record);
     this.#put(record, at, timeMs, value, block);
-    this.minTimeMs = Math.min(this.minTimeMs, timeMs);
-    this.maxTimeMs = Math.max(this.maxTimeMs, timeMs);
+    this.#widen(timeMs, timeMs);
     return true;
   }
 
@@ -159,6 +167,12 @@ export class OutOfOrderHead {
     this.numUnmapped--;
   }
 
+  /** Where the newest completed chunk lies on file; undefined when there is none, or it is in memory. */
+  lastPlace(ref: SeriesRef): ChunkFilePlace | undefined {
+    const block = this.#word(this.#records.get(ref), OOO_CHUNKS);
+    return block !== 0 && isMapped(this.#arena, block) ? filePlace(this.#arena, block) : undefined;
+  }
+
   /** Adds a chunk that is on file already, as found at the start: newer than those before it. */
   attach(ref: SeriesRef, chunk: MappedChunk): void {
     let record = this.#records.get(ref);
@@ -169,8 +183,7 @@ export class OutOfOrderHead {
       storeMappedChunk(this.#arena, chunk, chunk.place, this.#word(record, OOO_CHUNKS)),
     );
     this.numChunks++;
-    this.minTimeMs = Math.min(this.minTimeMs, chunk.minTimeMs);
-    this.maxTimeMs = Math.max(this.maxTimeMs, chunk.maxTimeMs);
+    this.#widen(chunk.minTimeMs, chunk.maxTimeMs);
   }
 
   /** Forgets what of the series is not on file: replay found that all of it is. */
@@ -186,8 +199,7 @@ export class OutOfOrderHead {
    * (`truncateChunksBefore` of tsdb/head.go).
    */
   truncate(last: ChunkFilePlace): void {
-    this.minTimeMs = Infinity;
-    this.maxTimeMs = -Infinity;
+    this.#setTimes(Infinity, -Infinity);
     for (const [ref, record] of this.#records.entries()) {
       this.#removeChunks(
         ref,
@@ -313,13 +325,21 @@ export class OutOfOrderHead {
     const count = this.#word(record, OOO_COUNT);
     if (count > 0) {
       const times = timesAt(this.#word(record, OOO_SAMPLES));
-      this.minTimeMs = Math.min(this.minTimeMs, f64[times]!);
-      this.maxTimeMs = Math.max(this.maxTimeMs, f64[times + count - 1]!);
+      this.#widen(f64[times]!, f64[times + count - 1]!);
     }
     for (const block of this.#blocks(ref)) {
-      this.minTimeMs = Math.min(this.minTimeMs, f64[(block + CHUNK_MIN_TIME) / 8]!);
-      this.maxTimeMs = Math.max(this.maxTimeMs, f64[(block + CHUNK_MAX_TIME) / 8]!);
+      this.#widen(f64[(block + CHUNK_MIN_TIME) / 8]!, f64[(block + CHUNK_MAX_TIME) / 8]!);
     }
+  }
+
+  #widen(minMs: number, maxMs: number): void {
+    this.#setTimes(Math.min(this.minTimeMs, minMs), Math.max(this.maxTimeMs, maxMs));
+  }
+
+  #setTimes(minMs: number, maxMs: number): void {
+    const { f64 } = this.#arena;
+    f64[(this.#headRoot + HEAD_OOO_MIN_TIME) / 8] = minMs;
+    f64[(this.#headRoot + HEAD_OOO_MAX_TIME) / 8] = maxMs;
   }
 
   #word(record: number, offset: number): number {

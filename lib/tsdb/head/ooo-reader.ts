@@ -1,42 +1,84 @@
-import { type ArenaViews, layout } from '../../kernels/index.ts';
+import { type ArenaViews, type Kernels, layout } from '../../kernels/index.ts';
 import { assert, SampleColumns } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
 import type { Chunk } from '../chunk/chunk.ts';
-import type { ChunkDecoder } from '../chunk/decoder.ts';
+import { ChunkDecoder } from '../chunk/decoder.ts';
 import { mergeSamples } from '../compact/merge-samples.ts';
-import { chunkIn, type ReadMappedChunk } from './chunk-block.ts';
+import { chunkHeader, chunkIn, type ChunkFilePlace, filePlace, isMapped, type ReadMappedChunk } from './chunk-block.ts';
 import { histogramsAt, OOO_CAPACITY, OOO_CHUNKS, OOO_COUNT, OOO_SAMPLES, timesAt, valuesAt } from './ooo-layout.ts';
 import { columnValue } from './ref-column.ts';
 
-const { CHUNK_MAX_TIME, CHUNK_MIN_TIME, CHUNK_OLDER } = layout;
+const { CHUNK_MAX_TIME, CHUNK_MIN_TIME, CHUNK_OLDER, HEAD_OOO_MAX_TIME, HEAD_OOO_MIN_TIME, HEAD_OUT_OF_ORDER } = layout;
 
-/** Reads the out-of-order samples of a head, on any thread that has its memory. Its buffers are used again from call to call. */
+/** Links and counts that a reader meets while the writer is at work may be garbage: it goes no further than this. */
+const MAX_CHUNKS = 1 << 20;
+const MAX_OPEN_SAMPLES = 1 << 16;
+
+/** `HeadView`, as far as it is needed here. */
+export interface HeadSections {
+  readonly views: ArenaViews;
+  read<T>(fn: () => T): T;
+}
+
+/** A completed chunk, taken in a read section: its bytes, or its place on file. */
+interface TakenChunk extends Omit<Chunk, 'bytes'> {
+  readonly bytes: Uint8Array | undefined;
+  readonly place: ChunkFilePlace | undefined;
+}
+
+/**
+ * Reads the out-of-order samples of a head, on any thread; another than the writer's copies in a read section what it then
+ * decodes. Its buffers are used again from call to call.
+ */
 export class OutOfOrderReader {
-  readonly #views: ArenaViews;
-  readonly #root: number;
+  readonly #view: HeadSections;
+  readonly #headRoot: number;
   readonly #decoder: ChunkDecoder;
+  readonly #copies: boolean;
   readonly #readMapped: ReadMappedChunk;
   readonly #lists: SampleColumns[] = [];
+  readonly #open = new SampleColumns();
   readonly #merged = new SampleColumns();
 
-  /** @param root `OutOfOrderHead.root` */
-  constructor(views: ArenaViews, root: number, decoder: ChunkDecoder, readMapped: ReadMappedChunk) {
-    this.#views = views;
-    this.#root = root;
-    this.#decoder = decoder;
+  /**
+   * @param headRoot address of the head's root
+   * @param kernels the thread's own
+   */
+  constructor(view: HeadSections, headRoot: number, kernels: Kernels, readMapped: ReadMappedChunk) {
+    this.#view = view;
+    this.#headRoot = headRoot;
+    this.#decoder = new ChunkDecoder(kernels);
+    this.#copies = view.views !== kernels.arena;
     this.#readMapped = readMapped;
   }
 
-  /** Whether a chunk of the series overlaps [minMs, maxMs]. */
+  /** Whether any series has samples in [minMs, maxMs]. Within a read section. */
+  mayHoldSamples(minMs: number, maxMs: number): boolean {
+    const { f64 } = this.#view.views;
+    return (
+      f64[(this.#headRoot + HEAD_OOO_MIN_TIME) / 8]! <= maxMs && f64[(this.#headRoot + HEAD_OOO_MAX_TIME) / 8]! >= minMs
+    );
+  }
+
+  /** Whether a chunk of the series overlaps [minMs, maxMs]. Within a read section. */
   overlaps(ref: SeriesRef, minMs: number, maxMs: number): boolean {
-    const record = columnValue(this.#views.u32, this.#root, ref);
-    if (record === 0) return false;
-    const { u32, f64 } = this.#views;
+    return this.lastTimeMs(ref, minMs, maxMs) !== undefined;
+  }
+
+  /** The last time of the series' chunks that overlap [minMs, maxMs]; undefined when none does. Within a read section. */
+  lastTimeMs(ref: SeriesRef, minMs: number, maxMs: number): number | undefined {
+    const record = this.#record(ref);
+    if (record === 0) return undefined;
+    const { u32, f64 } = this.#view.views;
     const count = u32[(record + OOO_COUNT) >>> 2]!;
     const times = timesAt(u32[(record + OOO_SAMPLES) >>> 2]!);
-    if (count > 0 && f64[times]! <= maxMs && f64[times + count - 1]! >= minMs) return true;
-    for (const _ of this.#blocks(record, minMs, maxMs)) return true;
-    return false;
+    let lastMs: number | undefined;
+    if (count > 0 && f64[times]! <= maxMs && f64[times + count - 1]! >= minMs) lastMs = f64[times + count - 1];
+    for (const block of this.#blocks(record, minMs, maxMs)) {
+      const blockMs = f64[(block + CHUNK_MAX_TIME) / 8]!;
+      if (lastMs === undefined || blockMs > lastMs) lastMs = blockMs;
+    }
+    return lastMs;
   }
 
   /**
@@ -45,44 +87,71 @@ export class OutOfOrderReader {
    * @throws PromletError when a chunk on file cannot be read
    */
   mergeInto(ref: SeriesRef, minMs: number, maxMs: number, into: SampleColumns, from: number): void {
-    const record = columnValue(this.#views.u32, this.#root, ref);
-    if (record === 0) return;
-    const inOrder = this.#list(0);
-    copySamples(into, from, into.length, inOrder);
-    const lists = [inOrder];
-    for (const block of this.#blocks(record, minMs, maxMs)) {
-      const { encoding, bytes } = chunkIn(this.#views, block, this.#readMapped);
+    const taken = this.#view.read(() => this.#take(ref, minMs, maxMs));
+    if (taken === undefined) return;
+    const lists = [this.#list(0)];
+    copySamples(into, from, into.length, lists[0]!);
+    for (const { encoding, bytes, place } of taken.chunks) {
       const list = this.#list(lists.length);
-      this.#decoder.decode(encoding, bytes, minMs, maxMs, list);
+      this.#decoder.decode(encoding, bytes ?? this.#readMapped(place!).bytes, minMs, maxMs, list);
       if (list.length > 0) lists.push(list);
     }
-    const open = this.#list(lists.length);
-    readOpenChunk(this.#views, record, this.#decoder, minMs, maxMs, open);
-    if (open.length > 0) lists.push(open);
+    if (taken.open.length > 0) lists.push(taken.open);
     if (lists.length === 1) return;
     mergeSamples(lists, this.#merged);
     into.length = from;
     copySamples(this.#merged, 0, this.#merged.length, into);
   }
 
-  /** Completed chunks of a series that overlap [minMs, maxMs], by their first time; each valid until the next is asked for. */
+  /**
+   * Completed chunks of a series that overlap [minMs, maxMs], by their first time; each valid until the next is asked for.
+   * @throws PromletError when a chunk on file cannot be read
+   */
   *chunks(ref: SeriesRef, minMs: number, maxMs: number): IterableIterator<Chunk> {
-    const record = columnValue(this.#views.u32, this.#root, ref);
-    if (record === 0) return;
-    const { f64 } = this.#views;
-    const blocks = [...this.#blocks(record, minMs, maxMs)].reverse();
-    blocks.sort((a, b) => f64[(a + CHUNK_MIN_TIME) / 8]! - f64[(b + CHUNK_MIN_TIME) / 8]!);
-    for (const block of blocks) yield chunkIn(this.#views, block, this.#readMapped);
+    const taken = this.#view.read(() => this.#take(ref, minMs, maxMs));
+    const chunks = (taken?.chunks ?? []).sort((a, b) => a.minTimeMs - b.minTimeMs);
+    for (const { encoding, minTimeMs, maxTimeMs, bytes, place } of chunks) {
+      yield { encoding, minTimeMs, maxTimeMs, bytes: bytes ?? this.#readMapped(place!).bytes };
+    }
   }
 
-  *#blocks(record: number, minMs: number, maxMs: number): IterableIterator<number> {
-    const { u32, f64 } = this.#views;
-    let block = u32[(record + OOO_CHUNKS) >>> 2]!;
-    while (block !== 0) {
+  /** Gives the scratch memory back; it is taken again when needed. */
+  release(): void {
+    this.#decoder.release();
+  }
+
+  #take(ref: SeriesRef, minMs: number, maxMs: number): { chunks: TakenChunk[]; open: SampleColumns } | undefined {
+    const record = this.#record(ref);
+    if (record === 0) return undefined;
+    const { views } = this.#view;
+    const chunks = this.#blocks(record, minMs, maxMs).map((block): TakenChunk => {
+      if (isMapped(views, block))
+        return { ...chunkHeader(views, block), bytes: undefined, place: filePlace(views, block) };
+      const chunk = chunkIn(views, block, notMapped);
+      return { ...chunk, bytes: this.#copies ? chunk.bytes.slice() : chunk.bytes, place: undefined };
+    });
+    this.#open.clear();
+    readOpenChunk(views, record, this.#decoder, minMs, maxMs, this.#open);
+    return { chunks, open: this.#open };
+  }
+
+  #record(ref: SeriesRef): number {
+    const { u32 } = this.#view.views;
+    const column = u32[(this.#headRoot + HEAD_OUT_OF_ORDER) >>> 2]!;
+    return column === 0 ? 0 : columnValue(u32, column, ref);
+  }
+
+  /** Blocks of the completed chunks that overlap, in the order of their completion. */
+  #blocks(record: number, minMs: number, maxMs: number): number[] {
+    const { u32, f64 } = this.#view.views;
+    const blocks: number[] = [];
+    let block = u32[(record + OOO_CHUNKS) >>> 2];
+    for (let i = 0; block && i < MAX_CHUNKS; i++) {
       const minTimeMs = f64[(block + CHUNK_MIN_TIME) / 8]!;
-      if (minTimeMs <= maxMs && f64[(block + CHUNK_MAX_TIME) / 8]! >= minMs) yield block;
-      block = u32[(block + CHUNK_OLDER) >>> 2]!;
+      if (minTimeMs <= maxMs && f64[(block + CHUNK_MAX_TIME) / 8]! >= minMs) blocks.push(block);
+      block = u32[(block + CHUNK_OLDER) >>> 2];
     }
+    return blocks.reverse();
   }
 
   #list(index: number): SampleColumns {
@@ -105,7 +174,8 @@ export function readOpenChunk(
   const count = u32[(record + OOO_COUNT) >>> 2]!;
   const capacity = u32[(record + OOO_CAPACITY) >>> 2]!;
   const samples = u32[(record + OOO_SAMPLES) >>> 2]!;
-  for (let i = 0; i < count; i++) {
+  // Another thread may see a count that is none.
+  for (let i = 0; i < Math.min(count, capacity, MAX_OPEN_SAMPLES); i++) {
     const timeMs = f64[timesAt(samples) + i]!;
     if (timeMs < minMs || timeMs > maxMs) continue;
     const block = u32[histogramsAt(samples, capacity) + i]!;

@@ -39,7 +39,7 @@ class HeadSeries implements ChunkSeries {
   }
 
   chunks(minMs: number, maxMs: number): RawChunk[] {
-    const found = this.#chunks.chunks(this.#ref, Math.max(minMs, this.#minMs), Math.min(maxMs, this.#maxMs));
+    const found = this.#chunks.readableChunks(this.#ref, Math.max(minMs, this.#minMs), Math.min(maxMs, this.#maxMs));
     return found.map((chunk) => ({ ...chunk, encoding: encodingName(chunk.encoding) }));
   }
 }
@@ -103,7 +103,8 @@ export class HeadReader implements Querier {
 
   /** As in Prometheus, a head that does not overlap the range answers nothing; within it, all of its labels. */
   #mayHoldSamples(): boolean {
-    return this.#view.minTimeMs <= this.#maxTimeMs && this.#view.maxTimeMs >= this.#minTimeMs;
+    const inOrder = this.#view.minTimeMs <= this.#maxTimeMs && this.#view.maxTimeMs >= this.#minTimeMs;
+    return inOrder || this.#chunks.outOfOrder.mayHoldSamples(this.#minTimeMs, this.#maxTimeMs);
   }
 
   #answer(values: () => string[]): LabelAnswer {
@@ -114,15 +115,18 @@ export class HeadReader implements Querier {
   #select(minMs: number, maxMs: number, matchers: readonly Matcher[], signal: AbortSignal | undefined): Selection {
     if (!this.#mayHoldSamples()) return { refs: new Uint32Array(0), maxTimesMs: new Float64Array(0) };
     const { series } = this.#view;
+    const { outOfOrder } = this.#chunks;
     const found = selectPostings(this.#postings, matchers, signal);
     const refs = new Uint32Array(found.length);
     const maxTimesMs = new Float64Array(found.length);
     let count = 0;
     for (let i = 0; i < found.length; i++) {
       const record = series.record(found[i]!);
-      if (record === 0 || !series.hasSamples(record, minMs, maxMs)) continue;
+      if (record === 0) continue;
+      const lateMs = outOfOrder.lastTimeMs(found[i]!, minMs, maxMs);
+      if (lateMs === undefined && !series.hasSamples(record, minMs, maxMs)) continue;
       refs[count] = found[i]!;
-      maxTimesMs[count++] = Math.min(maxMs, series.lastTimeMs(record));
+      maxTimesMs[count++] = Math.min(maxMs, Math.max(series.lastTimeMs(record), lateMs ?? -Infinity));
     }
     return { refs: refs.slice(0, count), maxTimesMs: maxTimesMs.slice(0, count) };
   }

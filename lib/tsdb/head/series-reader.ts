@@ -1,5 +1,6 @@
 import { type ArenaViews, layout } from '../../kernels/index.ts';
 import { Encoding } from '../chunk/chunk.ts';
+import { chunkHeader } from './chunk-block.ts';
 
 const {
   CHUNK_DATA,
@@ -83,6 +84,14 @@ export class SeriesReader {
   hasChunks(record: number): boolean {
     const { u32 } = this.views;
     return u32[(record + SERIES_CHUNK) >>> 2] !== 0 || u32[(record + SERIES_OLDER_CHUNK) >>> 2] !== 0;
+  }
+
+  /** Encoding of the newest chunk; undefined while there is none. */
+  newestEncoding(record: number): Encoding | undefined {
+    const { u32 } = this.views;
+    if (u32[(record + SERIES_CHUNK) >>> 2] !== 0) return this.openEncoding(record);
+    const block = u32[(record + SERIES_OLDER_CHUNK) >>> 2]!;
+    return block === 0 ? undefined : chunkHeader(this.views, block).encoding;
   }
 
   /** Whether a chunk of the series overlaps [minMs, maxMs]. */

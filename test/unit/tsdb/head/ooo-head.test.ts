@@ -3,23 +3,28 @@ import { seededRandom } from '../../../../lib/env/index.ts';
 import { createKernels, type Kernels } from '../../../../lib/kernels/index.ts';
 import { type FloatHistogram, SampleColumns } from '../../../../lib/model/index.ts';
 import { type Chunk, Encoding } from '../../../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
 import type { ChunkFilePlace } from '../../../../lib/tsdb/head/chunk-block.ts';
+import { HeadRoot } from '../../../../lib/tsdb/head/head-root.ts';
 import { OutOfOrderHead, type UnmappedChunk } from '../../../../lib/tsdb/head/ooo-head.ts';
 import { OutOfOrderReader } from '../../../../lib/tsdb/head/ooo-reader.ts';
 
 /** A head's out-of-order part with files that are a map. */
 class Rig {
   readonly kernels: Kernels = createKernels();
-  readonly head = new OutOfOrderHead(this.kernels);
+  readonly root = new HeadRoot(this.kernels.arena, () => 0);
+  readonly head = new OutOfOrderHead(this.kernels, this.root.address);
   readonly files = new Map<string, Chunk>();
   #offset = 8;
   readonly reader = new OutOfOrderReader(
-    this.kernels.arena,
-    this.head.root,
-    new ChunkDecoder(this.kernels),
+    { views: this.kernels.arena, read: (fn) => fn() },
+    this.root.address,
+    this.kernels,
     ({ file, offsetBytes }) => this.files.get(`${file}:${offsetBytes}`)!,
   );
+
+  constructor() {
+    this.root.setColumns(this.head.root, 0);
+  }
 
   insert(ref: number, ...times: number[]): boolean[] {
     return times.map((time) => this.head.insert(ref, time, time * 2));
