@@ -1,8 +1,8 @@
 /** The same blocks compacted by real Prometheus and by us: the same new blocks, byte for byte but for ULIDs. */
-import { deepEqual, ok } from 'node:assert/strict';
+import { deepEqual, notDeepEqual, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createLogger, nodeFileSystem, seededRandom, systemClock } from '../../lib/env/index.ts';
@@ -13,9 +13,10 @@ import { BlockSet } from '../../lib/tsdb/blocks.ts';
 import { Compactor } from '../../lib/tsdb/compact/compactor.ts';
 import { blockRangesMs, maxBlockDurationMs, planCompaction } from '../../lib/tsdb/compact/plan.ts';
 import { InProcessRunner } from '../../lib/tsdb/compact/runner.ts';
+import { DEMO_KINDS, demoCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
 import { eventually } from '../tools/prometheus-api.ts';
-import { blockDirectories, PrometheusDriver } from '../tools/prometheus-driver.ts';
+import { blockDirectories, PrometheusDriver, type PrometheusOptions } from '../tools/prometheus-driver.ts';
 import { temporaryDirectory } from '../unit/tsdb/environment.ts';
 
 const run = promisify(execFile);
@@ -28,6 +29,7 @@ interface Content {
   readonly maxTime: number;
   readonly level: number;
   readonly sources: readonly string[];
+  readonly hints: readonly string[];
   readonly stats: BlockMeta['stats'];
   readonly files: Record<string, string>;
 }
@@ -42,17 +44,17 @@ function contentOf(blockDir: string): Content {
   const { minTime, maxTime, stats, compaction } = readMeta(nodeFileSystem, blockDir).meta;
   const files = readdirSync(blockDir, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name !== 'meta.json')
-    .map((entry): [string, string] => {
-      const path = join(entry.parentPath, entry.name);
-      return [path.slice(blockDir.length + 1), createHash('sha256').update(readFileSync(path)).digest('hex')];
-    });
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort((a, b) => (a < b ? -1 : 1))
+    .map((path) => [path.slice(blockDir.length + 1), createHash('sha256').update(readFileSync(path)).digest('hex')]);
   return {
     minTime,
     maxTime,
     level: compaction.level,
     sources: compaction.sources ?? [],
+    hints: compaction.hints ?? [],
     stats,
-    files: Object.fromEntries(files.sort()),
+    files: Object.fromEntries(files) as Record<string, string>,
   };
 }
 
@@ -60,8 +62,12 @@ function metasOf(dir: string): BlockMeta[] {
   return blockDirectories(dir).map((name) => readMeta(nodeFileSystem, join(dir, name)).meta);
 }
 
-/** Compacts until there is nothing left to do. */
-async function compact(dir: string, rangesMs: readonly number[]): Promise<Compactor> {
+/** Opens a data directory for compaction. */
+async function withCompactor(
+  dir: string,
+  rangesMs: readonly number[],
+  action: (compactor: Compactor) => Promise<void>,
+): Promise<Compactor> {
   const kernels = createKernels();
   const cache = new PageCache({ fileSystem: nodeFileSystem, kernels });
   const logger = createLogger('silent');
@@ -77,13 +83,18 @@ async function compact(dir: string, rangesMs: readonly number[]): Promise<Compac
     rangesMs,
     retention: () => undefined,
   });
-  await compactor.compactBlocks();
+  await action(compactor);
   await blocks.close();
   return compactor;
 }
 
-async function compactByPrometheus(program: string, dir: string, rangesMs: readonly number[]): Promise<void> {
-  const prometheus = await PrometheusDriver.start({ program, version: 3, dataDir: dir });
+async function compactByPrometheus(
+  program: string,
+  dir: string,
+  rangesMs: readonly number[],
+  options: Partial<PrometheusOptions> = {},
+): Promise<void> {
+  const prometheus = await PrometheusDriver.start({ program, version: 3, dataDir: dir, ...options });
   try {
     await eventually('Prometheus has compacted all', 60_000, () => {
       const unfinished = readdirSync(dir).some((name) => name.includes('.tmp'));
@@ -146,7 +157,7 @@ describe('compaction beside Prometheus', function () {
     cpSync(input, ours, { recursive: true });
 
     await compactByPrometheus(prometheus, theirs, rangesMs);
-    const compactor = await compact(ours, rangesMs);
+    const compactor = await withCompactor(ours, rangesMs, (it) => it.compactBlocks());
     ok(compactor.stats.vertical >= 2, 'no overlaps were compacted');
     deepEqual(contents(ours), contents(theirs));
     ok(
@@ -154,4 +165,105 @@ describe('compaction beside Prometheus', function () {
       'no block was compacted twice',
     );
   });
+
+  describe('of blocks with every kind of sample', () => {
+    const minuteMs = 60_000;
+    const startMs = Math.ceil(1_700_000_000_000 / (30 * minuteMs)) * 30 * minuteMs;
+    const ranges = [10 * minuteMs, 30 * minuteMs, 90 * minuteMs];
+    let root: string;
+    let input: string;
+    let copies = 0;
+    const copy = (): string => {
+      const dir = join(root, `copy-${copies++}`);
+      cpSync(input, dir, { recursive: true });
+      return dir;
+    };
+
+    before(async function () {
+      const program = needPeer(this, 'prometheus');
+      root = temporaryDirectory((cleanUp) => after(cleanUp));
+      input = join(root, 'input');
+      mkdirSync(input);
+      // Two servers with samples of their own of the same series at the same times.
+      for (const [server, seed] of [3, 4].entries()) {
+        const dataDir = join(root, `server-${server}`);
+        const driver = await PrometheusDriver.start({
+          program,
+          version: 3,
+          dataDir,
+          blockDuration: '10m',
+          maxBlockDuration: '10m',
+          outOfOrderWindow: '1h',
+        });
+        const random = seededRandom(seed);
+        const commits = demoCommits({ random, startMs, stepMs: 15_000, steps: 260 });
+        for (const commit of commits) await driver.write(commit);
+        const late = demoCommits({
+          random,
+          startMs: startMs + 30 * minuteMs,
+          stepMs: 7_000,
+          steps: 60,
+          kinds: ['gauge', 'float'],
+        });
+        for (const commit of late) await driver.write(commit);
+        await driver.blocks(5);
+        if (server === 0) {
+          for (const kind of DEMO_KINDS)
+            await driver.deleteSeries(`demo_${kind}`, startMs + 95_000, startMs + 1_000_000);
+          await driver.deleteSeries('{i="1"}', startMs + 1_300_000, startMs + 1_310_000);
+        }
+        await driver.stop();
+        for (const name of blockDirectories(dataDir))
+          cpSync(join(dataDir, name), join(input, name), { recursive: true });
+      }
+      ok(
+        metasOf(input).some(({ stats }) => (stats.numTombstones ?? 0) > 0),
+        'nothing is deleted',
+      );
+      ok(
+        metasOf(input).some(({ stats }) => (stats.numHistogramSamples ?? 0) > 0),
+        'there are no histograms',
+      );
+    });
+
+    it('makes the same blocks', async function () {
+      const [theirs, ours] = [copy(), copy()];
+      await compactByPrometheus(needPeer(this, 'prometheus'), theirs, ranges, {
+        blockDuration: '10m',
+        maxBlockDuration: '90m',
+      });
+      const compactor = await withCompactor(ours, ranges, (it) => it.compactBlocks());
+      ok(compactor.stats.vertical > 0, 'no overlaps were compacted');
+      deepEqual(contents(ours), contents(theirs));
+    });
+
+    it('cleans the same tombstones', async function () {
+      const [theirs, ours] = [copy(), copy()];
+      for (const dir of [theirs, ours]) removeOverlaps(dir);
+      const driver = await PrometheusDriver.start({
+        program: needPeer(this, 'prometheus'),
+        version: 3,
+        dataDir: theirs,
+        blockDuration: '10m',
+        maxBlockDuration: '10m',
+      });
+      await driver.cleanTombstones();
+      await driver.stop();
+      const before = contents(ours);
+      await withCompactor(ours, ranges, (it) => it.cleanTombstones());
+      const withoutSources = (dir: string): unknown[] => contents(dir).map(({ sources: _, ...rest }) => rest);
+      deepEqual(withoutSources(ours), withoutSources(theirs));
+      ok(metasOf(ours).every(({ stats }) => (stats.numTombstones ?? 0) === 0));
+      notDeepEqual(contents(ours), before);
+    });
+  });
 });
+
+/** Deletes the blocks of the second server, so that nothing is left to compact. */
+function removeOverlaps(dir: string): void {
+  let maxTime = -Infinity;
+  for (const meta of metasOf(dir).sort((a, b) => a.minTime - b.minTime || (a.ulid < b.ulid ? -1 : 1))) {
+    if (meta.minTime < maxTime) rmSync(join(dir, meta.ulid), { recursive: true });
+    else maxTime = meta.maxTime;
+  }
+}
