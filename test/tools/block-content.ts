@@ -234,7 +234,8 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-function crc32c(bytes: Uint8Array): number {
+/** CRC-32C by table. */
+export function crc32cOf(bytes: Uint8Array): number {
   let crc = 0xffff_ffff;
   for (const byte of bytes) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ byte) & 0xff]!;
   return ~crc >>> 0;
@@ -242,6 +243,6 @@ function crc32c(bytes: Uint8Array): number {
 
 function checkCrc(bytes: Buffer, at: number, length: number, what: string): void {
   const stored = bytes.readUInt32BE(at + length);
-  const found = crc32c(bytes.subarray(at, at + length));
+  const found = crc32cOf(bytes.subarray(at, at + length));
   if (stored !== found) throw new Error(`${what} at ${at}: checksum ${stored}, should be ${found}`);
 }
