@@ -63,6 +63,8 @@ export interface WalDamage {
   readonly reason: string;
   /** Where the damaged file was kept; undefined for a torn tail, which was never acknowledged. */
   readonly keptAs: string | undefined;
+  /** The end of the last file, cut off within a write that was never acknowledged. */
+  readonly torn?: true;
 }
 
 /** Counters since the process started, and sizes now. */

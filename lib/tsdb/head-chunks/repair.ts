@@ -59,7 +59,8 @@ export class HeadChunkRepair {
       if (all) keptAs = this.#attempt(path, () => (torn ? this.#cut(path, fault) : this.#takeOut(path, fault)));
     }
     const { offsetBytes, reason } = fault;
-    const damage: WalDamage = { file: path, offsetBytes, lostBytes: sizeBytes - offsetBytes, reason, keptAs };
+    const lostBytes = sizeBytes - offsetBytes;
+    const damage: WalDamage = { file: path, offsetBytes, lostBytes, reason, keptAs, ...(torn ? { torn: true } : {}) };
     this.damage.push(damage, ...moved);
     if (torn) logger.info({ ...damage }, 'a torn chunk ends the head chunks');
     else logger.error({ ...damage }, 'head chunks are damaged: the log has the rest');

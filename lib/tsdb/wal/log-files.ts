@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem } from '../../env/index.ts';
 import { segmentIndex, segmentName } from './format.ts';
 
@@ -59,6 +60,27 @@ export function logSizeBytes(fileSystem: FileSystem, dir: string): number {
   for (const index of segments) sizeBytes += fileSystem.statSync(join(dir, segmentName(index))).size;
   for (const { path } of checkpoints) sizeBytes += logSizeBytes(fileSystem, path);
   return sizeBytes;
+}
+
+/**
+ * Deletes the segments below `upTo`, oldest first, and all checkpoints but the newest, letting other work run in between.
+ * What a crash leaves is ignored by readers of the newest checkpoint, and deleted the next time.
+ */
+export async function truncateLog(fileSystem: FileSystem, dir: string, upTo: number): Promise<void> {
+  const { checkpoints, segments } = listLog(fileSystem, dir);
+  for (const index of segments) {
+    if (index >= upTo) break;
+    fileSystem.unlinkSync(join(dir, segmentName(index)));
+    await nextTurn();
+  }
+  for (const { path } of checkpoints.slice(0, -1)) {
+    for (const index of listLog(fileSystem, path).segments) {
+      fileSystem.unlinkSync(join(path, segmentName(index)));
+      await nextTurn();
+    }
+    fileSystem.rmSync(path, { recursive: true, force: true });
+  }
+  syncDirectory(fileSystem, dir);
 }
 
 /** Makes created, renamed and removed entries of a directory durable. */

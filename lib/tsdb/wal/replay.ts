@@ -211,6 +211,7 @@ class LogReplay {
       lostBytes: scan.sizeBytes - scan.goodEnd,
       reason: 'the log ends within a record: the write was cut off before it was acknowledged',
       keptAs: undefined,
+      torn: true,
     };
     this.#damage.push(damage);
     this.#options.logger.info({ ...damage }, 'a torn record ends the log');

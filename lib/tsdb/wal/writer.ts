@@ -4,7 +4,7 @@ import { assert, errorMessage, PromletError } from '../../model/index.ts';
 import { AppendFiles } from '../append-files.ts';
 import { CommitFramer, type WalCommit } from './commit.ts';
 import { SEGMENT_BYTES, segmentName } from './format.ts';
-import { logSizeBytes } from './log-files.ts';
+import { logSizeBytes, truncateLog } from './log-files.ts';
 
 export interface WalWriterOptions {
   /** The log's directory: `wal/` or `wbl/` of a data directory. */
@@ -110,6 +110,23 @@ export class WalWriter {
   nextSegment(): number {
     if (this.#files.endBytes > 0) this.#files.roll();
     return this.#files.index;
+  }
+
+  /**
+   * Deletes the segments below `upTo`, which a checkpoint replaces or nobody needs any more, as in the log of
+   * out-of-order samples.
+   * @throws PromletError `storage/wal-write`: what is left is deleted at the next call
+   */
+  async truncate(upTo: number): Promise<void> {
+    const { dir, fileSystem } = this.#options;
+    assert(upTo <= this.#files.index, 'wal: truncated above the segment that grows');
+    try {
+      await truncateLog(fileSystem, dir, upTo);
+    } catch (cause) {
+      throw new PromletError('storage/wal-write', `cannot delete old segments in ${dir}: ${errorMessage(cause)}`, {
+        cause,
+      });
+    }
   }
 
   /** Fsyncs what is written and closes. */
