@@ -61,8 +61,8 @@ export class ArenaViews {
  */
 export class SharedArena extends ArenaViews {
   #top = 0;
-  /** Per size class, addresses of freed blocks. */
-  readonly #free: number[][] = SIZE_CLASSES_BYTES.map(() => []);
+  /** Per size class, the address of the block freed last, 0 for none; a freed block begins with the address of the one before. */
+  readonly #free = new Uint32Array(SIZE_CLASSES_BYTES.length);
   #usedBytes = 0;
 
   constructor() {
@@ -93,9 +93,11 @@ export class SharedArena extends ArenaViews {
   allocate(sizeBytes: number): number {
     const sizeClass = sizeClassOf(sizeBytes);
     const size = SIZE_CLASSES_BYTES[sizeClass]!;
-    const reused = this.#free[sizeClass]!.pop();
-    const address = reused ?? this.#top;
-    if (reused === undefined) {
+    let address = this.#free[sizeClass]!;
+    if (address !== 0) {
+      this.#free[sizeClass] = this.u32[address >>> 2]!;
+    } else {
+      address = this.#top;
       this.#ensure(address + size + READ_AHEAD_BYTES);
       this.#top = address + size;
     }
@@ -103,11 +105,12 @@ export class SharedArena extends ArenaViews {
     return address;
   }
 
-  /** Gives a block back; `sizeBytes` as it was asked for. */
+  /** Gives a block back; `sizeBytes` as it was asked for. Its contents are gone. */
   free(address: number, sizeBytes: number): void {
     const sizeClass = sizeClassOf(sizeBytes);
     this.#usedBytes -= SIZE_CLASSES_BYTES[sizeClass]!;
-    this.#free[sizeClass]!.push(address);
+    this.u32[address >>> 2] = this.#free[sizeClass]!;
+    this.#free[sizeClass] = address;
   }
 
   /** How much a block for `sizeBytes` really holds. */

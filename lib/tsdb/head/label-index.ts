@@ -156,10 +156,15 @@ export class LabelIndex {
     this.#arena.free(labels, 4 + 4 * count);
   }
 
-  /** Takes refs without a record out of the postings of a pair, and the pair away when none is left. */
-  sweepPair(pair: number): void {
+  /**
+   * Takes refs without a record out of the postings of a pair, and the pair away when none is left.
+   * @returns how many refs there were to look at
+   */
+  sweepPair(pair: number): number {
+    const swept = this.#lists.length(pair + PAIR_POSTINGS);
     this.#sweep(pair + PAIR_POSTINGS);
     if (this.#lists.length(pair + PAIR_POSTINGS) === 0) this.#removePair(pair);
+    return swept;
   }
 
   /** Takes refs without a record out of the list of all series. */

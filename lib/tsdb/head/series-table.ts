@@ -79,6 +79,11 @@ export class SeriesTable extends SeriesReader {
     return this.#arena.u32[(this.root + HEAD_PAGE_COUNT) >>> 2]!;
   }
 
+  /** Whether page `page` of the directory has a series. */
+  hasPage(page: number): boolean {
+    return this.#arena.u32[(this.directory + page * 4) >>> 2] !== 0;
+  }
+
   /** Makes the record of a series without samples. `labels` is the address of its labels, not 0. */
   create(ref: number, labels: number): void {
     const page = ref >>> SERIES_PAGE_BITS;
