@@ -28,6 +28,8 @@ export class AppendFiles {
   #file: number | undefined;
   /** End of the last good piece; the next begins here. */
   #end = 0;
+  /** Where the last piece begins. */
+  #lastStart = 0;
   /** The file could not be cut back or fsynced: whatever comes next goes to a new one. */
   #broken = false;
   #unsynced = false;
@@ -98,9 +100,16 @@ export class AppendFiles {
       this.#cutBack();
       throw cause;
     }
+    this.#lastStart = this.#end;
     this.#end += bytes.length;
     this.bytesWritten += bytes.length;
     this.#unsynced = true;
+  }
+
+  /** Cuts the last piece off again, once and before anything follows it. */
+  takeBack(): void {
+    this.#end = this.#lastStart;
+    this.#cutBack();
   }
 
   /** Fsyncs what is written and closes. */

@@ -4,7 +4,6 @@ import type { Appender, Querier } from '../storage/index.ts';
 import { AppendResult } from '../storage/index.ts';
 import { cardinality } from './head/cardinality.ts';
 import { HeadAppender } from './head/appender.ts';
-import type { SampleBuffer } from './head/columns.ts';
 import { Head } from './head/head.ts';
 import { MemoryBudget } from './head/memory-budget.ts';
 import { HeadReader } from './head/querier.ts';
@@ -12,6 +11,7 @@ import { HeadReplay } from './head/replay.ts';
 import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
 import { DirectoryLock } from './lock.ts';
 import type { Cardinality, ReplayReport, Tsdb, TsdbLimits, TsdbOptions, TsdbStats } from './types.ts';
+import type { WalCommit } from './wal/commit.ts';
 import { segmentIndex } from './wal/format.ts';
 import { replayLog } from './wal/replay.ts';
 import { WalWriter } from './wal/writer.ts';
@@ -73,6 +73,7 @@ function limitsOf({ limits }: TsdbOptions): TsdbLimits {
 
 class HeadTsdb implements Tsdb {
   readonly head: Head;
+  readonly outOfOrder = undefined;
   readonly #options: TsdbOptions;
   readonly #wal: WalWriter;
   readonly #lock: DirectoryLock;
@@ -105,11 +106,13 @@ class HeadTsdb implements Tsdb {
     return this.#options.clock.now();
   }
 
-  log(samples: SampleBuffer): void {
+  log(commits: readonly WalCommit[]): void {
     if (this.#closed) throw new PromletError('storage/closed', `${this.#options.dir} is closed`);
-    const { head } = this;
-    this.#wal.log({ series: { refs: head.unlogged, labelsOf: (ref) => head.labels(ref) }, samples });
-    if (head.unlogged.length > 0) head.unlogged = [];
+    this.#wal.log(...commits);
+  }
+
+  takeBack(): void {
+    this.#wal.takeBack();
   }
 
   stats(): TsdbStats {

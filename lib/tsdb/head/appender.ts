@@ -1,16 +1,25 @@
-import { layout } from '../../kernels/index.ts';
-import { assert, type FloatHistogram, type Labels, PromletError } from '../../model/index.ts';
+import { type Kernels, layout } from '../../kernels/index.ts';
+import { assert, type FloatHistogram, isStaleNaN, type Labels } from '../../model/index.ts';
 import { AppendResult, type Appender, type Exemplar, type Metadata, type SeriesRef } from '../../storage/index.ts';
 import { MAX_TIME_MS } from '../limits.ts';
-import { SampleBuffer } from './columns.ts';
+import type { WalCommit } from '../wal/commit.ts';
+import type { HistogramSamples } from '../wal/histogram-record.ts';
+import type { SampleBuffer } from './columns.ts';
 import type { Head } from './head.ts';
+import { staleHistogram, validateHistogram } from './histogram-rules.ts';
+import { OutOfOrderCommit, type OutOfOrderHost } from './ooo-commit.ts';
+import { kindOf, StagedBatch } from './staged-batch.ts';
 
 /** What an appender needs around the head: time, and a place to log before applying. */
 export interface AppenderHost {
   readonly head: Head;
+  /** Undefined when out-of-order samples are refused. */
+  readonly outOfOrder: OutOfOrderHost | undefined;
   now(): number;
-  /** Makes the samples and all unlogged series durable. @throws PromletError `storage/wal-write` */
-  log(samples: SampleBuffer): void;
+  /** Makes all of it durable, in one piece. @throws PromletError `storage/wal-write`: nothing of it stays */
+  log(commits: readonly WalCommit[]): void;
+  /** Takes the last `log` back. */
+  takeBack(): void;
 }
 
 const DROP = (): SeriesRef => 0;
@@ -18,26 +27,51 @@ const DROP = (): SeriesRef => 0;
 /** Checks samples against the head as they come, logs and applies them at `commit` (Prometheus tsdb/head_append.go). */
 export class HeadAppender implements Appender {
   readonly #host: AppenderHost;
-  readonly #samples: SampleBuffer;
-  /** Fixed when the appender begins, as in Prometheus. */
+  readonly #head: Head;
+  readonly #kernels: Kernels;
+  // Fixed when the appender begins, as in Prometheus.
   readonly #minValidMs: number;
+  readonly #minLateMs: number;
+  readonly #outOfOrder: OutOfOrderHost | undefined;
+  readonly #batches: StagedBatch[];
+  #batch: StagedBatch;
+  #late: OutOfOrderCommit | undefined;
+  /** Series asked for: without samples they would be taken for abandoned. */
+  readonly #asked: SeriesRef[] = [];
+  /** All refs staged or asked for, and how many there were when they were collected. */
+  #held: { readonly refs: ReadonlySet<SeriesRef>; readonly count: number } | undefined;
   #open = true;
 
   constructor(host: AppenderHost) {
+    const { head, outOfOrder } = host;
     this.#host = host;
-    this.#samples = new SampleBuffer(host.head.kernels.arena);
-    this.#minValidMs = host.head.minValidTimeMs;
+    this.#head = head;
+    this.#kernels = head.kernels;
+    this.#minValidMs = head.minValidTimeMs;
+    this.#outOfOrder = outOfOrder;
+    this.#minLateMs = outOfOrder === undefined ? Infinity : head.maxTimeMs - outOfOrder.windowMs;
+    this.#batch = new StagedBatch(head.kernels.arena);
+    this.#batches = [this.#batch];
+    head.openAppenders.add(this);
   }
 
   series(labels: Labels): SeriesRef {
     assert(this.#open, 'appender: used after commit or rollback');
-    return this.#host.head.getOrCreate(labels);
+    const ref = this.#head.getOrCreate(labels);
+    this.#asked.push(ref);
+    return ref;
   }
 
   append(ref: SeriesRef, timestampMs: number, value: number): AppendResult {
-    const { head } = this.#host;
-    const { arena } = head.kernels;
-    const { scratch } = head;
+    const { arena } = this.#kernels;
+    const { scratch } = this.#head;
+    const kind = this.#batch.kinds.get(ref);
+    if (kind !== undefined) {
+      if (isStaleNaN(value)) {
+        return this.appendHistogram(ref, timestampMs, staleHistogram(kind.endsWith('integer'), value));
+      }
+      this.#nextBatch();
+    }
     arena.u32[scratch >>> 2] = ref;
     arena.f64[scratch / 8 + 1] = value;
     this.#stage(scratch, scratch + 8, 1, timestampMs, scratch + 16);
@@ -56,7 +90,8 @@ export class HeadAppender implements Appender {
       'appender: columns shorter than count',
     );
     if (count === 0) return 0;
-    const { arena } = this.#host.head.kernels;
+    if (this.#batch.kinds.size > 0) this.#nextBatch();
+    const { arena } = this.#kernels;
     // Where the columns lie in the arena already, they are used there.
     const inPlace = refs.buffer === arena.memory.buffer && values.buffer === arena.memory.buffer;
     const refsBytes = inPlace ? 0 : (count * 4 + 7) & ~7;
@@ -82,16 +117,40 @@ export class HeadAppender implements Appender {
     }
   }
 
-  appendHistogram(_ref: SeriesRef, _timestampMs: number, _histogram: FloatHistogram): AppendResult {
-    throw new PromletError('storage/histograms-unsupported', 'this head stores no native histograms');
+  appendHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram): AppendResult {
+    assert(this.#open, 'appender: used after commit or rollback');
+    validateHistogram(histogram);
+    const result = this.#checkHistogram(ref, timestampMs, histogram);
+    if (result === 'late') {
+      this.#lateSamples().pushHistogram(ref, timestampMs, histogram);
+      return AppendResult.ok;
+    }
+    if (result !== AppendResult.ok) {
+      this.#head.appendCounts[result]!++;
+      return result;
+    }
+    const kind = kindOf(histogram);
+    const before = this.#batch.kinds.get(ref);
+    if (before !== undefined && before !== kind) this.#nextBatch();
+    this.#batch.kinds.set(ref, kind);
+    this.#batch.histograms.push(ref, timestampMs, histogram);
+    return AppendResult.ok;
   }
 
-  appendExemplar(_ref: SeriesRef, _exemplar: Exemplar): AppendResult {
-    throw new PromletError('storage/exemplars-unsupported', 'this head stores no exemplars');
+  appendExemplar(ref: SeriesRef, exemplar: Exemplar): AppendResult {
+    assert(this.#open, 'appender: used after commit or rollback');
+    if (!this.#head.has(ref)) return AppendResult.unknownRef;
+    if (this.#head.exemplars.capacity === 0) return AppendResult.ok;
+    const result = this.#head.exemplars.check(ref, exemplar);
+    if (result === AppendResult.ok) this.#batch.exemplars.push({ ref, exemplar });
+    return result;
   }
 
-  updateMetadata(_ref: SeriesRef, _metadata: Metadata): AppendResult {
-    throw new PromletError('storage/metadata-unsupported', 'this head stores no metadata');
+  updateMetadata(ref: SeriesRef, metadata: Metadata): AppendResult {
+    assert(this.#open, 'appender: used after commit or rollback');
+    if (!this.#head.has(ref)) return AppendResult.unknownRef;
+    if (!this.#head.metadata.has(ref, metadata)) this.#batch.metadata.push({ ref, metadata });
+    return AppendResult.ok;
   }
 
   // The work is synchronous, so that a scrape is applied between two reads; async because storage in general is.
@@ -100,25 +159,96 @@ export class HeadAppender implements Appender {
     assert(this.#open, 'appender: used after commit or rollback');
     this.#open = false;
     try {
+      if (this.#outOfOrder !== undefined) this.#sortOutLate();
       // What is logged must be applicable: refused now, or not at all.
-      this.#host.head.admitSamples(this.#samples.length);
-      this.#host.log(this.#samples);
-      this.#host.head.apply(this.#samples, DROP);
+      this.#head.admitSamples(this.#sampleCount());
+      this.#log();
+      this.#apply();
     } finally {
-      this.#samples.release();
+      this.#release();
     }
   }
 
   rollback(): void {
     this.#open = false;
-    this.#samples.release();
+    this.#release();
+  }
+
+  /** Whether the series must stay for this appender. */
+  holds(ref: SeriesRef): boolean {
+    const count = this.#asked.length + this.#sampleCount();
+    if (this.#held?.count !== count) this.#held = { refs: new Set(this.#refs()), count };
+    return this.#held.refs.has(ref);
+  }
+
+  #log(): void {
+    const head = this.#head;
+    const host = this.#host;
+    const series = { refs: head.unlogged, labelsOf: (ref: SeriesRef) => head.labels(ref) };
+    host.log([{ series }, ...this.#batches.map((batch) => batch.commit)]);
+    const late = this.#late;
+    if (late !== undefined && late.length > 0) {
+      try {
+        late.log(this.#outOfOrder!);
+      } catch (error) {
+        host.takeBack();
+        throw error;
+      }
+    }
+    if (head.unlogged.length > 0) head.unlogged = [];
+  }
+
+  #apply(): void {
+    const head = this.#head;
+    head.root.beginWrite();
+    try {
+      for (const { samples, histograms, exemplars, metadata } of this.#batches) {
+        for (const { ref, exemplar } of exemplars) if (head.has(ref)) head.exemplars.add(ref, exemplar);
+        if (samples.length > 0) head.apply(samples, DROP);
+        if (histograms.length > 0) head.applyHistograms(histograms, DROP);
+        for (const { ref, metadata: latest } of metadata) if (head.has(ref)) head.metadata.set(ref, latest);
+      }
+      this.#late?.apply();
+    } finally {
+      head.root.endWrite();
+    }
+  }
+
+  #release(): void {
+    for (const { samples } of this.#batches) samples.release();
+    this.#late?.release();
+    this.#head.openAppenders.delete(this);
+  }
+
+  #nextBatch(): void {
+    this.#batch = new StagedBatch(this.#kernels.arena);
+    this.#batches.push(this.#batch);
+  }
+
+  #lateSamples(): OutOfOrderCommit {
+    return (this.#late ??= new OutOfOrderCommit(this.#head));
+  }
+
+  #sampleCount(): number {
+    let count = this.#late?.length ?? 0;
+    for (const { samples, histograms } of this.#batches) count += samples.length + histograms.length;
+    return count;
+  }
+
+  *#refs(): IterableIterator<SeriesRef> {
+    yield* this.#asked;
+    for (const { samples, histograms } of this.#batches) {
+      for (let i = 0; i < samples.length; i++) yield this.#kernels.arena.u32[samples.refs / 4 + i]!;
+      yield* histograms.refs;
+    }
+    if (this.#late !== undefined) yield* this.#late.refs();
   }
 
   /** @returns how many were refused */
   #stage(refs: number, values: number, count: number, timestampMs: number, results: number): number {
     assert(this.#open, 'appender: used after commit or rollback');
-    const { head } = this.#host;
-    const { wasm, arena } = head.kernels;
+    const head = this.#head;
+    const { wasm, arena } = this.#kernels;
     const outside = this.#outsideTime(timestampMs);
     if (outside !== AppendResult.ok) {
       let refused = 0;
@@ -130,7 +260,7 @@ export class HeadAppender implements Appender {
       head.appendCounts[outside]! += refused;
       return refused;
     }
-    const samples = this.#samples;
+    const { samples } = this.#batch;
     samples.reserve(count);
     samples.length += wasm.stageSamples(
       head.table.directory,
@@ -146,6 +276,7 @@ export class HeadAppender implements Appender {
       samples.values + samples.length * 8,
       head.tally,
     );
+    if (this.#outOfOrder !== undefined) return this.#stageLate(refs, values, count, timestampMs, results);
     let refused = 0;
     const tallyAt = (head.tally + layout.TALLY_COUNTS) >>> 2;
     for (let result: number = AppendResult.outOfOrder; result <= AppendResult.unknownRef; result++) {
@@ -156,8 +287,110 @@ export class HeadAppender implements Appender {
     return refused;
   }
 
+  /** Takes what was refused for its age and is within the window. @returns how many stay refused */
+  #stageLate(refs: number, values: number, count: number, timestampMs: number, results: number): number {
+    const { appendCounts } = this.#head;
+    const { arena } = this.#kernels;
+    let refused = 0;
+    for (let i = 0; i < count; i++) {
+      let result = arena.u8[results + i]! as AppendResult;
+      if (result === AppendResult.ok) continue;
+      if (result === AppendResult.outOfOrder || result === AppendResult.tooOld) {
+        if (timestampMs >= this.#minLateMs) {
+          this.#lateSamples().push(arena.u32[refs / 4 + i]!, timestampMs, arena.f64[values / 8 + i]!);
+          arena.u8[results + i] = AppendResult.ok;
+          continue;
+        }
+        result = AppendResult.tooOld;
+        arena.u8[results + i] = result;
+      }
+      appendCounts[result]!++;
+      refused++;
+    }
+    return refused;
+  }
+
+  #checkHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram): AppendResult | 'late' {
+    const outside = this.#outsideTime(timestampMs);
+    if (outside !== AppendResult.ok) return outside;
+    const record = this.#head.table.record(ref);
+    if (record === 0) return AppendResult.unknownRef;
+    const result =
+      timestampMs < this.#minValidMs
+        ? AppendResult.tooOld
+        : this.#head.histograms.check(ref, record, timestampMs, histogram);
+    if (result !== AppendResult.outOfOrder && result !== AppendResult.tooOld) return result;
+    if (this.#outOfOrder === undefined) return result;
+    return timestampMs >= this.#minLateMs ? 'late' : AppendResult.tooOld;
+  }
+
+  /**
+   * Moves what came in order when it was staged, but does not any more, to the out-of-order samples: behind a later sample
+   * of its series in this commit, or in one since.
+   */
+  #sortOutLate(): void {
+    const newest = new Map<SeriesRef, number>();
+    const isInOrder = (ref: SeriesRef, timeMs: number): boolean => {
+      const record = this.#head.table.record(ref);
+      if (record === 0) return true;
+      const lastMs = newest.get(ref) ?? this.#head.table.lastTimeMs(record);
+      if (timeMs < lastMs) return false;
+      newest.set(ref, timeMs);
+      return true;
+    };
+    for (const { samples, histograms } of this.#batches) {
+      this.#sortOutFloats(samples, isInOrder);
+      this.#sortOutHistograms(histograms, isInOrder);
+    }
+  }
+
+  #sortOutFloats(samples: SampleBuffer, isInOrder: (ref: SeriesRef, timeMs: number) => boolean): void {
+    let kept = 0;
+    for (let i = 0; i < samples.length; i++) {
+      const { u32, f64 } = this.#kernels.arena;
+      const ref = u32[samples.refs / 4 + i]!;
+      const timeMs = f64[samples.times / 8 + i]!;
+      if (isInOrder(ref, timeMs)) {
+        u32[samples.refs / 4 + kept] = ref;
+        f64[samples.times / 8 + kept] = timeMs;
+        f64[samples.values / 8 + kept] = f64[samples.values / 8 + i]!;
+        kept++;
+      } else if (this.#isLate(timeMs)) {
+        this.#lateSamples().push(ref, timeMs, f64[samples.values / 8 + i]!);
+      }
+    }
+    samples.length = kept;
+  }
+
+  #sortOutHistograms(samples: HistogramSamples, isInOrder: (ref: SeriesRef, timeMs: number) => boolean): void {
+    const { refs, timesMs, histograms } = samples;
+    let kept = 0;
+    for (let i = 0; i < refs.length; i++) {
+      const ref = refs[i]!;
+      const timeMs = timesMs[i]!;
+      if (isInOrder(ref, timeMs)) {
+        refs[kept] = ref;
+        timesMs[kept] = timeMs;
+        histograms[kept] = histograms[i]!;
+        kept++;
+      } else if (this.#isLate(timeMs)) {
+        this.#lateSamples().pushHistogram(ref, timeMs, histograms[i]!);
+      }
+    }
+    refs.length = kept;
+    timesMs.length = kept;
+    histograms.length = kept;
+  }
+
+  /** Whether a sample that is out of order is within the window; counts it when it is not. */
+  #isLate(timeMs: number): boolean {
+    if (timeMs >= this.#minLateMs) return true;
+    this.#head.appendCounts[AppendResult.tooOld]!++;
+    return false;
+  }
+
   #outsideTime(timestampMs: number): AppendResult {
-    const { maxFutureMs } = this.#host.head;
+    const { maxFutureMs } = this.#head;
     if (timestampMs > MAX_TIME_MS) return AppendResult.tooFarAhead;
     if (timestampMs < -MAX_TIME_MS) return AppendResult.tooOld;
     assert(Number.isInteger(timestampMs), 'appender: timestamps are whole milliseconds');

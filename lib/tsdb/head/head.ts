@@ -70,6 +70,10 @@ export class Head {
   samplesRefused = 0;
   /** Series whose records the WAL does not hold yet, in order of creation. */
   unlogged: SeriesRef[] = [];
+  /** Appenders between their first sample and their commit: what they refer to stays. */
+  readonly openAppenders = new Set<{ holds(ref: SeriesRef): boolean }>();
+  /** Samples taken out of order, floats and histograms. */
+  outOfOrderAppended = 0;
   /** Reads chunks that lie in files; to be set before there are any. */
   readMapped: ReadMappedChunk = noFiles;
 
@@ -154,6 +158,21 @@ export class Head {
   isEmpty(ref: SeriesRef): boolean {
     const record = this.table.record(ref);
     return record !== 0 && !this.table.hasChunks(record);
+  }
+
+  /** Whether a series without chunks in order may leave the head. */
+  mayRemove(ref: SeriesRef): boolean {
+    if (this.outOfOrder.has(ref)) return false;
+    for (const appender of this.openAppenders) if (appender.holds(ref)) return false;
+    return true;
+  }
+
+  /** Within a write section: what is kept of a series besides its chunks and labels goes; its exemplars stay. */
+  seriesLeaves(ref: SeriesRef): void {
+    this.exemplars.seriesLeaves(ref);
+    this.metadata.delete(ref);
+    this.tombstones.delete(ref);
+    this.histograms.delete(ref);
   }
 
   /** Within a write section: removes an empty series, all but its postings; adds its pairs to `pairs`, to be swept. */

@@ -30,6 +30,8 @@ export class WalWriter {
   readonly #framer: CommitFramer;
   readonly #files: AppendFiles;
   readonly #segmentBytes: number;
+  /** Whether the last `log` wrote something. */
+  #appended = false;
   writeFailures = 0;
 
   /** @throws PromletError `storage/wal-write` when the segment cannot be created */
@@ -79,6 +81,7 @@ export class WalWriter {
   log(...commits: readonly WalCommit[]): void {
     const files = this.#files;
     assert(!files.isClosed, 'wal: written after close');
+    this.#appended = false;
     try {
       files.prepare();
       this.#frame(commits);
@@ -91,6 +94,7 @@ export class WalWriter {
         throw new PromletError('storage/wal-write', `a commit of ${this.#framer.length} bytes does not fit a segment`);
       }
       files.append(this.#framer.bytes);
+      this.#appended = true;
     } catch (cause) {
       this.writeFailures++;
       if (cause instanceof PromletError) throw cause;
@@ -100,6 +104,12 @@ export class WalWriter {
         { cause },
       );
     }
+  }
+
+  /** Takes the last `log` back, whose commit came to nothing otherwise: nothing may have been logged since. */
+  takeBack(): void {
+    if (this.#appended) this.#files.takeBack();
+    this.#appended = false;
   }
 
   /**
