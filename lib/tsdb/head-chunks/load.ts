@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem, Logger } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
+import { entryKind } from '../entry-kind.ts';
 import { REPLAY_SLICE_MS } from '../limits.ts';
 import type { WalDamage } from '../types.ts';
 import { Scratch } from '../wal/scratch.ts';
@@ -136,9 +137,7 @@ class Loader {
   async #file(file: number): Promise<FileFault | undefined> {
     const { dir, fileSystem } = this.#options;
     const path = join(dir, headChunkFileName(file));
-    if (fileSystem.statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
-      return { offsetBytes: 0, reason: 'not a regular file' };
-    }
+    if (entryKind(fileSystem, path) !== 'file') return { offsetBytes: 0, reason: 'not a regular file' };
     const descriptor = fileSystem.openSync(path, 'r');
     try {
       const sizeBytes = fileSystem.fstatSync(descriptor).size;

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import type { FileSystem, Logger } from '../../env/index.ts';
 import { errorMessage } from '../../model/index.ts';
+import { entryKind } from '../entry-kind.ts';
 import type { WalDamage } from '../types.ts';
 import { syncDirectory } from '../wal/log-files.ts';
 import { cutTail, keepAside, moveAside, replaceByStart } from '../wal/repair.ts';
@@ -44,7 +45,7 @@ export class HeadChunkRepair {
   putAway(file: number, fault: FileFault, files: readonly number[]): void {
     const { dir, fileSystem, logger, repair } = this.#options;
     const path = join(dir, headChunkFileName(file));
-    const sizeBytes = fileSystem.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    const sizeBytes = entryKind(fileSystem, path) === 'file' ? fileSystem.statSync(path).size : 0;
     const behind = files.filter((other) => other > file);
     const torn = fault.torn === true && behind.length === 0;
     const moved: WalDamage[] = [];

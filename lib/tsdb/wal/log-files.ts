@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem } from '../../env/index.ts';
+import { entryKind } from '../entry-kind.ts';
 import { segmentIndex, segmentName } from './format.ts';
 
 const CHECKPOINT = /^checkpoint\.(\d{1,12})$/;
@@ -35,14 +36,11 @@ export function listLog(fileSystem: FileSystem, dir: string): LogFiles {
     const path = join(dir, name);
     const segment = segmentIndex(name);
     const checkpoint = CHECKPOINT.exec(name);
-    // A link is followed; one that leads nowhere is no file.
-    const stats = (): ReturnType<FileSystem['statSync']> | undefined =>
-      fileSystem.statSync(path, { throwIfNoEntry: false });
     if (segment !== undefined) {
-      if (stats()?.isFile() === true) segments.push(segment);
+      if (entryKind(fileSystem, path) === 'file') segments.push(segment);
       else misplaced.push(name);
     } else if (checkpoint !== null) {
-      if (stats()?.isDirectory() === true) checkpoints.push({ path, index: Number(checkpoint[1]) });
+      if (entryKind(fileSystem, path) === 'directory') checkpoints.push({ path, index: Number(checkpoint[1]) });
       else misplaced.push(name);
     } else if (LEFTOVER.test(name)) {
       leftovers.push(name);

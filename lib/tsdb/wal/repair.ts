@@ -87,7 +87,9 @@ export function moveAside(fileSystem: FileSystem, path: string, corruptDir: stri
 }
 
 function freeName(fileSystem: FileSystem, corruptDir: string, name: string): string {
-  fileSystem.mkdirSync(corruptDir, { recursive: true });
+  if (fileSystem.mkdirSync(corruptDir, { recursive: true }) !== undefined) {
+    syncDirectory(fileSystem, dirname(corruptDir));
+  }
   const wanted = join(corruptDir, name);
   let free = wanted;
   for (let attempt = 1; fileSystem.existsSync(free); attempt++) free = `${wanted}.${attempt}`;

@@ -1,5 +1,6 @@
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
+import { errorMessage } from '../../model/index.ts';
 import { MAX_RECORD_BYTES } from '../limits.ts';
 import {
   FLAG_SNAPPY,
@@ -83,11 +84,18 @@ export async function readSegment(
   try {
     for (;;) {
       const window = host.window.reserve(WINDOW_PAGES * PAGE_BYTES);
-      const size = readFully(fileSystem, file, arena.u8.subarray(window, window + WINDOW_PAGES * PAGE_BYTES), offset);
+      const into = arena.u8.subarray(window, window + WINDOW_PAGES * PAGE_BYTES);
+      const unreadable = new Map<number, string>();
+      const size = readWindow(fileSystem, file, into, offset, unreadable);
       for (let pageStart = 0; pageStart < size; pageStart += PAGE_BYTES) {
         const page = window + pageStart;
         const pageLength = Math.min(PAGE_BYTES, size - pageStart);
         const pageOffset = offset + pageStart;
+        const fault = unreadable.get(pageStart);
+        if (fault !== undefined) {
+          lose(pageOffset, pageOffset + pageLength, fault);
+          continue;
+        }
         let at = 0;
         while (at < pageLength) {
           const fault = faultOf(kernels, page, at, pageLength);
@@ -181,6 +189,38 @@ function faultOf(kernels: Kernels, page: number, at: number, pageLength: number)
     return 'an unknown fragment type';
   const stored = (u8[start + 3]! << 24) | (u8[start + 4]! << 16) | (u8[start + 5]! << 8) | u8[start + 6]!;
   return kernels.wasm.crc32c(0, start + FRAGMENT_HEADER_BYTES, length) === stored ? undefined : 'a wrong checksum';
+}
+
+/**
+ * Reads pages. What the disk cannot give goes to `unreadable`, by where the page begins in `into`.
+ * @returns how many bytes the pages have
+ */
+function readWindow(
+  fileSystem: FileSystem,
+  file: number,
+  into: Uint8Array,
+  position: number,
+  unreadable: Map<number, string>,
+): number {
+  try {
+    return readFully(fileSystem, file, into, position);
+  } catch (error) {
+    if (!isDiskError(error)) throw error;
+  }
+  const size = Math.min(into.length, Math.max(0, fileSystem.fstatSync(file).size - position));
+  for (let at = 0; at < size; at += PAGE_BYTES) {
+    try {
+      readFully(fileSystem, file, into.subarray(at, Math.min(at + PAGE_BYTES, size)), position + at);
+    } catch (error) {
+      if (!isDiskError(error)) throw error;
+      unreadable.set(at, `a page that cannot be read: ${errorMessage(error)}`);
+    }
+  }
+  return size;
+}
+
+function isDiskError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EIO';
 }
 
 function readFully(fileSystem: FileSystem, file: number, into: Uint8Array, position: number): number {

@@ -269,6 +269,13 @@ describe('tsdb: head chunk files', () => {
         symlinkSync('/dev/zero', join(dir, '000002'));
       },
     },
+    {
+      name: 'a link to itself',
+      make: (dir) => {
+        renameSync(join(dir, '000002'), join(dir, 'elsewhere'));
+        symlinkSync(join(dir, '000002'), join(dir, '000002'));
+      },
+    },
     { name: 'an empty file between others', make: (dir) => truncateSync(join(dir, '000002'), 0) },
     {
       name: 'a file of a later version',
@@ -343,7 +350,7 @@ describe('tsdb: head chunk files', () => {
     assert.deepEqual(files.list(), [3]);
     assert.throws(() => files.read(1, written[0]!.offsetBytes), { code: 'storage/head-chunk' });
     writer.cut();
-    const [next] = fill(writer, 1, 1);
+    const [next] = fill(writer, 1, 1, 50);
     assert.equal(next!.file, 4);
     assert.equal(files.truncate(4), 1);
     const { report, chunks } = await load(dir);
