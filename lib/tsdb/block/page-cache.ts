@@ -59,6 +59,16 @@ export class PageCache {
     return this.#addresses.length * PAGE_BYTES;
   }
 
+  /** Gives the memory back; all files are closed. It is taken again when needed. */
+  release(): void {
+    assert(this.#newest === -1, 'page cache: released while files are open');
+    for (const address of this.#addresses) this.kernels.arena.free(address, PAGE_BYTES);
+    this.#addresses.length = 0;
+    this.#free.length = 0;
+    this.#run.release();
+    this.#joined.release();
+  }
+
   /** @throws PromletError `storage/block-read`, `storage/bad-block` */
   open(path: string): PositionedFile {
     const { handle, sizeBytes } = openRegularFile(this.fileSystem, path);

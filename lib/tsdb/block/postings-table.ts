@@ -75,16 +75,14 @@ export class SampledPostingsOffsets implements PostingsOffsets {
     if (entries === undefined) return;
     let index = from === '' ? 0 : this.#lastSampleBelow(entries, from) * SAMPLE_EVERY;
     const walk = this.#walkAt(entries, index / SAMPLE_EVERY);
-    const start = walk.offset;
-    const keyBytes = this.#skipKeys(walk);
-    walk.offset = start;
     for (let below = from !== ''; index < entries.count; index++) {
-      walk.offset += keyBytes;
+      skipKeys(walk);
       const value = walk.text();
       const offset = walk.uvarint();
       if (below && compareUtf8(value, from) < 0) continue;
       below = false;
       if (!visit(value, offset)) return;
+      walk.forget();
     }
   }
 
@@ -95,7 +93,7 @@ export class SampledPostingsOffsets implements PostingsOffsets {
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
       const walk = this.#walkAt(entries, middle);
-      this.#skipKeys(walk);
+      skipKeys(walk);
       if (compareUtf8(walk.text(), value) <= 0) low = middle;
       else high = middle;
     }
@@ -105,14 +103,6 @@ export class SampledPostingsOffsets implements PostingsOffsets {
   #walkAt(entries: NameEntries, sample: number): SectionReader {
     const offset = this.#section.offset + this.#samples[entries.firstSample + sample]!;
     return new SectionReader(this.#kernels, this.#file, this.#section, offset);
-  }
-
-  /** Steps over the key count and the name. @returns their bytes, the same in all entries of a name */
-  #skipKeys(walk: SectionReader): number {
-    const start = walk.offset;
-    walk.uvarint();
-    walk.skipText();
-    return walk.offset - start;
   }
 
   #sample(from: PositionedFile): void {
@@ -187,6 +177,11 @@ export class WholePostingsOffsets implements PostingsOffsets {
       if (compareUtf8(value, from) >= 0 && !visit(value, offsets.get(value)!)) return;
     }
   }
+}
+
+function skipKeys(walk: SectionReader): void {
+  walk.uvarint();
+  walk.skipText();
 }
 
 function checkedCount(walk: SectionReader, section: Section): number {

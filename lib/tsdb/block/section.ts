@@ -3,8 +3,9 @@ import { badBlock, CRC_BYTES, MAX_SYMBOL_BYTES, MAX_VARINT64_BYTES } from './for
 import { ByteReader, readU32 } from './byte-reader.ts';
 import type { PositionedFile } from './positioned-file.ts';
 
-/** Bytes that are checked or decoded at a time. */
+/** Bytes that are checked at a time, and that are walked over at a time. */
 const SLICE_BYTES = 16 << 10;
+const READ_BYTES = 512;
 
 /** CRC-32C of a stretch of a file, in slices. */
 export function crcOf(kernels: Kernels, file: PositionedFile, offset: number, length: number): number {
@@ -40,47 +41,57 @@ export function openSection(kernels: Kernels, file: PositionedFile, at: number, 
   return { offset, length };
 }
 
-/** Walks the entries of a section, of any length, with little of it in memory. */
+/**
+ * Walks the entries of a section, of any length, with little of it in memory. What else reads through the same cache
+ * between two calls must be followed by `forget`.
+ */
 export class SectionReader {
   readonly #kernels: Kernels;
   readonly #file: PositionedFile;
   readonly #end: number;
+  /** Over the bytes that are in memory. */
   readonly #reader = new ByteReader();
-  /** Offset in the file of what is read next. */
-  offset: number;
 
   constructor(kernels: Kernels, file: PositionedFile, section: Section, from: number) {
     this.#kernels = kernels;
     this.#file = file;
     this.#end = section.offset + section.length;
-    this.offset = from;
+    this.seek(from);
+  }
+
+  /** Offset in the file of what is read next. */
+  get offset(): number {
+    return this.#reader.offset;
+  }
+
+  seek(offset: number): void {
+    this.#reader.reset(this.#file, offset, this.#kernels.arena.u8, 0, 0);
+  }
+
+  /** The bytes in memory may be others by now. */
+  forget(): void {
+    this.seek(this.offset);
   }
 
   u32(): number {
-    const value = this.#peek(4).u32();
-    this.offset += 4;
-    return value;
+    return this.#have(4).u32();
   }
 
   uvarint(): number {
-    const reader = this.#peek(MAX_VARINT64_BYTES);
-    const value = reader.uvarint();
-    this.offset = reader.offset;
-    return value;
+    return this.#have(MAX_VARINT64_BYTES).uvarint();
   }
 
   /** A text behind its length. */
   text(): string {
     const length = this.#textLength();
-    const text = this.#peek(length).text(length);
-    this.offset += length;
-    return text;
+    return this.#have(length).text(length);
   }
 
   skipText(): void {
     const length = this.#textLength();
-    this.offset += length;
-    if (this.offset > this.#end) this.fail('a text goes beyond its section');
+    if (length <= this.#reader.left) this.#reader.skip(length);
+    else if (this.offset + length <= this.#end) this.seek(this.offset + length);
+    else this.fail('a text goes beyond its section');
   }
 
   fail(reason: string): never {
@@ -93,10 +104,14 @@ export class SectionReader {
     return length;
   }
 
-  /** A reader over the next `length` bytes, or fewer where the section ends. */
-  #peek(length: number): ByteReader {
-    const count = Math.max(0, Math.min(length, this.#end - this.offset));
-    const address = count > 0 ? this.#file.at(this.offset, count) : 0;
-    return this.#reader.reset(this.#file, this.offset, this.#kernels.arena.u8, address, count);
+  /** The reader, with the next `length` bytes in memory, or fewer where the section ends. */
+  #have(length: number): ByteReader {
+    const reader = this.#reader;
+    if (reader.left >= length) return reader;
+    const { offset } = reader;
+    const count = Math.min(Math.max(length, READ_BYTES), this.#end - offset);
+    if (count <= reader.left) return reader;
+    const address = this.#file.at(offset, count);
+    return reader.reset(this.#file, offset, this.#kernels.arena.u8, address, count);
   }
 }

@@ -48,7 +48,7 @@ export class SymbolTable {
 
   /** The bytes of a symbol; a view. */
   bytes(id: number): Uint8Array {
-    return this.#bytes.subarray(this.#startOf(id), this.#ends[id]!);
+    return this.#bytes.subarray(this.#startOf(id), this.#ends[id]);
   }
 
   /** Puts bytes behind those in use. @returns how many */

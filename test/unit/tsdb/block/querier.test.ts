@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { seededRandom } from '../../../../lib/env/index.ts';
+import { compareUtf8, type Labels, Matcher, type MatchType, SampleColumns } from '../../../../lib/model/index.ts';
+import { type ChunkSeries, collectSeries, type RawChunk } from '../../../../lib/storage/index.ts';
+import type { Block } from '../../../../lib/tsdb/block/block.ts';
+import { BlockQuerier } from '../../../../lib/tsdb/block/querier.ts';
+import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
+import { storedEncoding } from '../../../../lib/tsdb/chunk/raw.ts';
+import { parse } from '../harness.ts';
+import {
+  type Content,
+  EVERYTHING,
+  expected,
+  kernels,
+  openBlock,
+  read,
+  samples,
+  textOfLabels,
+  writeBlock,
+} from './harness.ts';
+
+describe('tsdb: querying a block', () => {
+  let dir: string;
+  before(() => {
+    dir = mkdtempSync(join(tmpdir(), 'promlet-query-'));
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  describe('by matchers', () => {
+    let block: Block;
+    let all: Labels[];
+    before(async () => {
+      const random = seededRandom(1);
+      const value = (n: number): string => ['', 'a', 'b', 'ab', 'abc', 'b.c'][Math.floor(random() * n)]!;
+      const content: Content = {};
+      for (let i = 0; i < 400; i++) {
+        const pairs = Object.entries({ x: value(6), y: value(4), z: value(2), i: String(i % 40), unique: String(i) });
+        const text = pairs
+          .filter(([, one]) => one !== '')
+          .map(([name, one]) => `${name}=${one}`)
+          .join(' ');
+        (content as Record<string, unknown>)[`m${i % 3} ${text}`] = [[i, i]];
+      }
+      all = Object.keys(content)
+        .map(parse)
+        .sort((a, b) => a.compare(b));
+      block = openBlock(await writeBlock(join(dir, 'matchers'), content));
+    });
+    after(() => block.close());
+
+    const texts: Record<MatchType, string[]> = {
+      '=': ['', 'a', 'abc', 'none'],
+      '!=': ['', 'a', 'none'],
+      '=~': ['', 'a', 'a|b', '|a', '.*', '.+', 'a.*', 'a.+', '.*c', 'none|a', 'b\\.c', '(a|b)?'],
+      '!~': ['', 'a', 'a|b', '|a', '.*', '.+', 'a.*', '.*c', 'a?b?'],
+    };
+    for (const [type, patterns] of Object.entries(texts) as [MatchType, string[]][]) {
+      for (const pattern of patterns) {
+        it(`selects x${type}"${pattern}" alone and with other matchers as a plain filter would`, async () => {
+          for (const others of [
+            [],
+            [new Matcher('=', '__name__', 'm1')],
+            [new Matcher('!=', 'y', 'a')],
+            [new Matcher('=~', 'y', '.+'), new Matcher('=', 'z', '')],
+            [new Matcher('=', 'absent', '')],
+            [new Matcher('!=', 'absent', '')],
+            // So few that the rest looks at series instead of values.
+            [new Matcher('=~', 'unique', '1|2|3|4|5|6|7|8|9|500')],
+            [new Matcher('=', 'i', '7'), new Matcher('!~', 'unique', '.*7')],
+            [new Matcher('=', 'i', '8'), new Matcher('=~', 'unique', '.+8.?'), new Matcher('!=', 'y', 'b')],
+          ]) {
+            const matchers = [new Matcher(type, 'x', pattern), ...others];
+            const wanted = all.filter((labels) => matchers.every((m) => m.matches(labels.get(m.name))));
+            const querier = new BlockQuerier(block, -1e15, 1e15);
+            assert.deepEqual(Object.keys(await read(querier, matchers)), wanted.map(textOfLabels));
+            const distinct = (of: (labels: Labels) => string[]): string[] =>
+              [...new Set(wanted.flatMap(of))].filter((text) => text !== '').sort(compareUtf8);
+            for (const name of ['x', 'y', 'unique', '__name__', 'absent']) {
+              assert.deepEqual(
+                (await querier.labelValues(name, {}, matchers)).values,
+                distinct((labels) => [labels.get(name)]),
+              );
+            }
+            assert.deepEqual(
+              (await querier.labelNames({}, matchers)).values,
+              distinct((labels) => [...labels].map(([name]) => name)),
+            );
+            querier.close();
+          }
+        });
+      }
+    }
+
+    it('gives all label names and values, sorted and up to a limit', async () => {
+      const querier = new BlockQuerier(block, -1e15, 1e15);
+      assert.deepEqual((await querier.labelNames({}, [])).values, ['__name__', 'i', 'unique', 'x', 'y', 'z']);
+      assert.deepEqual((await querier.labelNames({ limit: 2 }, [])).values, ['__name__', 'i']);
+      assert.deepEqual((await querier.labelValues('x', {}, [])).values, ['a', 'ab', 'abc', 'b', 'b.c']);
+      assert.deepEqual((await querier.labelValues('x', { limit: 1 }, [])).values, ['a']);
+      assert.deepEqual((await querier.labelValues('x', { limit: 1 }, [new Matcher('=~', 'x', 'b.*')])).values, ['b']);
+      assert.deepEqual((await querier.labelValues('absent', {}, [])).values, []);
+      querier.close();
+    });
+
+    it('honours a limit and an aborted signal', async () => {
+      const querier = new BlockQuerier(block, -1e15, 1e15);
+      assert.deepEqual(Object.keys(await read(querier, EVERYTHING, { limit: 5 })), all.slice(0, 5).map(textOfLabels));
+      const hints = { startMs: -1e15, endMs: 1e15, signal: AbortSignal.abort() };
+      await assert.rejects(querier.select(true, hints, EVERYTHING), { name: 'AbortError' });
+      await assert.rejects(querier.labelNames(hints, EVERYTHING), { name: 'AbortError' });
+      await assert.rejects(querier.labelValues('x', hints, []), { name: 'AbortError' });
+      const controller = new AbortController();
+      const set = await querier.select(true, { ...hints, signal: controller.signal }, EVERYTHING);
+      controller.abort();
+      await assert.rejects(collectSeries(set), { name: 'AbortError' });
+      querier.close();
+    });
+  });
+
+  describe('in a range of time', () => {
+    const content: Content = { 'm a=1': samples(600), 'm a=2': samples(2, 3_000_000), 'm a=3': samples(10, 100) };
+    let path: string;
+    before(async () => {
+      path = await writeBlock(join(dir, 'range'), content);
+    });
+
+    /** What of the content lies within, series without samples but with an overlapping chunk included. */
+    const within = (startMs: number, endMs: number): Record<string, [number, string][]> => {
+      const found = expected(content);
+      for (const name of Object.keys(found)) {
+        const list = found[name]!;
+        const chunks = Array.from({ length: Math.ceil(list.length / 120) }, (_, i) =>
+          list.slice(i * 120, i * 120 + 120),
+        );
+        if (!chunks.some((chunk) => chunk[0]![0] <= endMs && chunk.at(-1)![0] >= startMs)) delete found[name];
+        else found[name] = list.filter(([timeMs]) => timeMs >= startMs && timeMs <= endMs);
+      }
+      return found;
+    };
+
+    it('gives the samples in it, both ends included, of the querier and of the hints', async () => {
+      const block = openBlock(path);
+      for (const [startMs, endMs] of [
+        [0, 0],
+        [15_000, 15_000],
+        [1, 14_999],
+        [60_000, 1_800_000],
+        [1_795_000, 1_800_001],
+        [8_985_000, 1e15],
+        [1e10, 1e11],
+      ] as const) {
+        const narrow = new BlockQuerier(block, startMs, endMs);
+        assert.deepEqual(await read(narrow), within(startMs, endMs));
+        narrow.close();
+        const wide = new BlockQuerier(block, -1e15, 1e15);
+        assert.deepEqual(await read(wide, EVERYTHING, { startMs, endMs }), within(startMs, endMs));
+        wide.close();
+      }
+      block.close();
+    });
+
+    it('leaves out what is deleted, read as samples and as chunks', async () => {
+      const random = seededRandom(11);
+      const block = openBlock(await writeBlock(join(dir, 'deleted'), content));
+      const deleted: [number, number][] = [];
+      const decoder = new ChunkDecoder(kernels);
+      for (let round = 0; round < 25; round++) {
+        const from = Math.floor(random() * 9_000_000);
+        const to = from + Math.floor(random() * (round % 5 === 0 ? 2_500_000 : 60_000));
+        deleted.push([from, to]);
+        block.delete(from, to, [new Matcher('=', 'a', '1')]);
+        const left = expected(content)['m a=1']!.filter(
+          ([timeMs]) => !deleted.some(([a, b]) => timeMs >= a && timeMs <= b),
+        );
+        const querier = new BlockQuerier(block, -1e15, 1e15);
+        assert.deepEqual((await read(querier))['m a=1'] ?? [], left);
+        const [series] = await collectSeries(
+          await querier.select(true, { startMs: -1e15, endMs: 1e15 }, [new Matcher('=', 'a', '1')]),
+        );
+        const columns = new SampleColumns();
+        for (const chunk of (series as ChunkSeries).chunks(-1e15, 1e15)) {
+          assertTimes(chunk, decoder);
+          decoder.decode(storedEncoding(chunk.encoding), chunk.bytes, -Infinity, Infinity, columns);
+        }
+        assert.deepEqual(
+          [...columns.timestamps.subarray(0, columns.length)],
+          left.map(([timeMs]) => timeMs),
+        );
+        assert.deepEqual(
+          Array.from(columns.values.subarray(0, columns.length), String),
+          left.map(([, value]) => value),
+        );
+        querier.close();
+      }
+      decoder.release();
+      block.close();
+    });
+
+    it('hands out the chunks that overlap a range, whole', async () => {
+      const block = openBlock(path);
+      const querier = new BlockQuerier(block, 1_800_000, 1e15);
+      const [series] = await collectSeries(
+        await querier.select(false, { startMs: -1e15, endMs: 1e15 }, [new Matcher('=', 'a', '1')]),
+      );
+      const chunks = [...(series as ChunkSeries).chunks(0, 3_700_000)];
+      assert.deepEqual(
+        chunks.map(({ minTimeMs, maxTimeMs, encoding }) => [minTimeMs, maxTimeMs, encoding]),
+        [
+          [1_800_000, 3_585_000, 'xor'],
+          [3_600_000, 5_385_000, 'xor'],
+        ],
+      );
+      querier.close();
+      block.close();
+    });
+  });
+});
+
+function assertTimes({ minTimeMs, maxTimeMs, encoding, bytes }: RawChunk, decoder: ChunkDecoder): void {
+  const columns = new SampleColumns();
+  decoder.decode(storedEncoding(encoding), bytes, -Infinity, Infinity, columns);
+  assert.deepEqual([columns.timestamps[0], columns.timestamps[columns.length - 1]], [minTimeMs, maxTimeMs]);
+}
