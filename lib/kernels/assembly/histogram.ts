@@ -85,7 +85,7 @@ function cellsOf(state: usize): u32 {
 
 /**
  * Begins to read a chunk of `length` bytes, header included, and reads its layout to `layout`, which has room for `capacity`
- * entries. Reads up to 32 bytes behind the chunk, which must lie in the memory. Of `state` the part before the cells.
+ * entries. Reads up to 64 bytes behind the chunk, which must lie in the memory. Of `state` the part before the cells.
  * @returns 0, or OPEN_…
  */
 export function openHistograms(

@@ -21,7 +21,7 @@ const BASELINE = 8;
 const WINDOW = 16;
 
 /**
- * Decodes a whole chunk of `length` bytes (header included) into two columns: f64 ms and f64 bits. Reads up to 32 bytes
+ * Decodes a whole chunk of `length` bytes (header included) into two columns: f64 ms and f64 bits. Reads up to 64 bytes
  * behind the chunk, which must lie in the memory. `capacity` is the room of the columns, in samples; `scratch` 24 bytes.
  * @returns the number of samples, or -1 when the bytes are no such chunk (too short, too many samples for the columns)
  */
@@ -52,7 +52,7 @@ export function decodeXor2(
     let stale = false;
     if (i == 0) {
       position = readVarint(chunk, position, scratch + FIELD);
-      if (position + 64 > end) return -1;
+      if (position > end || position + 64 > end) return -1;
       time = load<i64>(scratch, FIELD);
       const value = peek64(chunk, position);
       position += 64;

@@ -12,8 +12,6 @@ const ZERO_COUNT = 2;
 const SUM = 3;
 const BUCKETS = 4;
 
-/** Bytes that kernels may read behind a chunk. */
-const READ_AHEAD_BYTES = 32;
 /** Numbers in the rows that are decoded at a time; they are then copied out in one piece. */
 const BATCH_VALUES = 1 << 13;
 /** The finest schema that is calculated with; finer ones are for later versions of Prometheus. */
@@ -88,7 +86,7 @@ export class ChunkDecoder {
   #place(bytes: Uint8Array): number {
     const { arena } = this.#kernels;
     if (bytes.buffer === arena.u8.buffer) return bytes.byteOffset;
-    const address = this.#bytes.reserve(bytes.length + READ_AHEAD_BYTES);
+    const address = this.#bytes.reserve(bytes.length);
     arena.u8.set(bytes, address);
     return address;
   }
