@@ -65,6 +65,8 @@ export class BlockSet {
   readonly #removal: BlockRemoval;
   /** By ULID, in order of first time. */
   #entries: ReadonlyMap<string, Entry> = new Map();
+  /** ULIDs of blocks that are deleted when their leases end. */
+  readonly #leaving = new Set<string>();
   /** ULIDs of blocks that could not be opened; they are not tried again. */
   readonly #unreadable = new Set<string>();
   #reloads = 0;
@@ -148,7 +150,7 @@ export class BlockSet {
    * @throws PromletError `storage/open` when the directory cannot be read; the set is as before
    */
   reload(retention?: Retention): void {
-    const names = new Set(this.#names());
+    const names = new Set(this.#names().filter((name) => !this.#leaving.has(name)));
     const found = new Map<string, Entry>();
     for (const name of names) {
       const entry = this.#entries.get(name) ?? this.#open(name);
@@ -190,11 +192,16 @@ export class BlockSet {
     else this.#letGo(entry, 'deleted');
   }
 
-  /** Closes all blocks. @returns when what was being deleted is deleted */
+  /** Resolves when what is being deleted is deleted. */
+  settled(): Promise<void> {
+    return this.#removal.settled();
+  }
+
+  /** Closes all blocks; leased ones when their lease ends. @returns when what was being deleted is deleted */
   async close(): Promise<void> {
     for (const entry of this.#entries.values()) this.#letGo(entry, 'closed');
     this.#entries = new Map();
-    await this.#removal.settled();
+    await this.settled();
   }
 
   #names(): string[] {
@@ -237,13 +244,16 @@ export class BlockSet {
 
   #letGo(entry: Entry, fate: 'closed' | 'deleted'): void {
     entry.fate = fate;
+    if (fate === 'deleted') this.#leaving.add(entry.block.meta.ulid);
     this.#settle(entry);
   }
 
   #settle({ block, leases, fate }: Entry): void {
     if (fate === 'open' || leases > 0) return;
     block.close();
-    if (fate === 'deleted') this.#removal.remove(block.meta.ulid);
+    if (fate === 'closed') return;
+    this.#leaving.delete(block.meta.ulid);
+    this.#removal.remove(block.meta.ulid);
   }
 }
 

@@ -251,7 +251,7 @@ describe('compaction beside Prometheus', function () {
       await driver.stop();
       const before = contents(ours);
       await withCompactor(ours, ranges, (it) => it.cleanTombstones());
-      const withoutSources = (dir: string): unknown[] => contents(dir).map(({ sources: _, ...rest }) => rest);
+      const withoutSources = (dir: string): unknown[] => contents(dir).map((content) => ({ ...content, sources: [] }));
       deepEqual(withoutSources(ours), withoutSources(theirs));
       ok(metasOf(ours).every(({ stats }) => (stats.numTombstones ?? 0) === 0));
       notDeepEqual(contents(ours), before);
