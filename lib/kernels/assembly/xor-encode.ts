@@ -1,4 +1,4 @@
-// Whole XOR chunks from columns, byte for byte those of Prometheus tsdb/chunkenc/xor.go. Twin: ../twins/xor.ts.
+// Writing XOR chunks, byte for byte those of Prometheus tsdb/chunkenc/xor.go. Twin: ../twins/xor.ts.
 import { exactBits, NO_WINDOW, writeBits, writeUvarint, writeWide, writeXor } from './bits';
 
 /**
@@ -16,13 +16,7 @@ export function encodeXor(times: usize, values: usize, count: u32, out: usize, w
     const time = <i64>load<f64>(times + (i << 3));
     const value = exactBits(load<u64>(values + (i << 3)));
     const delta = time - lastTime;
-    if (i == 0) {
-      position = writeUvarint(out, position, (<u64>time << 1) ^ <u64>(time >> 63));
-      position = writeWide(out, position, value, 64);
-    } else {
-      position = i == 1 ? writeUvarint(out, position, <u64>delta) : writeDelta(out, position, delta - lastDelta);
-      position = writeXor(out, position, value ^ lastValue, window);
-    }
+    position = writeSample(out, position, i, time, delta, lastDelta, value, lastValue, window);
     lastTime = time;
     lastDelta = delta;
     lastValue = value;
@@ -30,7 +24,34 @@ export function encodeXor(times: usize, values: usize, count: u32, out: usize, w
   return (position + 7) >>> 3;
 }
 
+/**
+ * Writes sample `index` of a chunk: `delta` from the time before, `lastDelta` between the two before, bits of this value
+ * and the one before; `window` as in bits.ts. Takes at most MAX_SAMPLE_BYTES. @returns the position behind it
+ */
+// @ts-ignore: decorator
+@inline
+export function writeSample(
+  out: usize,
+  position: u32,
+  index: u32,
+  time: i64,
+  delta: i64,
+  lastDelta: i64,
+  value: u64,
+  lastValue: u64,
+  window: usize,
+): u32 {
+  if (index == 0) {
+    position = writeUvarint(out, position, (<u64>time << 1) ^ <u64>(time >> 63));
+    return writeWide(out, position, value, 64);
+  }
+  position = index == 1 ? writeUvarint(out, position, <u64>delta) : writeDelta(out, position, delta - lastDelta);
+  return writeXor(out, position, value ^ lastValue, window);
+}
+
 /** The delta of the delta of times. A field of n bits holds -(2^(n-1) - 1) to 2^(n-1). */
+// @ts-ignore: decorator
+@inline
 function writeDelta(out: usize, position: u32, dod: i64): u32 {
   if (dod == 0) return writeBits(out, position, 0, 1);
   if (dod >= -8191 && dod <= 8192) return writeBits(out, position, 0x8000 | (<u64>dod & 0x3fff), 16);

@@ -1,5 +1,6 @@
 // XOR chunks, byte for byte those of Prometheus tsdb/chunkenc/xor.go, and the head's append path on series records
 // (see layout.ts). Twin: ../twins/xor.ts.
+import { exactBits } from './bits';
 import {
   APPEND_DUPLICATE,
   APPEND_NEEDS_CHUNK,
@@ -29,21 +30,11 @@ import {
   SERIES_PAGE_BITS,
   SERIES_PAGE_COUNT,
   SERIES_SIZE,
-  SERIES_TRAILING,
   TALLY_COUNTS,
   TALLY_MAX_TIME,
   TALLY_MIN_TIME,
 } from './layout';
-
-const STALE_NAN: u64 = 0x7ff0000000000002;
-const QUIET_BIT: u64 = 0x0008000000000000;
-
-/** Engines may quiet the stale marker when a double moves; on disk it has Prometheus's exact bits. */
-// @ts-ignore: decorator
-@inline
-function exactBits(bits: u64): u64 {
-  return (bits & ~QUIET_BIT) == STALE_NAN ? STALE_NAN : bits;
-}
+import { writeSample } from './xor-encode';
 
 // @ts-ignore: decorator
 @inline
@@ -54,40 +45,6 @@ export function recordOf(directory: usize, pageCount: u32, ref: u32): usize {
   if (base == 0) return 0;
   const record = base + <usize>((ref & (SERIES_PAGE_COUNT - 1)) * SERIES_SIZE);
   return load<u32>(record, SERIES_LABELS) == 0 ? 0 : record;
-}
-
-// The stream is written through one 64-bit big-endian word at a time: the bits before the position are kept, all behind
-// are cleared, so a fresh block needs no zeroing.
-
-/** Writes the low `count` (1..56) bits of `value` at bit `position` behind `base`; the bits above must be zero. */
-// @ts-ignore: decorator
-@inline
-function writeBits(base: usize, position: u32, value: u64, count: u32): void {
-  const at = base + (position >>> 3);
-  const used = position & 7;
-  const kept = bswap<u64>(load<u64>(at)) & ~(<u64>-1 >>> (<u64>used));
-  store<u64>(at, bswap<u64>(kept | (value << (64 - used - count))));
-}
-
-// @ts-ignore: decorator
-@inline
-function writeWide(base: usize, position: u32, value: u64, count: u32): void {
-  if (count <= 56) {
-    writeBits(base, position, value, count);
-  } else {
-    writeBits(base, position, value >>> 32, count - 32);
-    writeBits(base, position + count - 32, value & 0xffffffff, 32);
-  }
-}
-
-function writeUvarint(base: usize, position: u32, value: u64): u32 {
-  while (value >= 0x80) {
-    writeBits(base, position, (value & 0x7f) | 0x80, 8);
-    value >>>= 7;
-    position += 8;
-  }
-  writeBits(base, position, value, 8);
-  return position + 8;
 }
 
 /** computeChunkEndTime of tsdb/head_append.go at a quarter of the wanted samples. */
@@ -107,9 +64,9 @@ function appendSample(record: usize, time: i64, value: u64): u32 {
   }
   const block = <usize>load<u32>(record, SERIES_CHUNK);
   if (block == 0) return APPEND_NEEDS_CHUNK;
-  const window = <u32>load<u8>(record, SERIES_LEADING);
+  const leading = <u32>load<u8>(record, SERIES_LEADING);
   // A chunk of histograms takes no float.
-  if (window >= <u32>OPEN_CHUNK_ENCODING && window != NO_XOR_WINDOW) return APPEND_NEEDS_CHUNK;
+  if (leading >= <u32>OPEN_CHUNK_ENCODING && leading != NO_XOR_WINDOW) return APPEND_NEEDS_CHUNK;
   let position = load<u32>(record, SERIES_CHUNK_BITS);
   const bytes = (position + 7) >>> 3;
   const samples = <u32>load<u16>(record, SERIES_CHUNK_SAMPLES);
@@ -126,37 +83,10 @@ function appendSample(record: usize, time: i64, value: u64): u32 {
   }
 
   const data = block + CHUNK_DATA;
-  let delta: i64 = 0;
-  if (samples == 0) {
-    position = writeUvarint(data, position, (<u64>time << 1) ^ <u64>(time >> 63));
-    writeWide(data, position, value, 64);
-    position += 64;
-  } else {
-    delta = time - lastTime;
-    if (samples == 1) {
-      position = writeUvarint(data, position, <u64>delta);
-    } else {
-      const dod = delta - load<i64>(record, SERIES_DELTA);
-      if (dod == 0) {
-        writeBits(data, position, 0, 1);
-        position += 1;
-      } else if (dod >= -8191 && dod <= 8192) {
-        writeBits(data, position, 0x8000 | (<u64>dod & 0x3fff), 16);
-        position += 16;
-      } else if (dod >= -65535 && dod <= 65536) {
-        writeBits(data, position, 0xc0000 | (<u64>dod & 0x1ffff), 20);
-        position += 20;
-      } else if (dod >= -524287 && dod <= 524288) {
-        writeBits(data, position, 0xe00000 | (<u64>dod & 0xfffff), 24);
-        position += 24;
-      } else {
-        writeBits(data, position, 0xf, 4);
-        writeWide(data, position + 4, <u64>dod, 64);
-        position += 68;
-      }
-    }
-    position = writeValue(record, data, position, value ^ lastValue);
-  }
+  const delta = samples == 0 ? 0 : time - lastTime;
+  const lastDelta = load<i64>(record, SERIES_DELTA);
+  const window = record + SERIES_LEADING;
+  position = writeSample(data, position, samples, time, delta, lastDelta, value, lastValue, window);
   store<u16>(data, bswap<u16>(<u16>(samples + 1)));
   store<i64>(record, time, SERIES_LAST_TIME);
   store<u64>(record, value, SERIES_LAST_VALUE);
@@ -164,34 +94,6 @@ function appendSample(record: usize, time: i64, value: u64): u32 {
   store<u32>(record, position, SERIES_CHUNK_BITS);
   store<u16>(record, <u16>(samples + 1), SERIES_CHUNK_SAMPLES);
   return APPEND_OK;
-}
-
-/** xorWrite of xor.go. @returns the position behind it */
-// @ts-ignore: decorator
-@inline
-function writeValue(record: usize, data: usize, position: u32, xor: u64): u32 {
-  if (xor == 0) {
-    writeBits(data, position, 0, 1);
-    return position + 1;
-  }
-  let leading = <u32>clz<u64>(xor);
-  const trailing = <u32>ctz<u64>(xor);
-  if (leading > 31) leading = 31;
-  const windowLeading = <u32>load<u8>(record, SERIES_LEADING);
-  const windowTrailing = <u32>load<u8>(record, SERIES_TRAILING);
-  if (windowLeading != NO_XOR_WINDOW && leading >= windowLeading && trailing >= windowTrailing) {
-    const count = 64 - windowLeading - windowTrailing;
-    writeBits(data, position, 2, 2);
-    writeWide(data, position + 2, xor >>> (<u64>windowTrailing), count);
-    return position + 2 + count;
-  }
-  store<u8>(record, <u8>leading, SERIES_LEADING);
-  store<u8>(record, <u8>trailing, SERIES_TRAILING);
-  const count = 64 - leading - trailing;
-  // 64 significant bits are written as 0 in the 6 bits there are.
-  writeBits(data, position, 0x1800 | (<u64>leading << 6) | <u64>(count & 63), 13);
-  writeWide(data, position + 13, xor >>> (<u64>trailing), count);
-  return position + 13 + count;
 }
 
 /** Puts `tally` back to nothing done. */
