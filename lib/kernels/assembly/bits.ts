@@ -48,12 +48,16 @@ export function peek64(base: usize, position: u32): u64 {
 const VARBIT_SIZES: u64 = 0x3819120c09060300;
 
 /** Reads `readVarbitInt` of varbit.go into the i64 at `out`. */
+// @ts-ignore: decorator
+@inline
 export function readVarbit(base: usize, position: u32, out: usize): u32 {
   const word = peek(base, position);
-  if (<i64>word >= 0) {
-    store<i64>(out, 0);
-    return position + 1;
-  }
+  if (<i64>word < 0) return readVarbitField(base, position, word, out);
+  store<i64>(out, 0);
+  return position + 1;
+}
+
+function readVarbitField(base: usize, position: u32, word: u64, out: usize): u32 {
   const ones = <u32>clz<u64>(~word);
   if (ones < 7) {
     const size = <u32>(VARBIT_SIZES >>> (<u64>(ones << 3))) & 0xff;
