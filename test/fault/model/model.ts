@@ -98,6 +98,17 @@ export class Model {
     }
   }
 
+  /** Samples before a time may be there, or go at any time. */
+  expire(beforeMs: number): void {
+    for (const { cells } of this.#series.values()) {
+      for (const [timeMs, cell] of cells) {
+        if (timeMs >= beforeMs) continue;
+        cell.allowed = union(cell.allowed, [ABSENT]);
+        cell.contested = true;
+      }
+    }
+  }
+
   /** What was done within the last fsync interval may be undone. */
   losePower(nowMs: number): void {
     for (const { cells } of this.#series.values()) {

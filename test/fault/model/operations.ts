@@ -10,6 +10,8 @@ export interface CheckedOptions {
   readonly outOfOrderWindowMs: number;
   readonly walCompression: 'none' | 'snappy';
   readonly walFsyncIntervalMs: number;
+  /** Blocks older than it, measured from the newest sample, may go. 0: none. */
+  readonly retentionMs: number;
 }
 
 /** Numbers that JSON cannot carry are named; a histogram is told by its kind and how much it has counted. */
@@ -43,8 +45,8 @@ export type Operation =
   | ({ readonly op: 'delete' | 'read' } & Selection)
   | { readonly op: 'compact' | 'clean' | 'snapshot' | 'restart' | 'crash' }
   | { readonly op: 'powerLoss'; readonly seed: number }
-  /** Goes off in the nth mutation of the disk from here on. */
-  | { readonly op: 'fault'; readonly after: number; readonly fault: Fault };
+  /** Goes off in the nth mutation of the disk from here on. A power loss may follow the death of the process. */
+  | { readonly op: 'fault'; readonly after: number; readonly fault: Fault; readonly powerLossSeed?: number };
 
 /** `label` has `value`, in a range of time. */
 export interface Selection {
@@ -129,6 +131,7 @@ export function generateCase(random: Random, steps: number, capabilities: Readon
     outOfOrderWindowMs: capabilities.has('outOfOrder') ? pick([0, 0, blockDurationMs / 2, blockDurationMs * 3]) : 0,
     walCompression: pick(['none', 'snappy']),
     walFsyncIntervalMs: 5000,
+    retentionMs: capabilities.has('compact') ? pick([0, 0, blockDurationMs * 12]) : 0,
   };
   let cursorMs = START_MS;
   let firstSeries = 0;
@@ -189,7 +192,7 @@ export function generateCase(random: Random, steps: number, capabilities: Readon
     [3, () => ({ op: 'restart' })],
     [4, () => ({ op: 'crash' })],
     [3, () => ({ op: 'powerLoss', seed: below(1e6) })],
-    [4, () => ({ op: 'fault', after: below(12), fault: fault() })],
+    [4, () => ({ op: 'fault', after: below(random() < 0.5 ? 12 : 80), fault: fault() })],
     [capabilities.has('compact') ? 6 : 0, () => ({ op: 'compact' })],
     [capabilities.has('delete') ? 4 : 0, () => ({ op: 'delete', ...selection() })],
     [capabilities.has('clean') ? 2 : 0, () => ({ op: 'clean' })],

@@ -44,9 +44,16 @@ type Growing = Tsdb & {
 
 class Mismatch extends Error {}
 
+export interface RunOptions {
+  /** Opens the database under test, or a worse one. */
+  readonly opener?: typeof openTsdb;
+  /** Is shown the machine at the end. */
+  readonly observe?: (machine: Machine) => void;
+}
+
 /** Runs a case on a database in a machine of its own. @returns undefined when it behaved as the model says */
-export async function runCase(checked: Case, opener: typeof openTsdb = openTsdb): Promise<Failure | undefined> {
-  const checker = new Checker(checked, opener);
+export async function runCase(checked: Case, options: RunOptions = {}): Promise<Failure | undefined> {
+  const checker = new Checker(checked, options.opener ?? openTsdb);
   let operation = -1;
   try {
     await checker.open();
@@ -55,6 +62,7 @@ export async function runCase(checked: Case, opener: typeof openTsdb = openTsdb)
       if (operation % COMPARE_EVERY === 0) await checker.compareAll();
     }
     await checker.run({ op: 'restart' });
+    options.observe?.(checker.machine);
     return undefined;
   } catch (error) {
     const reason = error instanceof Mismatch ? error.message : error instanceof Error ? error.stack! : String(error);
@@ -67,8 +75,19 @@ export async function runCase(checked: Case, opener: typeof openTsdb = openTsdb)
 /** Finds out what the database can do, by trying. */
 export async function capabilities(): Promise<Set<Capability>> {
   const found = new Set<Capability>();
-  const options = { blockDurationMs: 1000, outOfOrderWindowMs: 1000, walCompression: 'none', walFsyncIntervalMs: 1000 };
-  const checker = new Checker({ options, operations: [] } as Case, openTsdb);
+  const checker = new Checker(
+    {
+      options: {
+        blockDurationMs: 1000,
+        outOfOrderWindowMs: 1000,
+        walCompression: 'none',
+        walFsyncIntervalMs: 1000,
+        retentionMs: 0,
+      },
+      operations: [],
+    },
+    openTsdb,
+  );
   await checker.open();
   const { db } = checker;
   if (db.compact !== undefined) found.add('compact');
@@ -102,13 +121,15 @@ class Checker {
   db!: Growing;
   readonly #case: Case;
   readonly #opener: typeof openTsdb;
-  readonly #machine = new Machine();
+  readonly machine = new Machine();
   readonly #clock = new FakeClock(START_MS);
   readonly #model: Model;
   /** A fault went off in the operation that is running. */
   #faultNow = false;
   /** An fsync failed: what it was to write may never reach the disk, whatever is done. */
   #syncFailed = false;
+  /** A power loss follows when the process dies. */
+  #powerLossSeed: number | undefined;
   /** The database may have found the log damaged. */
   #expectDamage = false;
   /** No sample at or before it is surely accepted, because there may be a newer one. */
@@ -121,16 +142,16 @@ class Checker {
     this.#case = checked;
     this.#opener = opener;
     this.#model = new Model(checked.options.walFsyncIntervalMs);
-    this.#machine.put([[`${DIR}/placeholder`, new Uint8Array(0)]]);
+    this.machine.put([[`${DIR}/placeholder`, new Uint8Array(0)]]);
   }
 
   async open(): Promise<void> {
     const attempt = async (): Promise<Tsdb> => {
-      const fileSystem = this.#machine.boot();
-      const { blockDurationMs, outOfOrderWindowMs, walCompression, walFsyncIntervalMs } = this.#case.options;
-      const options = { minBlockDurationMs: blockDurationMs, outOfOrderWindowMs, walCompression, walFsyncIntervalMs };
+      const fileSystem = this.machine.boot();
+      const { blockDurationMs, ...options } = this.#case.options;
       return this.#opener({
         ...options,
+        minBlockDurationMs: blockDurationMs,
         dir: DIR,
         fileSystem,
         clock: this.#clock,
@@ -143,12 +164,12 @@ class Checker {
       this.db = await attempt();
     } catch (error) {
       if (!this.#faultNow) throw error;
-      this.#machine.plan = undefined;
+      this.machine.plan = undefined;
       this.#expectDamage = true;
       this.db = await attempt();
     }
-    if (!this.#machine.isRunning) {
-      this.#machine.plan = undefined;
+    if (!this.machine.isRunning) {
+      this.machine.plan = undefined;
       await this.#reopen();
       return;
     }
@@ -159,7 +180,7 @@ class Checker {
   }
 
   async end(): Promise<void> {
-    this.#machine.crash();
+    this.machine.crash();
     await this.#abandon();
   }
 
@@ -181,8 +202,10 @@ class Checker {
     } catch (error) {
       if (error instanceof Mismatch || !this.#faultNow) throw error;
     }
-    if (!this.#machine.isRunning) {
+    if (!this.machine.isRunning) {
       this.#expectDamage = true;
+      if (this.#powerLossSeed !== undefined) this.#losePower(this.#powerLossSeed);
+      this.#powerLossSeed = undefined;
       await this.#reopen();
       await this.compareAll();
     } else if (operation.op !== 'append' && operation.op !== 'clock' && operation.op !== 'fault') {
@@ -197,7 +220,7 @@ class Checker {
         await this.#commit(operation.rows);
         return;
       case 'scrapes':
-        for (let scrape = 0; scrape < operation.count && this.#machine.isRunning; scrape++) {
+        for (let scrape = 0; scrape < operation.count && this.machine.isRunning; scrape++) {
           const timeMs = operation.startMs + scrape * operation.stepMs;
           await this.#clock.advance(timeMs);
           await this.#scrape(operation.series, operation.seriesCount, timeMs);
@@ -236,38 +259,43 @@ class Checker {
         } catch (error) {
           // What could not be closed is gone all the same, as the process will be.
           if (!this.#faultNow) throw error;
-          this.#machine.crash();
+          this.machine.crash();
           await this.#reopen();
           return;
         }
-        if (this.#machine.openPaths.length > 0) {
-          throw new Mismatch(`left open: ${this.#machine.openPaths.join(', ')}`);
+        if (this.machine.openPaths.length > 0) {
+          throw new Mismatch(`left open: ${this.machine.openPaths.join(', ')}`);
         }
         await this.open();
         return;
       case 'crash':
-        this.#machine.crash();
+        this.machine.crash();
         await this.#reopen();
         return;
       case 'powerLoss':
-        if (this.#syncFailed) {
-          this.#machine.crash();
-        } else {
-          this.#machine.losePower(seededRandom(operation.seed));
-          this.#model.losePower(this.#clock.now());
-        }
-        this.#expectDamage = true;
+        this.#losePower(operation.seed);
         await this.#reopen();
         return;
       case 'fault':
+        this.#powerLossSeed = operation.powerLossSeed;
         this.#arm(operation.after, operation.fault);
         return;
     }
   }
 
+  #losePower(seed: number): void {
+    this.#expectDamage = true;
+    if (this.#syncFailed) {
+      this.machine.crash();
+      return;
+    }
+    this.machine.losePower(seededRandom(seed));
+    this.#model.losePower(this.#clock.now());
+  }
+
   #arm(after: number, fault: Fault): void {
     const plan = faultAt(after, fault);
-    this.#machine.plan = (...call) => {
+    this.machine.plan = (...call) => {
       const found = plan(...call);
       if (found !== undefined) {
         this.#faultNow = true;
@@ -306,9 +334,9 @@ class Checker {
     try {
       await appender.commit();
     } catch (error) {
-      if (this.#machine.isRunning) throw error;
+      if (this.machine.isRunning) throw error;
     }
-    const surely = this.#machine.isRunning;
+    const surely = this.machine.isRunning;
     const nowMs = this.#clock.now();
     const newestBefore = new Map(rows.map(({ series }) => [series, this.#newestMs(seriesLabels(series))]));
     const seen = new Map<number, number>();
@@ -369,7 +397,7 @@ class Checker {
     let surely = false;
     try {
       await this.db.deleteSeries?.(minMs, maxMs, [matcherOf(selection)]);
-      surely = this.#machine.isRunning;
+      surely = this.machine.isRunning;
     } finally {
       this.#model.delete(selected, minMs, maxMs, this.#clock.now(), surely);
     }
@@ -378,6 +406,7 @@ class Checker {
   async #read(selection: Selection): Promise<void> {
     const { minMs, maxMs } = selection;
     const dump = await dumpOf(this.db, [matcherOf(selection)], minMs, maxMs);
+    this.#expire();
     const wrong = this.#model.compare(dump, (labels) => isSelected(labels, selection), minMs, maxMs);
     if (wrong !== undefined) throw new Mismatch(`a selection: ${wrong}`);
   }
@@ -386,8 +415,14 @@ class Checker {
     await this.db.snapshot?.(`${DIR}/snapshots/one`);
   }
 
+  #expire(): void {
+    const { retentionMs } = this.#case.options;
+    if (retentionMs > 0) this.#model.expire(this.#newestEverMs - retentionMs);
+  }
+
   async compareAll(): Promise<void> {
     const dump = await dumpOf(this.db);
+    this.#expire();
     const wrong = this.#model.compare(dump);
     if (wrong !== undefined) throw new Mismatch(wrong);
     const querier = this.db.querier(-1e15, 1e15);
