@@ -44,6 +44,7 @@ export async function bundlePrograms(outdir: string): Promise<Map<string, number
       agent: 'agent/main.ts',
       operator: 'operator/main.ts',
       'parse-process': 'lib/config/parse-process.ts',
+      'compaction-worker': 'lib/tsdb/compact/compaction-worker.ts',
     },
     outdir,
     // What is imported on demand stays a file of its own, so that an agent that never needs it never loads it.

@@ -26,8 +26,6 @@ const ADJACENT: Record<string, BlockText> = {
 };
 const ADJACENT_SAMPLES = { 'a=b': '1 19 20 39 41 61', 'a=c': '21' };
 
-const everything = (minTimeMs: number, maxTimeMs: number) => [{ minTimeMs, maxTimeMs }];
-
 describe('the compactor', () => {
   let machine: Machine;
   let fileSystem: FileSystem;

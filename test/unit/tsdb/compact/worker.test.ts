@@ -1,0 +1,70 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { nodeFileSystem } from '../../../../lib/env/index.ts';
+import type { CompactionJob } from '../../../../lib/tsdb/compact/job.ts';
+import { headBlockMeta } from '../../../../lib/tsdb/compact/new-meta.ts';
+import { WorkerRunner } from '../../../../lib/tsdb/compact/worker-runner.ts';
+import { temporaryDirectory } from '../environment.ts';
+import { id, openBlock, putBlocks, samplesOf } from './compactor-harness.ts';
+
+describe('compaction on a thread', function () {
+  this.timeout(30_000);
+  const cleanUps: (() => void)[] = [];
+  let dir: string;
+  let job: CompactionJob;
+  const runner = new WorkerRunner(nodeFileSystem);
+
+  beforeEach(async () => {
+    dir = temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
+    await putBlocks(
+      nodeFileSystem,
+      {
+        '1': { times: [0, 20], series: { 'a=b': ['1 19'] } },
+        '2': { times: [10, 40], series: { 'a=b': ['10 39'], 'a=c': ['11'] } },
+      },
+      dir,
+    );
+    const sources = ['1', '2'].map((name) => ({ kind: 'block', dir: join(dir, id(name)) }) as const);
+    job = { dir, meta: headBlockMeta(id('9'), 0, 39), sources };
+  });
+
+  afterEach(() => {
+    for (const cleanUp of cleanUps.splice(0)) cleanUp();
+  });
+
+  it('writes a block', async () => {
+    const meta = await runner.run(job);
+    equal(meta?.stats.numSamples, 4);
+    deepEqual(samplesOf([openBlock(nodeFileSystem, '9', dir)]), { 'a=b': '1 10 19', 'a=c': '11' });
+  });
+
+  it('says when no samples are left', async () => {
+    equal(await runner.run({ ...job, meta: headBlockMeta(id('9'), 50, 60) }), undefined);
+    deepEqual(readdirSync(dir).sort(), [id('1'), id('2')]);
+  });
+
+  it('passes on what is wrong with a block', async () => {
+    const path = join(dir, id('2'), 'chunks', '000001');
+    const bytes = readFileSync(path);
+    bytes[14]! ^= 1;
+    writeFileSync(path, bytes);
+    await rejects(runner.run(job), { code: 'storage/bad-block', message: /checksum/ });
+    deepEqual(readdirSync(dir).sort(), [id('1'), id('2')]);
+  });
+
+  it('passes on that it cannot write', async () => {
+    await rejects(runner.run({ ...job, dir: join(dir, id('1'), 'index') }), { code: 'storage/block-write' });
+  });
+
+  it('leaves nothing behind when it is stopped', async () => {
+    const leftover = join(dir, `${id('9')}.tmp-for-creation`);
+    mkdirSync(leftover);
+    const stop = new AbortController();
+    const running = runner.run(job, stop.signal);
+    stop.abort(new Error('stopped'));
+    await rejects(running, /stopped/);
+    ok(!existsSync(leftover) && !existsSync(join(dir, id('9'))));
+    await rejects(runner.run(job, stop.signal), /stopped/);
+  });
+});
