@@ -1,39 +1,13 @@
-import { createLogger, nodeFileSystem, systemClock, systemRandom } from '../lib/env/index.ts';
-import { errorMessage } from '../lib/model/index.ts';
+/** `promlet-agent [flags]` serves; `promlet-agent tsdb …` works on a data directory and loads nothing of the server. */
 import packageJson from '../package.json' with { type: 'json' };
-import { type Agent, startAgent } from './app.ts';
-import { parseFlags } from './flags.ts';
 
 const { version } = packageJson;
-const flags = parseFlags(process.argv.slice(2), process.env, version);
-const logger = createLogger(flags.logLevel, { program: 'promlet-agent' });
+const args = process.argv.slice(2);
 
-const started = startAgent({
-  flags,
-  version,
-  logger,
-  clock: systemClock,
-  random: systemRandom,
-  files: nodeFileSystem,
-  env: process.env,
-});
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // A second signal of the same kind finds no handler and ends the process at once.
-  process.once(signal, () => {
-    logger.info({ signal }, 'stopping');
-    started.then((agent) => agent.stop()).then(() => process.exit(0), fail);
-  });
-}
-process.on('SIGHUP', () => {
-  // A refusal is logged where the configuration is kept.
-  started.then((agent: Agent) => agent.reload()).catch(() => undefined);
-});
-
-await started.catch(fail);
-
-function fail(error: unknown): never {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  logger.error({ error: errorMessage(error), code }, 'agent failed');
-  process.exit(1);
+if (args[0] === 'tsdb') {
+  const { runTsdb } = await import('./tsdb/index.ts');
+  process.exitCode = await runTsdb(args.slice(1));
+} else {
+  const { serve } = await import('./serve.ts');
+  await serve(args, version);
 }

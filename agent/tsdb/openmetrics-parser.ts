@@ -312,7 +312,7 @@ export class OpenMetricsParser {
 
   #latin1(start: number, end: number): string {
     const bytes = this.#bytes;
-    if (end - start > 24) return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).latin1Slice();
+    if (end - start > 24) return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
     let out = '';
     for (let at = start; at < end; at++) out += String.fromCharCode(bytes[at]!);
     return out;

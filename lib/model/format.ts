@@ -1,3 +1,5 @@
+import { NORMAL_NAN } from './sample.ts';
+
 /**
  * A float as the HTTP API prints it: Go's `strconv.FormatFloat(v, 'f', -1, 64)`, with `+Inf`, `-Inf`, `NaN`.
  * Shortest digits that round-trip, never an exponent.
@@ -46,7 +48,7 @@ function expandExponent(text: string, e: number): string {
 export function parseFloatStrict(text: string): number | undefined {
   if (/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text);
   const lower = text.toLowerCase();
-  if (lower === 'nan') return NaN;
+  if (lower === 'nan') return NORMAL_NAN;
   if (/^\+?inf(inity)?$/.test(lower)) return Infinity;
   if (/^-inf(inity)?$/.test(lower)) return -Infinity;
   if (/^[+-]?0x/.test(lower)) return parseHexFloat(lower);

@@ -10,6 +10,7 @@ export {
   type FloatHistogram,
   type HistogramSpan,
   isStaleNaN,
+  NORMAL_NAN,
   SampleColumns,
   STALE_NAN,
   STALE_NAN_HIGH,

@@ -23,6 +23,16 @@ export const STALE_NAN: number = (() => {
   return scratch[0]!;
 })();
 
+/**
+ * What Go takes "NaN" for (model/value, `NormalNaN`): its lowest bit is set, unlike in JavaScript's own. Samples that were
+ * not a number are stored so, bit for bit as by Prometheus.
+ */
+export const NORMAL_NAN: number = (() => {
+  scratchWords[0] = 1;
+  scratchWords[1] = 0x7ff80000;
+  return scratch[0]!;
+})();
+
 /** True for the stale marker only, not for ordinary NaN. */
 export function isStaleNaN(value: number): boolean {
   if (value === value) return false;

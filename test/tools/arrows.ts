@@ -24,6 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'agent/discovery': ['lib/*'],
   'agent/scrape': ['lib/*'],
   'agent/remote': ['lib/*'],
+  'agent/tsdb': ['lib/*'],
   operator: ['lib/*', 'operator/*'],
   'operator/resources': ['lib/*'],
   'operator/monitors': ['lib/*', 'operator/resources'],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { formatGeneral } from '../../../lib/model/index.ts';
+import { formatGeneral, NORMAL_NAN, parseFloatStrict } from '../../../lib/model/index.ts';
 
 describe('floats as text', () => {
   it('are printed as %g prints them in Go', () => {
@@ -24,5 +24,16 @@ describe('floats as text', () => {
       [NaN, 'NaN'],
     ];
     for (const [value, expected] of cases) assert.equal(formatGeneral(value), expected);
+  });
+});
+
+describe('floats from text', () => {
+  it('are, when not a number, the NaN of Go', () => {
+    const bits = new BigUint64Array(new Float64Array([0, 0, 0]).buffer);
+    const values = new Float64Array(bits.buffer);
+    values[0] = parseFloatStrict('NaN')!;
+    values[1] = parseFloatStrict('nan')!;
+    values[2] = NORMAL_NAN;
+    assert.deepEqual([...bits], [0x7ff8000000000001n, 0x7ff8000000000001n, 0x7ff8000000000001n]);
   });
 });

@@ -1,0 +1,1 @@
+export { runTsdb } from './command.ts';

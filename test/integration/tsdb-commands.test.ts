@@ -1,0 +1,199 @@
+/** `promlet-agent tsdb` beside promtool, on directories that real Prometheus and promtool wrote. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { seededRandom } from '../../lib/env/index.ts';
+import { demoCommits } from '../tools/demo-commits.ts';
+import { needPeer } from '../tools/peers.ts';
+import { blockDirectories, PrometheusDriver } from '../tools/prometheus-driver.ts';
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const START_MS = 1_700_000_000_000;
+const MAX_OUTPUT_BYTES = 1 << 28;
+
+interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function promlet(...args: readonly string[]): Promise<Output> {
+  return run(process.execPath, [join(ROOT, 'agent', 'main.ts'), 'tsdb', ...args], { maxBuffer: MAX_OUTPUT_BYTES });
+}
+
+/** Lists of equally large things in one order: promtool's is that of a map. */
+function withoutChance(analysis: string): string {
+  return analysis
+    .split('\n\n')
+    .map((section) => {
+      const [title = '', ...rows] = section.split('\n');
+      return title.endsWith(':') ? [title, ...rows.sort()].join('\n') : section;
+    })
+    .join('\n\n');
+}
+
+const ULID = /\b[0-7][0-9A-HJKMNP-TV-Z]{25}\b/g;
+
+function withoutUlids(text: string): string {
+  return text.replaceAll(ULID, 'ULID');
+}
+
+function byTime(a: string, b: string): number {
+  return Number(a.slice(a.lastIndexOf(' '))) - Number(b.slice(b.lastIndexOf(' ')));
+}
+
+describe('tsdb commands on a directory of real Prometheus', function () {
+  this.timeout(90_000);
+  let dir: string;
+  /** As SIGKILL left it: blocks, one of them with tombstones, log and head chunks. */
+  let data: string;
+  /** Blocks only, of every kind of samples. */
+  let snapshot: string;
+  let promtool: string;
+
+  before(async function () {
+    promtool = needPeer(this, 'promtool');
+    dir = mkdtempSync(join(tmpdir(), 'promlet-commands-'));
+    data = join(dir, 'data');
+    snapshot = join(dir, 'snapshot');
+    const program = needPeer(this, 'prometheus');
+    const driver = await PrometheusDriver.start({ program, version: 3, dataDir: data, blockDuration: '10m' });
+    try {
+      const commits = demoCommits({ random: seededRandom(8), startMs: START_MS, stepMs: 15_000, steps: 200 });
+      for (const commit of commits) await driver.write(commit, 2);
+      await driver.blocks(2);
+      await driver.deleteSeries('demo_counter', START_MS, START_MS + 500_000);
+      cpSync(await driver.snapshot(), snapshot, { recursive: true });
+      // promtool wants a log, which a snapshot has not.
+      mkdirSync(join(snapshot, 'wal'));
+    } finally {
+      await driver.stop('SIGKILL');
+    }
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  const same = async (...args: readonly string[]): Promise<string> => {
+    const theirs = await run(promtool, ['tsdb', ...args], { maxBuffer: MAX_OUTPUT_BYTES });
+    const { stdout, stderr } = await promlet(...args);
+    assert.equal(stderr, '');
+    assert.equal(stdout, theirs.stdout);
+    return stdout;
+  };
+
+  it('list blocks as promtool does', async () => {
+    assert.ok((await same('list', data)).split('\n').length >= 4);
+    assert.match(await same('list', '-r', data), /2023-11-14 .* \+0000 UTC .*[KM]iB/);
+  });
+
+  it('list no blocks where there are none, and complain where there is no directory', async () => {
+    const empty = mkdtempSync(join(dir, 'empty-'));
+    await same('list', empty);
+    await assert.rejects(promlet('list', join(dir, 'absent')), { code: 1, stderr: /opening the db dir: .*absent/ });
+  });
+
+  for (const flags of [[], ['--extended'], ['--match={__name__=~"demo_.*",instance!="1"}', '--extended']]) {
+    it(`analyze blocks as promtool does ${flags.join(' ')}`, async () => {
+      for (const block of [undefined, ...blockDirectories(snapshot)]) {
+        const args = ['tsdb', 'analyze', '--limit=100000', ...flags, snapshot, ...(block === undefined ? [] : [block])];
+        const theirs = await run(promtool, args);
+        const { stdout } = await promlet(...args.slice(1));
+        assert.equal(withoutChance(stdout), withoutChance(theirs.stdout));
+        assert.ok(stdout.length > 500);
+      }
+    });
+  }
+
+  it('cut the lists of an analysis', async () => {
+    const { stdout } = await promlet('analyze', '--limit=1', snapshot);
+    const sections = stdout.split('\n\n').slice(1);
+    assert.ok(sections.length === 6 && sections.every((section) => section.trim().split('\n').length === 2), stdout);
+  });
+
+  for (const flags of [
+    [],
+    ['--format=seriesjson'],
+    ['--match={__name__=~"demo_.*"}', '--match={instance="1"}'],
+    [`--min-time=${START_MS + 300_000}`, `--max-time=${START_MS + 1_800_000}`],
+  ]) {
+    it(`dump the samples of blocks as promtool does ${flags.join(' ')}`, async () => {
+      const text = await same('dump', ...flags, snapshot);
+      assert.ok(text.split('\n').length > 10);
+    });
+  }
+
+  it('dump samples as OpenMetrics text as promtool does', async () => {
+    const text = await same('dump-openmetrics', snapshot);
+    assert.match(text, /\n# EOF\n$/);
+  });
+
+  it('find nothing wrong with what Prometheus wrote', async () => {
+    const { stdout } = await promlet('verify', data);
+    assert.match(stdout, /samples, [1-9]\d* tombstones/);
+    assert.match(stdout, /chunks_head: .* files/);
+    assert.match(stdout, /wal: .* segments, .* records/);
+    assert.match(stdout, /: no damage found\n$/);
+  });
+
+  it('make blocks of OpenMetrics text that equal those of promtool to the byte', async () => {
+    const { stdout: text } = await promlet('dump-openmetrics', snapshot);
+    const input = join(dir, 'input.txt');
+    // Times in order within a series, series in any order, and names that are given in quotes.
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    for (let i = 0; i < 200; i++) lines.push(`{"two.days","a b"="${i % 3}"} ${i / 7} ${1_700_000_000 + i * 900}`);
+    writeFileSync(input, `${lines.reverse().sort(byTime).join('\n')}\n# EOF\n`);
+    const flags = ['--label=cluster=x', '--label=job='];
+    for (const more of [[], ['--max-block-duration=18h']]) {
+      const [theirs, ours] = [mkdtempSync(join(dir, 'theirs-')), mkdtempSync(join(dir, 'ours-'))];
+      const args = ['create-blocks-from', ...more, 'openmetrics', ...flags, input];
+      const expected = await run(promtool, ['tsdb', ...args, theirs]);
+      const { stdout, stderr } = await promlet(...args, ours);
+      assert.equal(stderr, '');
+      assert.equal(withoutUlids(stdout), withoutUlids(expected.stdout));
+      const blocks = blockDirectories(theirs);
+      assert.ok(blocks.length > 3);
+      const made = blockDirectories(ours);
+      assert.equal(made.length, blocks.length);
+      for (const [i, block] of blocks.entries()) {
+        for (const file of ['index', 'chunks/000001', 'tombstones']) {
+          const read = (root: string, name: string) => readFileSync(join(root, name, file));
+          assert.ok(read(ours, made[i]!).equals(read(theirs, block)), `${file} of block ${i}`);
+        }
+        const meta = (root: string, name: string) => withoutUlids(readFileSync(join(root, name, 'meta.json'), 'utf8'));
+        assert.equal(meta(ours, made[i]!), meta(theirs, block));
+      }
+    }
+  });
+
+  for (const [what, text] of [
+    ['no end', 'a 1 1\n'],
+    ['no time', 'a 1\n# EOF\n'],
+    ['a sample behind another', 'a 1 7000\n'.repeat(5000) + 'a 1 6999\n# EOF\n'],
+    ['two values at a time', 'a 1 7000\n'.repeat(5000) + 'a 2 7000\n# EOF\n'],
+  ] as const) {
+    it(`refuse OpenMetrics text with ${what}, as promtool does`, async () => {
+      const input = join(dir, 'bad.txt');
+      writeFileSync(input, text);
+      const args = ['create-blocks-from', 'openmetrics', input, mkdtempSync(join(dir, 'bad-'))];
+      await assert.rejects(run(promtool, ['tsdb', ...args]), { code: 1 });
+      await assert.rejects(promlet(...args), { code: 1, stderr: /^line \d+: / });
+    });
+  }
+
+  it('read OpenMetrics text from a pipe, and say nothing when asked to be quiet', async () => {
+    const out = mkdtempSync(join(dir, 'piped-'));
+    const command = `printf 'a{b="c"} 1.5 7000\\n# EOF\\n' | "${process.execPath}" "${join(ROOT, 'agent', 'main.ts')}" tsdb create-blocks-from -q openmetrics /dev/stdin "${out}"`;
+    assert.deepEqual(await run('sh', ['-c', command]), { stdout: '', stderr: '' });
+    assert.equal((await promlet('dump', out)).stdout, '{__name__="a", b="c"} 1.5 7000000\n');
+  });
+
+  it('stop quietly when the reader goes away', async () => {
+    const command = `"${process.execPath}" "${join(ROOT, 'agent', 'main.ts')}" tsdb dump "${snapshot}" | head -n 1`;
+    const { stdout, stderr } = await run('sh', ['-c', command]);
+    assert.match(stdout, /^\{.*\n$/);
+    assert.equal(stderr, '');
+  });
+});
