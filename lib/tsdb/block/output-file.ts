@@ -46,14 +46,16 @@ export class OutputFile {
   }
 
   write(bytes: Uint8Array): void {
-    this.#append(bytes, () => {});
+    for (let done = 0; done < bytes.length;) done += this.#copy(bytes, done);
   }
 
   /** @returns the CRC-32C of what `crc` is of, and these bytes behind it */
   writeSummed(bytes: Uint8Array, crc: number): number {
-    this.#append(bytes, (address, count) => {
-      crc = this.#kernels.wasm.crc32c(crc, address, count);
-    });
+    for (let done = 0; done < bytes.length;) {
+      const count = this.#copy(bytes, done);
+      crc = this.#kernels.wasm.crc32c(crc, this.#buffer + this.#used - count, count);
+      done += count;
+    }
     return crc >>> 0;
   }
 
@@ -109,16 +111,14 @@ export class OutputFile {
     this.#fileSystem.closeSync(this.handle);
   }
 
-  #append(bytes: Uint8Array, copied: (address: number, count: number) => void): void {
-    for (let done = 0; done < bytes.length;) {
-      if (this.#used === BUFFER_BYTES) this.flush();
-      const count = Math.min(bytes.length - done, BUFFER_BYTES - this.#used);
-      const address = this.#buffer + this.#used;
-      this.#kernels.arena.u8.set(bytes.subarray(done, done + count), address);
-      copied(address, count);
-      this.#used += count;
-      done += count;
-    }
+  /** Copies bytes from `done` on behind what the buffer holds, as many as fit. @returns how many */
+  #copy(bytes: Uint8Array, done: number): number {
+    if (this.#used === BUFFER_BYTES) this.flush();
+    const count = Math.min(bytes.length - done, BUFFER_BYTES - this.#used);
+    const part = count === bytes.length ? bytes : bytes.subarray(done, done + count);
+    this.#kernels.arena.u8.set(part, this.#buffer + this.#used);
+    this.#used += count;
+    return count;
   }
 
   #releaseBuffer(): void {

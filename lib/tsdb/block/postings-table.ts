@@ -1,6 +1,7 @@
 import type { Kernels } from '../../kernels/index.ts';
 import { compareUtf8 } from '../../model/index.ts';
 import { SAMPLE_EVERY } from './format.ts';
+import { LastText } from './last-text.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { openSection, type Section, SectionReader } from './section.ts';
 
@@ -114,22 +115,22 @@ export class SampledPostingsOffsets implements PostingsOffsets {
   #sample(from: PositionedFile): void {
     const walk = new SectionReader(this.#kernels, from, this.#section, this.#section.offset);
     const count = checkedCount(walk, this.#section);
-    let last: string | undefined;
-    let lastValue = '';
+    const lastName = new LastText();
+    const lastValue = new LastText();
     let entries: NameEntries | undefined;
     let samples = 0;
     for (let i = 0; i < count; i++) {
       const at = walk.offset;
-      const { name, value } = readEntry(walk);
-      if (name !== last || entries === undefined) {
-        if (last !== undefined && compareUtf8(last, name) >= 0) walk.fail('names out of order');
+      checkKeys(walk);
+      const order = walk.replaceText(lastName);
+      if (order < 0) walk.fail('names out of order');
+      if (order > 0 || entries === undefined) {
         entries = { count: 0, firstSample: samples };
-        this.#names.set(name, entries);
-        last = name;
-      } else if (compareUtf8(lastValue, value) >= 0) {
-        walk.fail('values out of order');
+        this.#names.set(String(lastName), entries);
+        lastValue.forget();
       }
-      lastValue = value;
+      if (walk.replaceText(lastValue) <= 0) walk.fail('values out of order');
+      walk.uvarint();
       if (entries.count % SAMPLE_EVERY === 0) {
         if (samples === this.#samples.length) this.#samples = grown(this.#samples);
         this.#samples[samples++] = at - this.#section.offset;
@@ -196,8 +197,12 @@ function checkedCount(walk: SectionReader, section: Section): number {
   return count;
 }
 
-function readEntry(walk: SectionReader): { name: string; value: string; offset: number } {
+function checkKeys(walk: SectionReader): void {
   const keys = walk.uvarint();
   if (keys !== 2) walk.fail(`an entry of the postings offset table has ${keys} keys`);
+}
+
+function readEntry(walk: SectionReader): { name: string; value: string; offset: number } {
+  checkKeys(walk);
   return { name: walk.text(), value: walk.text(), offset: walk.uvarint() };
 }

@@ -1,6 +1,7 @@
 import type { Kernels } from '../../kernels/index.ts';
 import { badBlock, CRC_BYTES, MAX_SYMBOL_BYTES, MAX_VARINT64_BYTES } from './format.ts';
 import { ByteReader, readU32 } from './byte-reader.ts';
+import type { LastText } from './last-text.ts';
 import type { PositionedFile } from './positioned-file.ts';
 
 /** Bytes that are checked at a time, and that are walked over at a time. */
@@ -87,11 +88,24 @@ export class SectionReader {
     return this.#have(length).text(length);
   }
 
+  /** Reads a text in the place of `last`. @returns how it compares to it, see LastText */
+  replaceText(last: LastText): number {
+    const length = this.#textLength();
+    return this.#have(length).replaceText(length, last);
+  }
+
   skipText(): void {
     const length = this.#textLength();
     if (length <= this.#reader.left) this.#reader.skip(length);
     else if (this.offset + length <= this.#end) this.seek(this.offset + length);
     else this.fail('a text goes beyond its section');
+  }
+
+  skipTexts(count: number): void {
+    while (count > 0) {
+      count -= this.#reader.skipShortTexts(count);
+      if (count-- > 0) this.skipText();
+    }
   }
 
   fail(reason: string): never {

@@ -37,9 +37,9 @@ export class Symbols {
     this.count = walk.u32();
     if (this.count > this.#section.length) throw badBlock(file.path, at, `symbol table cannot hold ${this.count}`);
     this.#samples = new Uint32Array(Math.ceil(this.count / SAMPLE_EVERY));
-    for (let i = 0; i < this.count; i++) {
-      if (i % SAMPLE_EVERY === 0) this.#samples[i / SAMPLE_EVERY] = walk.offset - this.#section.offset;
-      walk.skipText();
+    for (let i = 0; i < this.#samples.length; i++) {
+      this.#samples[i] = walk.offset - this.#section.offset;
+      walk.skipTexts(Math.min(SAMPLE_EVERY, this.count - i * SAMPLE_EVERY));
     }
   }
 
@@ -82,6 +82,6 @@ export class Symbols {
     }
     if (id >= this.count) throw badBlock(this.#file.path, offset, `symbol ${id} of ${this.count} is named`);
     this.#walk.seek(offset + this.#samples[Math.floor(id / SAMPLE_EVERY)]!);
-    for (let i = id % SAMPLE_EVERY; i > 0; i--) this.#walk.skipText();
+    this.#walk.skipTexts(id % SAMPLE_EVERY);
   }
 }
