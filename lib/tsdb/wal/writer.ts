@@ -75,7 +75,8 @@ export class WalWriter {
 
   /**
    * Logs commits in one piece: all of them, or none. After it returns they are in the page cache and survive `kill -9`.
-   * A series whose samples change from floats to histograms, or back, within one appender needs a commit for each.
+   * Within a commit floats are read before integer, and those before float histograms, custom buckets last in each: a series
+   * whose samples change their kind needs a commit for each kind.
    * @throws PromletError `storage/wal-write`: nothing of it stays
    */
   log(...commits: readonly WalCommit[]): void {
