@@ -16,8 +16,6 @@ import { encodeTombstones, type LoggedTombstone } from './tombstone-record.ts';
 /** Bytes of a samples record: header, and per sample two varints and a value. */
 const SAMPLES_HEADER_BYTES = 17;
 const MAX_SAMPLE_RECORD_BYTES = 23;
-/** Rows per record: many at once do not make one huge record, and replay takes a breath between two. */
-const MAX_RECORD_ROWS = 1024;
 
 /**
  * What is logged in one piece. A reader gets it in the order of the fields, which is that of Prometheus's appender
@@ -71,14 +69,17 @@ export class CommitFramer {
     const record = this.#record;
     const emit = (): void => this.#addRecord(record.address, record.length);
     if (series !== undefined) {
-      this.#rows(series.refs, (refs) => encodeSeries(refs, series.labelsOf, record));
+      const { refs, labelsOf } = series;
+      this.#rows(refs.length, (from) => encodeSeries(refs, labelsOf, from, record));
     }
-    if (metadata !== undefined) this.#rows(metadata, (rows) => encodeMetadata(rows, record));
-    if (mmapMarkers !== undefined) this.#rows(mmapMarkers, (rows) => encodeMmapMarkers(rows, record));
+    if (metadata !== undefined) this.#rows(metadata.length, (from) => encodeMetadata(metadata, from, record));
+    if (mmapMarkers !== undefined) {
+      this.#rows(mmapMarkers.length, (from) => encodeMmapMarkers(mmapMarkers, from, record));
+    }
     if (samples !== undefined) this.#addSamples(samples);
     if (histograms !== undefined) encodeHistograms(histograms, record, emit);
-    if (exemplars !== undefined) this.#rows(exemplars, (rows) => encodeExemplars(rows, record));
-    if (tombstones !== undefined) this.#rows(tombstones, (rows) => encodeTombstones(rows, record));
+    if (exemplars !== undefined) this.#rows(exemplars.length, (from) => encodeExemplars(exemplars, from, record));
+    if (tombstones !== undefined) this.#rows(tombstones.length, (from) => encodeTombstones(tombstones, from, record));
   }
 
   release(): void {
@@ -88,9 +89,10 @@ export class CommitFramer {
     this.#compressed.release();
   }
 
-  #rows<Row>(rows: readonly Row[], encode: (rows: readonly Row[]) => void): void {
-    for (let i = 0; i < rows.length; i += MAX_RECORD_ROWS) {
-      encode(rows.length <= MAX_RECORD_ROWS ? rows : rows.slice(i, i + MAX_RECORD_ROWS));
+  /** Adds as many records as the rows need; `encode` fills one and says where the next begins. */
+  #rows(count: number, encode: (from: number) => number): void {
+    for (let from = 0; from < count;) {
+      from = encode(from);
       this.#addRecord(this.#record.address, this.#record.length);
     }
   }

@@ -10,21 +10,24 @@ export interface LoggedExemplar {
 }
 
 /**
- * Writes an exemplars record (type 4): ref u64 and time i64 of the first, then per exemplar the zigzag varints of ref and
+ * Writes an exemplars record (type 4) of the rows from `from` on: ref u64 and time i64 of the first, then per exemplar the zigzag varints of ref and
  * time minus those, the value and the labels (tsdb/record/record.go).
+ * @returns the first row that it has no room for
  */
-export function encodeExemplars(rows: readonly LoggedExemplar[], out: RecordWriter): void {
+export function encodeExemplars(rows: readonly LoggedExemplar[], from: number, out: RecordWriter): number {
   out.begin(RECORD_EXEMPLARS);
-  const first = rows[0];
-  if (first === undefined) return;
+  const first = rows[from]!;
   out.int64(first.ref);
   out.int64(first.exemplar.timestampMs);
-  for (const { ref, exemplar } of rows) {
+  let i = from;
+  for (; i < rows.length && out.takesRow(i - from); i++) {
+    const { ref, exemplar } = rows[i]!;
     out.varint(ref - first.ref);
     out.varint(exemplar.timestampMs - first.exemplar.timestampMs);
     out.float64(exemplar.value);
     writeLabels(out, exemplar.labels);
   }
+  return i;
 }
 
 /** @returns undefined when the record is malformed */

@@ -17,8 +17,6 @@ const CUSTOM_SCHEMA = -53;
 /** Schemas that Prometheus takes part in (histogram.IsExponentialSchema); it reduces those up to 52 to 8. */
 const MIN_SCHEMA = -4;
 const MAX_SCHEMA = 8;
-/** A record grows to about this, then the next begins. */
-const RECORD_BYTES = 1 << 20;
 /** Bounds what decoding allocates; a byte of a record may stand for the eight of a bucket. */
 const MAX_BUCKETS = 1 << 20;
 const NO_START_TIME = 0;
@@ -96,13 +94,15 @@ function encodeRows(
     out.int64(refs[first]!);
     out.int64(timesMs[first]!);
   };
+  let begun = 0;
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!;
     if (i === 0) {
       begin();
-    } else if (out.length > RECORD_BYTES) {
+    } else if (!out.takesRow(i - begun)) {
       emit();
       first = row;
+      begun = i;
       begin();
     }
     out.varint(refs[row]! - refs[first]!);

@@ -14,12 +14,15 @@ const UNIT_FIELD = 'UNIT';
 const HELP_FIELD = 'HELP';
 
 /**
- * Writes a metadata record (type 6): per series ref uvarint, type u8, number of fields uvarint, and per field its name and
+ * Writes a metadata record (type 6) of the rows from `from` on: per series ref uvarint, type u8, number of fields uvarint, and per field its name and
  * its value, both behind uvarint lengths (tsdb/record/record.go).
+ * @returns the first row that it has no room for
  */
-export function encodeMetadata(rows: readonly LoggedMetadata[], out: RecordWriter): void {
+export function encodeMetadata(rows: readonly LoggedMetadata[], from: number, out: RecordWriter): number {
   out.begin(RECORD_METADATA);
-  for (const { ref, metadata } of rows) {
+  let i = from;
+  for (; i < rows.length && out.takesRow(i - from); i++) {
+    const { ref, metadata } = rows[i]!;
     out.uvarint(ref);
     out.byte(Math.max(0, METRIC_TYPES.indexOf(metadata.type)));
     out.uvarint(2);
@@ -28,6 +31,7 @@ export function encodeMetadata(rows: readonly LoggedMetadata[], out: RecordWrite
     out.text(HELP_FIELD);
     out.text(metadata.help);
   }
+  return i;
 }
 
 /** Fields of other names are passed over. @returns undefined when the record is malformed */

@@ -13,14 +13,21 @@ export interface MmapMarker {
   readonly offsetBytes: number;
 }
 
-/** Writes an m-map markers record (type 5): per marker series ref u64, file u32, offset u32 (tsdb/record/record.go). */
-export function encodeMmapMarkers(rows: readonly MmapMarker[], out: RecordWriter): void {
+/**
+ * Writes an m-map markers record (type 5) of the rows from `from` on: per marker series ref u64, file u32, offset u32
+ * (tsdb/record/record.go).
+ * @returns the first row that it has no room for
+ */
+export function encodeMmapMarkers(rows: readonly MmapMarker[], from: number, out: RecordWriter): number {
   out.begin(RECORD_MMAP_MARKERS);
-  for (const { ref, file, offsetBytes } of rows) {
+  let i = from;
+  for (; i < rows.length && out.takesRow(i - from); i++) {
+    const { ref, file, offsetBytes } = rows[i]!;
     out.int64(ref);
     out.uint32(file);
     out.uint32(offsetBytes);
   }
+  return i;
 }
 
 /** @returns undefined when the record is malformed */

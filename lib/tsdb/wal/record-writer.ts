@@ -8,6 +8,11 @@ const SMALL = 2 ** 30;
 const MAX_VARINT_BYTES = 10;
 const FIRST_CAPACITY_BYTES = 4096;
 
+/** A record grows to about this, then the next begins: one commit does not make one huge record. */
+const RECORD_BYTES = 1 << 20;
+/** So that replay takes a breath between two records. */
+const MAX_ROWS = 1024;
+
 /**
  * Builds one record in the arena, where kernels compress and frame it. Integers are big-endian and varints as Go's
  * encoding/binary has them (tsdb/encoding/encoding.go); all are JavaScript numbers, exact within ±2^53.
@@ -34,6 +39,11 @@ export class RecordWriter {
     this.length = 0;
     if (this.#block.capacity === 0) this.#grow(FIRST_CAPACITY_BYTES);
     this.byte(type);
+  }
+
+  /** Whether a record that has so many rows should get another one. */
+  takesRow(rows: number): boolean {
+    return rows < MAX_ROWS && this.length < RECORD_BYTES;
   }
 
   byte(value: number): void {

@@ -10,13 +10,23 @@ export interface LoggedSeries {
   readonly labels: Labels;
 }
 
-/** Writes a series record (type 1): per series ref u64 and labels (tsdb/record/record.go). */
-export function encodeSeries(refs: readonly number[], labelsOf: (ref: number) => Labels, out: RecordWriter): void {
+/**
+ * Writes a series record (type 1) of the series from `from` on: per series ref u64 and labels (tsdb/record/record.go).
+ * @returns the first that it has no room for
+ */
+export function encodeSeries(
+  refs: readonly SeriesRef[],
+  labelsOf: (ref: SeriesRef) => Labels,
+  from: number,
+  out: RecordWriter,
+): number {
   out.begin(RECORD_SERIES);
-  for (const ref of refs) {
-    out.int64(ref);
-    writeLabels(out, labelsOf(ref));
+  let i = from;
+  for (; i < refs.length && out.takesRow(i - from); i++) {
+    out.int64(refs[i]!);
+    writeLabels(out, labelsOf(refs[i]!));
   }
+  return i;
 }
 
 /** @returns undefined when the record is malformed */

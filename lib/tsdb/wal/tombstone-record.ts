@@ -11,14 +11,21 @@ export interface LoggedTombstone {
   readonly interval: Interval;
 }
 
-/** Writes a tombstones record (type 3): per interval ref u64, first and last ms as zigzag varints (tsdb/record/record.go). */
-export function encodeTombstones(rows: readonly LoggedTombstone[], out: RecordWriter): void {
+/**
+ * Writes a tombstones record (type 3) of the rows from `from` on: per interval ref u64, first and last ms as zigzag varints
+ * (tsdb/record/record.go).
+ * @returns the first row that it has no room for
+ */
+export function encodeTombstones(rows: readonly LoggedTombstone[], from: number, out: RecordWriter): number {
   out.begin(RECORD_TOMBSTONES);
-  for (const { ref, interval } of rows) {
+  let i = from;
+  for (; i < rows.length && out.takesRow(i - from); i++) {
+    const { ref, interval } = rows[i]!;
     out.int64(ref);
     out.varint(interval.minTimeMs);
     out.varint(interval.maxTimeMs);
   }
+  return i;
 }
 
 /** Times beyond what a sample can have are moved to that limit. @returns undefined when the record is malformed */

@@ -156,6 +156,19 @@ describe('tsdb: log records', () => {
     assert.ok(report.records >= 7, `${report.records} records`);
   });
 
+  it('with the longest labels stay far below what a reader takes for damage', async () => {
+    const dir = temporaryDirectory((cleanUp) => after(cleanUp));
+    const writer = logWriter(dir);
+    const labels = (i: number): Labels =>
+      Labels.of(Array.from({ length: 40 }, (_, j) => [`l${j}`.padEnd(256, 'n'), String(i).padEnd(4096, 'ü')] as const));
+    const series = seriesOf(Array.from({ length: 300 }, (_, i) => [i + 1, labels(i)] as const));
+    writer.log({ series });
+    await writer.close();
+    const { rows, report } = await readLog(dir);
+    assert.deepEqual(report.damage, []);
+    assert.equal(rows.length, 300);
+  });
+
   it('are read in versions that carry start times, which are dropped', () => {
     const samples = [
       { ref: 3, timeMs: 5000, value: 1.5, startMs: 10 },
