@@ -52,15 +52,10 @@ function* seriesOf(block: Block): Generator<SourceSeries, void, undefined> {
   }
 }
 
-/** The bytes are copied: what merges series holds several chunks at a time. */
+/** The bytes lie in the window until the next chunk is read. */
 function* chunksOf(reader: ChunkReader, { chunks }: IndexSeries): Generator<Chunk, void, undefined> {
   for (let i = 0; i < chunks.length; i++) {
     const { encoding, bytes } = reader.read(chunks.segments[i]!, chunks.offsets[i]!);
-    yield {
-      minTimeMs: chunks.minTimesMs[i]!,
-      maxTimeMs: chunks.maxTimesMs[i]!,
-      encoding,
-      bytes: bytes.slice(),
-    };
+    yield { minTimeMs: chunks.minTimesMs[i]!, maxTimeMs: chunks.maxTimesMs[i]!, encoding, bytes };
   }
 }
