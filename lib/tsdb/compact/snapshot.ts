@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
 import { CHUNKS_DIRECTORY } from '../block/format.ts';
-import { syncDirectory } from '../wal/log-files.ts';
+import { syncDirectory } from '../directory.ts';
 
 /**
  * Makes a copy of a block in another directory, as hard links (tsdb/block.go, `Snapshot`): files of a block are replaced,
