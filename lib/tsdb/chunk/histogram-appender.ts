@@ -99,7 +99,7 @@ export class HistogramChunkAppender {
   #customValues = NO_VALUES;
   #positive = 0;
   #negative = 0;
-  // The newest sample.
+  // The newest sample. Nothing but stale markers goes on behind one, so its counts are not asked for.
   #count = 0;
   #zeroCount = 0;
   #stale = false;
@@ -343,8 +343,8 @@ export class HistogramChunkAppender {
     this.#scratch.kernels.wasm.appendHistogram(this.#state.address, row);
     this.#sync();
     this.#stale = isStaleNaN(histogram.sum);
-    this.#count = this.#stale ? 0 : histogram.count;
-    this.#zeroCount = this.#stale ? 0 : histogram.zeroCount;
+    this.#count = histogram.count;
+    this.#zeroCount = histogram.zeroCount;
   }
 
   #row(timeMs: number, histogram: FloatHistogram, positive: Float64Array, negative: Float64Array): number {
