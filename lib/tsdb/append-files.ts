@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock, FileSystem, Logger, Timer } from '../env/index.ts';
 import { errorMessage, PromletError } from '../model/index.ts';
+import { syncDirectory } from './directory.ts';
 
 export interface AppendFilesOptions {
   readonly dir: string;
@@ -149,7 +150,7 @@ export class AppendFiles {
       for (let done = 0; done < (header?.length ?? 0);) {
         done += fileSystem.writeSync(file, header!, done, header!.length - done, done);
       }
-      this.#syncDirectory();
+      syncDirectory(fileSystem, dir);
       return file;
     } catch (cause) {
       if (file !== undefined) {
@@ -157,16 +158,6 @@ export class AppendFiles {
         fileSystem.unlinkSync(path);
       }
       throw new PromletError(code, `cannot create ${what} ${path}: ${errorMessage(cause)}`, { cause });
-    }
-  }
-
-  #syncDirectory(): void {
-    const { dir, fileSystem } = this.#options;
-    const handle = fileSystem.openSync(dir, 'r');
-    try {
-      fileSystem.fsyncSync(handle);
-    } finally {
-      fileSystem.closeSync(handle);
     }
   }
 

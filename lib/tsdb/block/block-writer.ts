@@ -4,7 +4,7 @@ import type { Kernels } from '../../kernels/index.ts';
 import { assert, errorMessage, type Labels, PromletError } from '../../model/index.ts';
 import type { Chunk } from '../chunk/chunk.ts';
 import { Tombstones } from '../tombstones.ts';
-import { syncDirectory } from '../wal/log-files.ts';
+import { syncDirectory } from '../directory.ts';
 import { ChunkSegmentWriter } from './chunk-writer.ts';
 import { CHUNKS_DIRECTORY, CREATION_SUFFIX, INDEX_FILE } from './format.ts';
 import { ChunkMetas } from './index-series.ts';

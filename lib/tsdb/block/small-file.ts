@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
-import { syncDirectory } from '../wal/log-files.ts';
+import { syncDirectory } from '../directory.ts';
 import { badBlock } from './format.ts';
 import { openRegularFile } from './positioned-file.ts';
 

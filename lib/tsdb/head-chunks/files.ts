@@ -4,7 +4,7 @@ import type { Kernels } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
 import type { Chunk } from '../chunk/chunk.ts';
-import { syncDirectory } from '../wal/log-files.ts';
+import { syncDirectory } from '../directory.ts';
 import { Scratch } from '../wal/scratch.ts';
 import { ChunkHeader, uint32 } from './chunk-header.ts';
 import { CHUNK_LENGTH, CRC_BYTES, headChunkFileName, headChunkFileNumber, MAX_LENGTH_BYTES } from './format.ts';

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem, Logger } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
+import { createDirectory } from '../directory.ts';
 import { entryKind } from '../entry-kind.ts';
 import { REPLAY_SLICE_MS } from '../limits.ts';
 import type { WalDamage } from '../types.ts';
@@ -109,7 +110,7 @@ class Loader {
     const { dir, fileSystem, monotonicMs } = this.#options;
     const startedMs = monotonicMs();
     this.#sliceStartMs = startedMs;
-    fileSystem.mkdirSync(dir, { recursive: true });
+    createDirectory(fileSystem, dir);
     const repair = new HeadChunkRepair(this.#options);
     repair.removeLeftovers();
     const files = listHeadChunkFiles(fileSystem, dir);

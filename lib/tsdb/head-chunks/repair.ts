@@ -3,7 +3,7 @@ import type { FileSystem, Logger } from '../../env/index.ts';
 import { errorMessage } from '../../model/index.ts';
 import { entryKind } from '../entry-kind.ts';
 import type { WalDamage } from '../types.ts';
-import { syncDirectory } from '../wal/log-files.ts';
+import { syncDirectory } from '../directory.ts';
 import { cutTail, keepAside, moveAside, replaceByStart } from '../wal/repair.ts';
 import { FILE_HEADER_BYTES, headChunkFileName } from './format.ts';
 

@@ -3,7 +3,7 @@ import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { CommitFramer, type WalCommit } from './commit.ts';
 import { SEGMENT_BYTES, segmentName } from './format.ts';
-import { syncDirectory } from './log-files.ts';
+import { syncDirectory } from '../directory.ts';
 
 /** Collected before it is written. */
 const FLUSH_BYTES = 1 << 20;

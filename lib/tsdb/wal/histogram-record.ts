@@ -1,5 +1,6 @@
-import type { FloatHistogram, HistogramSpan } from '../../model/index.ts';
+import { CUSTOM_BUCKETS_SCHEMA, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
+import { reduceResolution } from '../chunk/reduce-resolution.ts';
 import {
   isSeriesRef,
   RECORD_CUSTOM_FLOAT_HISTOGRAMS,
@@ -13,10 +14,10 @@ import { RecordReader } from './record-reader.ts';
 import type { RecordWriter } from './record-writer.ts';
 
 const HINTS = ['unknown', 'reset', 'not_reset', 'gauge'] as const;
-const CUSTOM_SCHEMA = -53;
-/** Schemas that Prometheus takes part in (histogram.IsExponentialSchema); it reduces those up to 52 to 8. */
-const MIN_SCHEMA = -4;
-const MAX_SCHEMA = 8;
+/** Schemas that are known (histogram.IsKnownSchema); those above the finest that is used are reduced to it. */
+const MIN_SCHEMA = -9;
+const MAX_SCHEMA = 52;
+const FINEST_SCHEMA = 8;
 /** Bounds what decoding allocates; a byte of a record may stand for the eight of a bucket. */
 const MAX_BUCKETS = 1 << 20;
 const NO_START_TIME = 0;
@@ -77,7 +78,7 @@ function rowsOf({ histograms }: HistogramSamples, of: (histogram: FloatHistogram
 }
 
 function isCustom({ schema }: FloatHistogram): boolean {
-  return schema === CUSTOM_SCHEMA;
+  return schema === CUSTOM_BUCKETS_SCHEMA;
 }
 
 function encodeRows(
@@ -165,8 +166,8 @@ function writeFloats(out: RecordWriter, values: Float64Array): void {
 }
 
 /**
- * Decodes a record of type 7 to 10, or 12 and 13 without their start times, behind the rows of `into`. Histograms of a
- * resolution that nobody writes today are left out, as Prometheus leaves out those it does not know.
+ * Decodes a record of type 7 to 10, or 12 and 13 without their start times, behind the rows of `into`. Histograms
+ * of schemas that nobody knows are left out, as Prometheus leaves them out.
  * @returns false when the record is malformed; what came before is then in `into`
  */
 export function decodeHistograms(bytes: Uint8Array, into: HistogramSamples): boolean {
@@ -193,7 +194,9 @@ export function decodeHistograms(bytes: Uint8Array, into: HistogramSamples): boo
     const histogram = readHistogram(record, integer);
     if (histogram === undefined || !isSeriesRef(ref) || !Number.isSafeInteger(timeMs)) return false;
     const { schema } = histogram;
-    if (isCustom(histogram) || (schema >= MIN_SCHEMA && schema <= MAX_SCHEMA)) into.push(ref, timeMs, histogram);
+    const isKnown = isCustom(histogram) || (schema >= MIN_SCHEMA && schema <= MAX_SCHEMA);
+    if (!isKnown) continue;
+    into.push(ref, timeMs, schema > FINEST_SCHEMA ? reduceResolution(histogram, FINEST_SCHEMA) : histogram);
   }
   return !record.failed;
 }
@@ -209,7 +212,7 @@ function readHistogram(record: RecordReader, integer: boolean): FloatHistogram |
   const negativeSpans = readSpans(record);
   const positiveBuckets = integer ? readDeltas(record) : readFloats(record);
   const negativeBuckets = integer ? readDeltas(record) : readFloats(record);
-  const customValues = schema === CUSTOM_SCHEMA ? readFloats(record) : new Float64Array(0);
+  const customValues = schema === CUSTOM_BUCKETS_SCHEMA ? readFloats(record) : new Float64Array(0);
   if (
     record.failed ||
     bucketsIn(positiveSpans) !== positiveBuckets.length ||

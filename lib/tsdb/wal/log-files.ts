@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem } from '../../env/index.ts';
+import { syncDirectory } from '../directory.ts';
 import { entryKind } from '../entry-kind.ts';
 import { segmentIndex, segmentName } from './format.ts';
 
@@ -79,14 +80,4 @@ export async function truncateLog(fileSystem: FileSystem, dir: string, upTo: num
     fileSystem.rmSync(path, { recursive: true, force: true });
   }
   syncDirectory(fileSystem, dir);
-}
-
-/** Makes created, renamed and removed entries of a directory durable. */
-export function syncDirectory(fileSystem: FileSystem, dir: string): void {
-  const handle = fileSystem.openSync(dir, 'r');
-  try {
-    fileSystem.fsyncSync(handle);
-  } finally {
-    fileSystem.closeSync(handle);
-  }
 }

@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
+import { createDirectory, syncDirectory } from '../directory.ts';
 import { Framer } from './framer.ts';
-import { syncDirectory } from './log-files.ts';
 import { readSegment, type SegmentReaderHost } from './segment-reader.ts';
 
 const COPY_BYTES = 1 << 20;
@@ -87,9 +87,7 @@ export function moveAside(fileSystem: FileSystem, path: string, corruptDir: stri
 }
 
 function freeName(fileSystem: FileSystem, corruptDir: string, name: string): string {
-  if (fileSystem.mkdirSync(corruptDir, { recursive: true }) !== undefined) {
-    syncDirectory(fileSystem, dirname(corruptDir));
-  }
+  createDirectory(fileSystem, corruptDir);
   const wanted = join(corruptDir, name);
   let free = wanted;
   for (let attempt = 1; fileSystem.existsSync(free); attempt++) free = `${wanted}.${attempt}`;

@@ -206,11 +206,14 @@ describe('tsdb: log records', () => {
     assert.deepEqual(decode(unhex('06 01 63 03 034e4557 0161 0448454c50 0168 04554e4954 0173')).rows, [
       ['metadata', 1, 'unknown', 's', 'h'],
     ]);
-    // A resolution above ours, between two histograms.
+    // Between two histograms, one of a schema that nobody knows, and one finer than any in use: -11 and 16.
     const body = ONE_HISTOGRAM.slice(32);
-    const finer = body.slice(0, 6) + '12' + body.slice(8);
     const base = `07 ${ONE_HISTOGRAM.slice(0, 32)}`;
-    assert.equal(decode(unhex(`${base} ${body} ${finer} ${body}`)).rows.length, 2);
+    const ofSchema = (schema: string): string => body.slice(0, 6) + schema + body.slice(8);
+    const { rows } = decode(unhex(`${base} ${body} ${ofSchema('15')} ${ofSchema('20')} ${body}`));
+    assert.equal(rows.length, 3);
+    assert.equal(rows[0]![3], rows[2]![3]);
+    assert.match(rows[1]![3] as string, /"schema":"8"/);
     assert.deepEqual(decode(unhex('63 00')).skipped, { unknown: 1 });
     assert.deepEqual(decode(new Uint8Array(0)).skipped, { unknown: 1 });
     // No rows at all, as Prometheus may write.

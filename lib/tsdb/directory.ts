@@ -1,0 +1,22 @@
+import { dirname, resolve } from 'node:path';
+import type { FileSystem } from '../env/index.ts';
+
+/** Creates a directory with those above it, where they are missing, so that they survive a power loss. */
+export function createDirectory(fileSystem: FileSystem, dir: string): void {
+  const first = fileSystem.mkdirSync(dir, { recursive: true });
+  if (first === undefined) return;
+  for (let created = resolve(dir); ; created = dirname(created)) {
+    syncDirectory(fileSystem, dirname(created));
+    if (created === resolve(first) || created === dirname(created)) return;
+  }
+}
+
+/** Makes created, renamed and removed entries of a directory durable. */
+export function syncDirectory(fileSystem: FileSystem, dir: string): void {
+  const handle = fileSystem.openSync(dir, 'r');
+  try {
+    fileSystem.fsyncSync(handle);
+  } finally {
+    fileSystem.closeSync(handle);
+  }
+}
