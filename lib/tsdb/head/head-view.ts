@@ -1,4 +1,4 @@
-import { type ArenaViews, type Kernels, layout } from '../../kernels/index.ts';
+import { ArenaViews, type Kernels, layout } from '../../kernels/index.ts';
 import { Labels, PromletError } from '../../model/index.ts';
 import { findInTable } from './hash-table.ts';
 import { SeriesReader } from './series-reader.ts';
@@ -39,6 +39,17 @@ const WAIT_MS = 1;
 const TEXT_SCRATCH_BYTES = 256;
 const EMPTY = new Uint32Array(0);
 
+/** What another thread is given to read a head with: `new Worker(…, { workerData: handle })`. */
+export interface HeadHandle {
+  readonly memory: WebAssembly.Memory;
+  readonly root: number;
+}
+
+/** Reads a head that another thread writes. `kernels` are this thread's own, on a memory of their own. */
+export function openHead({ memory, root }: HeadHandle, kernels: Kernels): HeadView {
+  return new HeadView(new ArenaViews(memory), root, kernels);
+}
+
 /** Thrown to leave a section in which something changed. */
 const CHANGED = new Error('the head changed while it was read');
 
@@ -59,8 +70,8 @@ export class HeadView {
   #reading = false;
   // The cache of texts: a pair's address and texts where its address points. Addresses are void when the generation changes.
   readonly #cachedPairs = new Uint32Array(CACHE_SIZE);
-  readonly #cachedNames: string[] = new Array<string>(CACHE_SIZE).fill('');
-  readonly #cachedValues: string[] = new Array<string>(CACHE_SIZE).fill('');
+  readonly #cachedNames: string[] = Array.from({ length: CACHE_SIZE }, () => '');
+  readonly #cachedValues: string[] = Array.from({ length: CACHE_SIZE }, () => '');
   readonly #nameTexts = new Map<number, string>();
   #cachedGeneration = 0;
 
@@ -78,9 +89,18 @@ export class HeadView {
     this.#scratch = kernels.arena.allocate(TEXT_SCRATCH_BYTES);
   }
 
-  /** What another thread needs to make a view of its own, besides the memory. */
+  /** Gives the scratch memory back; the view is of no use then. */
+  release(): void {
+    this.#kernels.arena.free(this.#scratch, TEXT_SCRATCH_BYTES);
+  }
+
   get root(): number {
     return this.#root;
+  }
+
+  /** For other threads. */
+  get handle(): HeadHandle {
+    return { memory: this.views.memory, root: this.#root };
   }
 
   /**

@@ -1,0 +1,114 @@
+/** Reads a head that another thread writes, over and over, and checks all that it reads. */
+import assert from 'node:assert/strict';
+import { parentPort, workerData } from 'node:worker_threads';
+import { createKernels } from '../../../../lib/kernels/index.ts';
+import { type Labels, Matcher, SampleColumns } from '../../../../lib/model/index.ts';
+import { ChunkReader } from '../../../../lib/tsdb/head/chunk-reader.ts';
+import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
+import { headSource } from '../../../../lib/tsdb/head/head-source.ts';
+import { openHead } from '../../../../lib/tsdb/head/head-view.ts';
+import { HeadReader } from '../../../../lib/tsdb/head/querier.ts';
+import {
+  FLAG_KEPT_FROM,
+  FLAG_STOP,
+  INTERVAL_MS,
+  type ReaderData,
+  type ReaderReport,
+  SERIES_PER_GROUP,
+  storedChunk,
+  valueOf,
+} from './two-threads.ts';
+
+const { head, flags, file } = workerData as ReaderData;
+const words = new Int32Array(flags);
+const kernels = createKernels();
+const view = openHead(head, kernels);
+const chunks = new ChunkReader(view, kernels, (place) => storedChunk(file, place));
+const decoder = new ChunkDecoder(kernels);
+const columns = new SampleColumns();
+let selections = 0;
+let whole = 0;
+let samples = 0;
+let sources = 0;
+
+/** Intervals of the first and the last sample, of which there is one in each. */
+function checkSeries(labels: Labels): { group: number; index: number; first: number; last: number } {
+  const group = Number(labels.get('group'));
+  const index = Number(labels.get('i'));
+  assert.equal(labels.get('__name__'), `m${index % 7}`, labels.toString());
+  assert.equal(labels.get('pod'), `pod-${group}-${index >> 3}`);
+  assert.equal(labels.size, 4);
+  const first = columns.timestamps[0]! / INTERVAL_MS;
+  for (let i = 0; i < columns.length; i++) {
+    if (columns.timestamps[i] !== (first + i) * INTERVAL_MS || columns.values[i] !== valueOf(group, index, first + i)) {
+      assert.fail(`${labels}: sample ${i} from ${first} on is ${columns.timestamps[i]} ${columns.values[i]}`);
+    }
+  }
+  samples += columns.length;
+  return { group, index, first, last: first + columns.length - 1 };
+}
+
+async function selectAll(sorted: boolean): Promise<void> {
+  const keptFrom = Atomics.load(words, FLAG_KEPT_FROM);
+  const reader = new HeadReader(view, chunks, keptFrom * INTERVAL_MS, Infinity);
+  const hints = { startMs: keptFrom * INTERVAL_MS, endMs: Infinity };
+  const groups = new Map<number, { last: number; first: number; series: number }>();
+  let before: Labels | undefined;
+  const matchers = [new Matcher('=~', 'group', '.+'), new Matcher('!=', '__name__', 'none')];
+  for await (const batch of (await reader.select(sorted, hints, matchers)).batches) {
+    for (const series of batch) {
+      if (sorted && before !== undefined) assert.ok(before.compare(series.labels) < 0, 'sorted');
+      before = series.labels;
+      columns.clear();
+      series.read(columns);
+      if (columns.length === 0) {
+        assert.ok(Atomics.load(words, FLAG_KEPT_FROM) > keptFrom, `${series.labels} is empty`);
+        continue;
+      }
+      const { group, first, last } = checkSeries(series.labels);
+      const found = groups.get(group);
+      if (found === undefined) groups.set(group, { first, last, series: 1 });
+      else {
+        assert.equal(last, found.last, `${series.labels} of a scrape, but not the others`);
+        found.series++;
+        if (Atomics.load(words, FLAG_KEPT_FROM) === keptFrom) assert.equal(first, found.first);
+      }
+    }
+  }
+  selections++;
+  if (Atomics.load(words, FLAG_KEPT_FROM) !== keptFrom) return;
+  // Nothing was taken away meanwhile: each group is there with all its series and all samples since.
+  whole++;
+  for (const [group, { first, series }] of groups) {
+    assert.equal(series, SERIES_PER_GROUP, `group ${group}`);
+    assert.ok(first === keptFrom || first > keptFrom, 'from the beginning of the range');
+  }
+}
+
+/** A compaction of what does not change any more. */
+function readSource(): void {
+  const keptFrom = Atomics.load(words, FLAG_KEPT_FROM);
+  const source = headSource(view, chunks, keptFrom * INTERVAL_MS, (keptFrom + 50) * INTERVAL_MS);
+  const symbols = new Set(source.symbols());
+  let before: Labels | undefined;
+  for (const { labels, chunks: list } of source.series()) {
+    if (before !== undefined) assert.ok(before.compare(labels) < 0);
+    before = labels;
+    for (const text of labels.pairs) assert.ok(symbols.has(text));
+    columns.clear();
+    for (const { encoding, bytes } of list) decoder.decode(encoding, bytes, -Infinity, Infinity, columns);
+    if (columns.length > 0) checkSeries(labels);
+  }
+  sources++;
+}
+
+let error: string | undefined;
+try {
+  for (let i = 0; Atomics.load(words, FLAG_STOP) === 0; i++) {
+    await selectAll(i % 2 === 0);
+    if (i % 5 === 0) readSource();
+  }
+} catch (thrown) {
+  error = thrown instanceof Error ? thrown.stack : String(thrown);
+}
+parentPort!.postMessage({ error, selections, whole, samples, sources } satisfies ReaderReport);

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { seededRandom } from '../../../../lib/env/index.ts';
+import { createKernels } from '../../../../lib/kernels/index.ts';
+import { Head } from '../../../../lib/tsdb/head/head.ts';
+import { SampleBuffer } from '../../../../lib/tsdb/head/columns.ts';
+import type { ChunkPlace } from '../../../../lib/tsdb/head/series-reader.ts';
+import { truncateHead } from '../../../../lib/tsdb/head/truncation.ts';
+import {
+  FLAG_KEPT_FROM,
+  FLAG_STOP,
+  FLAGS,
+  INTERVAL_MS,
+  labelsOf,
+  type ReaderData,
+  type ReaderReport,
+  SERIES_PER_GROUP,
+  storeChunk,
+  storedChunk,
+  valueOf,
+} from './two-threads.ts';
+
+const SECONDS = Number(process.env['PROMLET_TWO_THREADS_SECONDS'] ?? 3);
+const GROUPS = 12;
+/** Intervals that stay when the head is truncated; and how often that is. */
+const KEPT_INTERVALS = 150;
+const TRUNCATE_EVERY = 60;
+const FILE_BYTES = 64 << 20;
+
+describe('tsdb head: a writer and a reader on two threads', () => {
+  it('reads whole commits and exact samples while series are created, appended to, mapped, truncated and removed', async function () {
+    this.timeout(60_000 + SECONDS * 1000);
+    const random = seededRandom(42);
+    const head = new Head(createKernels(), 7_200_000, { maxSeries: 0, maxFutureMs: 0 });
+    const { arena } = head.kernels;
+    const flags = new SharedArrayBuffer(FLAGS * 4);
+    const words = new Int32Array(flags);
+    const file = new SharedArrayBuffer(FILE_BYTES);
+    head.readMapped = (place) => storedChunk(file, place);
+    const groups: { group: number; refs: number[] }[] = [];
+    let nextGroup = 0;
+    const addGroup = (): void => {
+      const group = nextGroup++;
+      groups.push({
+        group,
+        refs: Array.from({ length: SERIES_PER_GROUP }, (_, i) => head.getOrCreate(labelsOf(group, i))),
+      });
+      head.unlogged = [];
+    };
+    while (groups.length < GROUPS) addGroup();
+    const samples = new SampleBuffer(arena);
+    const scrape = ({ group, refs }: { group: number; refs: number[] }, interval: number): void => {
+      samples.length = 0;
+      samples.reserve(SERIES_PER_GROUP);
+      refs.forEach((ref, i) => {
+        arena.u32[(samples.refs >>> 2) + i] = ref;
+        arena.f64[samples.times / 8 + i] = interval * INTERVAL_MS;
+        arena.f64[samples.values / 8 + i] = valueOf(group, i, interval);
+      });
+      samples.length = SERIES_PER_GROUP;
+      head.apply(samples, () => assert.fail('a series is missing'));
+    };
+    const places: ChunkPlace[] = [];
+    let fileEnd = 0;
+    const mapChunks = (): void => {
+      for (const ref of head.table.takeUnmapped()) {
+        const record = head.table.record(ref);
+        if (record === 0) continue;
+        const open = arena.u32[(record + 40) >>> 2];
+        const count = head.table.chunkPlaces(record, -Infinity, Infinity, places);
+        for (const { block, mapped, data, lengthBytes, encoding, minTimeMs, maxTimeMs } of places.slice(0, count)) {
+          if (mapped || block === open) continue;
+          // A ring: what is overwritten was truncated long ago.
+          if (fileEnd + 4096 > FILE_BYTES) fileEnd = 0;
+          const place = { file: 1, offsetBytes: fileEnd };
+          const bytes = arena.u8.subarray(data, data + lengthBytes);
+          fileEnd = storeChunk(file, fileEnd, { encoding, minTimeMs, maxTimeMs, bytes });
+          head.root.beginWrite();
+          head.table.mapChunk(ref, block, place);
+          head.root.endWrite();
+        }
+      }
+    };
+
+    const data: ReaderData = { head: head.view.handle, flags, file };
+    const worker = new Worker(new URL('./reader-thread.ts', import.meta.url), { workerData: data });
+    const reported = once(worker, 'message') as Promise<[ReaderReport]>;
+    const failed = once(worker, 'error').then(([error]: unknown[]) => {
+      throw error;
+    });
+    let interval = 0;
+    let truncations = 0;
+    try {
+      const untilMs = performance.now() + SECONDS * 1000;
+      const reader = { stopped: false };
+      void reported.then(() => (reader.stopped = true));
+      while (performance.now() < untilMs && !reader.stopped) {
+        interval++;
+        for (const group of groups) scrape(group, interval);
+        if (interval % 25 === 0) mapChunks();
+        if (interval % 40 === 0) {
+          groups.splice(Math.floor(random() * groups.length), 1);
+          addGroup();
+        }
+        if (interval % TRUNCATE_EVERY === 0 && interval > KEPT_INTERVALS) {
+          const from = interval - KEPT_INTERVALS;
+          Atomics.store(words, FLAG_KEPT_FROM, from);
+          const current = new Set(groups.flatMap(({ refs }) => refs));
+          const mayRemove = (ref: number): boolean => !current.has(ref);
+          await truncateHead(head, from * INTERVAL_MS, { pace: () => undefined, mayRemove, onRemove: () => {} });
+          truncations++;
+        }
+        // About as much time for the reader as a head has between its scrapes.
+        if (interval % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      Atomics.store(words, FLAG_STOP, 1);
+      await Promise.race([reported, failed]);
+    } finally {
+      await worker.terminate();
+    }
+    const [report] = await reported;
+    assert.equal(report.error, undefined);
+    assert.ok(truncations > 2 && head.seriesRemoved > SERIES_PER_GROUP, `${truncations} truncations`);
+    assert.ok(report.whole > 3 && report.sources > 1, JSON.stringify(report));
+    if (process.env['PROMLET_VERBOSE']) console.log({ ...report, interval, truncations, removed: head.seriesRemoved });
+  });
+});
