@@ -1,5 +1,5 @@
 import { type Kernels, layout } from '../../kernels/index.ts';
-import { assert, type SampleColumns } from '../../model/index.ts';
+import { assert, type FloatHistogram, type SampleColumns } from '../../model/index.ts';
 import { type Chunk, Encoding } from './chunk.ts';
 import { HistogramChunkAppender, HistogramScratch } from './histogram-appender.ts';
 import { XorChunkWriter } from './xor-writer.ts';
@@ -21,80 +21,58 @@ export function encodeSamples(
   samplesPerChunk: number = SAMPLES_PER_CHUNK,
 ): Chunk[] {
   assert(from >= 0 && to <= columns.length, 'encode: samples that are not there');
+  const { timestamps, values, histograms } = columns;
   const chunks: Chunk[] = [];
-  const { histograms } = columns;
-  const xor = new XorChunkWriter(kernels);
+  const push = (end: number, count: number, encoding: Encoding, bytes: Uint8Array): void => {
+    chunks.push({ minTimeMs: timestamps[end - count]!, maxTimeMs: timestamps[end - 1]!, encoding, bytes });
+  };
+  const writer = new XorChunkWriter(kernels);
   const scratch = new HistogramScratch(kernels);
   const appender = new HistogramChunkAppender(scratch);
+  /** Takes the open chunk of histograms, which ends before sample `end`. */
+  const complete = (end: number): void => {
+    const data = appender.block + layout.CHUNK_DATA;
+    const bytes = kernels.arena.u8.slice(data, data + appender.sizeBytes);
+    push(end, appender.samples, appender.encoding, bytes);
+    kernels.arena.free(appender.block, appender.blockBytes);
+  };
   try {
-    for (let start = from; start < to;) {
-      const end =
-        histograms?.[start] === undefined
-          ? floatsUntil(columns, start, Math.min(to, start + samplesPerChunk))
-          : undefined;
-      if (end === undefined) {
-        start = appendHistograms(kernels, appender, columns, start, to, chunks, samplesPerChunk);
-      } else {
-        const bytes = xor.encode(columns.timestamps, columns.values, start, end);
-        chunks.push(chunkOf(columns, start, end, Encoding.xor, bytes));
-        start = end;
+    for (let at = from; at < to;) {
+      const start = at;
+      const end = endOfRun(histograms, start, to);
+      if (histograms?.[start] === undefined) {
+        for (let next = at; at < end; at = next) {
+          next = Math.min(end, at + samplesPerChunk);
+          push(next, next - at, Encoding.xor, writer.encode(timestamps, values, at, next));
+        }
+        continue;
       }
+      appender.cut(timestamps[at]!, histograms[at]!, 'first');
+      for (at++; at < end; at++) {
+        const full = appender.samples >= samplesPerChunk;
+        if (!full && appender.append(timestamps[at]!, histograms[at]!)) continue;
+        complete(at);
+        // A full chunk is not looked at: Prometheus's encoder passes no appender of the chunk before.
+        appender.cut(timestamps[at]!, histograms[at]!, full ? 'first' : 'refused');
+      }
+      complete(end);
     }
   } finally {
     appender.close();
     scratch.release();
-    xor.release();
+    writer.release();
   }
   return chunks;
 }
 
-/** The end of the run of floats that begins at `start`. */
-function floatsUntil({ histograms }: SampleColumns, start: number, to: number): number {
+/** The end of the run of samples of one kind that begins at `start`. */
+function endOfRun(histograms: readonly (FloatHistogram | undefined)[] | undefined, start: number, to: number): number {
+  if (histograms === undefined) return to;
+  const first = histograms[start];
   let end = start + 1;
-  while (end < to && histograms?.[end] === undefined) end++;
-  return end;
-}
-
-/** Encodes the run of histograms of one kind that begins at `start`. @returns its end */
-function appendHistograms(
-  kernels: Kernels,
-  appender: HistogramChunkAppender,
-  columns: SampleColumns,
-  start: number,
-  to: number,
-  chunks: Chunk[],
-  samplesPerChunk: number,
-): number {
-  const { timestamps, histograms } = columns;
-  const integer = histograms![start]!.integer;
-  const { arena } = kernels;
-  const finish = (end: number): void => {
-    const data = appender.block + layout.CHUNK_DATA;
-    const bytes = arena.u8.slice(data, data + appender.sizeBytes);
-    chunks.push(chunkOf(columns, end - appender.samples, end, appender.encoding, bytes));
-    arena.free(appender.block, appender.blockBytes);
-  };
-  appender.cut(timestamps[start]!, histograms![start]!, 'first');
-  let at = start + 1;
-  for (; at < to; at++) {
-    const histogram = histograms![at];
-    if (histogram === undefined || histogram.integer !== integer) break;
-    const full = appender.samples >= samplesPerChunk;
-    if (!full && appender.append(timestamps[at]!, histogram)) continue;
-    finish(at);
-    // A full chunk is not looked at: the encoder of Prometheus passes no appender of the chunk before.
-    appender.cut(timestamps[at]!, histogram, full ? 'first' : 'refused');
+  while (end < to && (first === undefined) === (histograms[end] === undefined)) {
+    if (histograms[end]?.integer !== first?.integer) break;
+    end++;
   }
-  finish(at);
-  return at;
-}
-
-function chunkOf(
-  { timestamps }: SampleColumns,
-  from: number,
-  to: number,
-  encoding: Encoding,
-  bytes: Uint8Array,
-): Chunk {
-  return { minTimeMs: timestamps[from]!, maxTimeMs: timestamps[to - 1]!, encoding, bytes };
+  return end;
 }
