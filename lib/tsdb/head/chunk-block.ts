@@ -23,6 +23,11 @@ export interface ChunkFilePlace {
   readonly offsetBytes: number;
 }
 
+/** Whether a place is behind another one. */
+export function isBehind(place: ChunkFilePlace, other: ChunkFilePlace): boolean {
+  return place.file > other.file || (place.file === other.file && place.offsetBytes > other.offsetBytes);
+}
+
 /** Reads a chunk from `chunks_head/`. @throws PromletError when it cannot be read or is damaged */
 export type ReadMappedChunk = (place: ChunkFilePlace) => Chunk;
 

@@ -41,7 +41,11 @@ export class ChunkMapper {
     this.#logger = logger;
   }
 
-  /** Maps all chunks that are complete now, in slices of a few ms. A run that is under way is joined. Never rejects. */
+  /**
+   * Maps all chunks in order that are complete now, in slices of a few ms. A run that is under way is joined. Never rejects.
+   * Those out of order wait for a commit to map them, which can say so in their log: without that they would be there twice
+   * after a restart.
+   */
   run(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -56,7 +60,7 @@ export class ChunkMapper {
   }
 
   async #run(): Promise<void> {
-    const { table, outOfOrder } = this.#head;
+    const { table } = this.#head;
     const refs = table.takeUnmapped();
     let sliceStartMs = this.#monotonicMs();
     let good = true;
@@ -76,7 +80,6 @@ export class ChunkMapper {
         sliceStartMs = this.#monotonicMs();
       }
     }
-    if (good && outOfOrder.numUnmapped > 0) this.mapOutOfOrder(outOfOrder.series());
   }
 
   #addInOrder(ref: SeriesRef): void {

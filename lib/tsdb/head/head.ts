@@ -10,6 +10,7 @@ import {
 } from '../../model/index.ts';
 import { AppendResult, type SeriesRef } from '../../storage/index.ts';
 import { type Chunk, Encoding } from '../chunk/chunk.ts';
+import { RangeUsers } from '../range-users.ts';
 import type { TsdbLimits } from '../types.ts';
 import type { HistogramSamples } from '../wal/histogram-record.ts';
 import type { ChunkFilePlace, ReadMappedChunk } from './chunk-block.ts';
@@ -72,6 +73,12 @@ export class Head {
   unlogged: SeriesRef[] = [];
   /** Appenders between their first sample and their commit: what they refer to stays. */
   readonly openAppenders = new Set<{ holds(ref: SeriesRef): boolean }>();
+  /** The same, by the first time that each may write to. */
+  readonly appenders = new RangeUsers();
+  /** Why no new series are taken, when none are. */
+  refusal: string | undefined;
+  /** Refs of the log that are no refs of the head, or not any more, and until which time it may have samples by them. */
+  readonly logAliases = new Map<SeriesRef, number>();
   /** Samples taken out of order, floats and histograms. */
   outOfOrderAppended = 0;
   /** Reads chunks that lie in files; to be set before there are any. */
@@ -167,12 +174,23 @@ export class Head {
     return true;
   }
 
+  /** Whether the log still needs the record of a series, when it keeps samples from `minMs` on. */
+  isInLog(ref: SeriesRef, minMs: number): boolean {
+    return this.has(ref) || (this.logAliases.get(ref) ?? -Infinity) >= minMs;
+  }
+
+  /** The log has no samples before `minMs` any more. */
+  forgetInLog(minMs: number): void {
+    for (const [ref, untilMs] of this.logAliases) if (untilMs < minMs) this.logAliases.delete(ref);
+  }
+
   /** Within a write section: what is kept of a series besides its chunks and labels goes; its exemplars stay. */
   seriesLeaves(ref: SeriesRef): void {
     this.exemplars.seriesLeaves(ref);
     this.metadata.delete(ref);
     this.tombstones.delete(ref);
     this.histograms.delete(ref);
+    this.logAliases.set(ref, this.maxTimeMs);
   }
 
   /** Within a write section: removes an empty series, all but its postings; adds its pairs to `pairs`, to be swept. */
@@ -221,6 +239,7 @@ export class Head {
   #admitSeries(): void {
     const { maxSeries } = this.#limits;
     try {
+      if (this.refusal !== undefined) throw new PromletError('storage/series-limit', `no new series: ${this.refusal}`);
       if (maxSeries > 0 && this.index.numSeries >= maxSeries) {
         throw new PromletError('storage/series-limit', `the head holds ${maxSeries} series, which is the limit`);
       }

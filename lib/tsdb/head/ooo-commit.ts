@@ -73,7 +73,7 @@ export class OutOfOrderCommit {
     }
     const { refs, timesMs, histograms } = this.#histograms;
     for (let i = 0; i < refs.length; i++) {
-      if (outOfOrder.insert(refs[i]!, timesMs[i]!, NaN, histograms[i]!)) inserted++;
+      if (outOfOrder.insert(refs[i]!, timesMs[i]!, NaN, histograms[i])) inserted++;
     }
     this.#head.outOfOrderAppended += inserted;
     appendCounts[AppendResult.ok]! += inserted;

@@ -5,10 +5,12 @@ import type { Chunk } from '../chunk/chunk.ts';
 import { ChunkDecoder } from '../chunk/decoder.ts';
 import { encodeSamples } from '../chunk/encode.ts';
 import {
+  chunkHeader,
   chunkIn,
   type ChunkFilePlace,
   filePlace,
   freeChunk,
+  isBehind,
   isMapped,
   storeChunk,
   storeMappedChunk,
@@ -220,15 +222,24 @@ export class OutOfOrderHead {
     this.#arena.free(record, OOO_RECORD_SIZE);
   }
 
-  /** The lowest number of a file that a chunk lies in; Infinity when none does. */
-  minFile(): number {
-    let min = Infinity;
+  /** Of all chunks on file: the place of the newest, the number of the oldest file that has one, and their times. */
+  onFile(): { last: ChunkFilePlace | undefined; minFile: number; minTimeMs: number; maxTimeMs: number } {
+    let last: ChunkFilePlace | undefined;
+    let minFile = Infinity;
+    let minTimeMs = Infinity;
+    let maxTimeMs = -Infinity;
     for (const [ref] of this.#records.entries()) {
       for (const block of this.#blocks(ref)) {
-        if (isMapped(this.#arena, block)) min = Math.min(min, filePlace(this.#arena, block).file);
+        if (!isMapped(this.#arena, block)) continue;
+        const place = filePlace(this.#arena, block);
+        const header = chunkHeader(this.#arena, block);
+        if (last === undefined || isBehind(place, last)) last = place;
+        minFile = Math.min(minFile, place.file);
+        minTimeMs = Math.min(minTimeMs, header.minTimeMs);
+        maxTimeMs = Math.max(maxTimeMs, header.maxTimeMs);
       }
     }
-    return min;
+    return { last, minFile, minTimeMs, maxTimeMs };
   }
 
   #create(ref: SeriesRef): number {
@@ -349,10 +360,6 @@ export class OutOfOrderHead {
   #setWord(record: number, offset: number, value: number): void {
     this.#arena.u32[(record + offset) >>> 2] = value;
   }
-}
-
-function isBehind(place: ChunkFilePlace, last: ChunkFilePlace): boolean {
-  return place.file > last.file || (place.file === last.file && place.offsetBytes > last.offsetBytes);
 }
 
 function unread(): never {

@@ -4,7 +4,15 @@ import type { SeriesRef } from '../../storage/index.ts';
 import type { Chunk } from '../chunk/chunk.ts';
 import { ChunkDecoder } from '../chunk/decoder.ts';
 import { mergeSamples } from '../compact/merge-samples.ts';
-import { chunkHeader, chunkIn, type ChunkFilePlace, filePlace, isMapped, type ReadMappedChunk } from './chunk-block.ts';
+import {
+  chunkHeader,
+  chunkIn,
+  type ChunkFilePlace,
+  filePlace,
+  isBehind,
+  isMapped,
+  type ReadMappedChunk,
+} from './chunk-block.ts';
 import { histogramsAt, OOO_CAPACITY, OOO_CHUNKS, OOO_COUNT, OOO_SAMPLES, timesAt, valuesAt } from './ooo-layout.ts';
 import { columnValue } from './ref-column.ts';
 
@@ -105,12 +113,14 @@ export class OutOfOrderReader {
 
   /**
    * Completed chunks of a series that overlap [minMs, maxMs], by their first time; each valid until the next is asked for.
+   * @param last only those on file, up to this place
    * @throws PromletError when a chunk on file cannot be read
    */
-  *chunks(ref: SeriesRef, minMs: number, maxMs: number): IterableIterator<Chunk> {
+  *chunks(ref: SeriesRef, minMs: number, maxMs: number, last?: ChunkFilePlace): IterableIterator<Chunk> {
     const taken = this.#view.read(() => this.#take(ref, minMs, maxMs));
     const chunks = (taken?.chunks ?? []).sort((a, b) => a.minTimeMs - b.minTimeMs);
     for (const { encoding, minTimeMs, maxTimeMs, bytes, place } of chunks) {
+      if (last !== undefined && (place === undefined || isBehind(place, last))) continue;
       yield { encoding, minTimeMs, maxTimeMs, bytes: bytes ?? this.#readMapped(place!).bytes };
     }
   }

@@ -153,7 +153,7 @@ describe('tsdb: the out-of-order head', () => {
     assert.equal(rig.head.numUnmapped, 0);
     assert.ok(rig.kernels.arena.usedBytes < inMemory);
     assert.equal(rig.read(1, 31, 33), '31=62 32=64 33=66');
-    assert.equal(rig.head.minFile(), 1);
+    assert.equal(rig.head.onFile().minFile, 1);
     rig.head.remove(1);
     assert.deepEqual([rig.head.numChunks, rig.head.numSeries, rig.head.has(1)], [0, 0, false]);
     assert.ok(rig.kernels.arena.usedBytes <= before + 20_000);
