@@ -1,6 +1,16 @@
+import type { SharedArena } from '../../kernels/index.ts';
 import { badBlock } from './format.ts';
 import type { LastText } from './last-text.ts';
-import type { PositionedFile } from './positioned-file.ts';
+
+/** What errors name. */
+interface NamedFile {
+  readonly path: string;
+}
+
+/** See PositionedFile. */
+interface ArenaFile extends NamedFile {
+  at(offset: number, length: number): number;
+}
 
 /** The arena as it was last seen, as the Buffer that decodes text fastest: 0.1 µs a text, half of what TextDecoder takes. */
 let lastBytes: Uint8Array | undefined;
@@ -23,18 +33,24 @@ export class ByteReader {
   /** Index into the bytes of what is read next. */
   position = 0;
   #end = 0;
-  #file: Pick<PositionedFile, 'path'> = { path: '' };
+  #file: NamedFile = { path: '' };
   /** Offset in the file of the byte at index 0, negative when the bytes lie behind others. */
   #base = 0;
 
   /** From `length` bytes at index `start`, which lie at `offset` of the file. */
-  reset(file: Pick<PositionedFile, 'path'>, offset: number, bytes: Uint8Array, start: number, length: number): this {
+  reset(file: NamedFile, offset: number, bytes: Uint8Array, start: number, length: number): this {
     this.#file = file;
     this.#base = offset - start;
     this.#bytes = bytes;
     this.position = start;
     this.#end = start + length;
     return this;
+  }
+
+  /** From `length` bytes at `offset` of a file, which are brought into the arena. */
+  load(arena: SharedArena, file: ArenaFile, offset: number, length: number): this {
+    const address = file.at(offset, length);
+    return this.reset(file, offset, arena.u8, address, length);
   }
 
   get left(): number {

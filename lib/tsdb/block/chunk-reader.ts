@@ -74,7 +74,7 @@ export class ChunkReader {
     const room = file.sizeBytes - offset;
     if (offset < SEGMENT_HEADER_BYTES || room <= 0) throw badBlock(file.path, offset, 'no chunk can be');
     const head = Math.min(MAX_VARINT32_BYTES, room);
-    const reader = this.#reader.reset(file, offset, arena.u8, file.at(offset, head), head);
+    const reader = this.#reader.load(arena, file, offset, head);
     const length = reader.uvarint();
     const contents = reader.offset;
     if (length > MAX_CHUNK_BYTES || contents + 1 + length + CRC_BYTES > file.sizeBytes) {

@@ -15,7 +15,7 @@ import {
   SERIES_ALIGN_BYTES,
 } from './format.ts';
 import { IndexSeries } from './index-series.ts';
-import type { PositionedFile } from './positioned-file.ts';
+import { type PositionedFile, u32At } from './positioned-file.ts';
 import { type PostingsOffsets, SampledPostingsOffsets, WholePostingsOffsets } from './postings-table.ts';
 import { crcOf } from './section.ts';
 import { Symbols } from './symbols.ts';
@@ -182,7 +182,7 @@ export class IndexReader implements PostingsSource {
     const room = labelIndices - offset;
     if (offset < series || room <= CRC_BYTES) throw badBlock(file.path, offset, `${ref} names no series`);
     const head = Math.min(MAX_VARINT32_BYTES, room);
-    const reader = this.#reader.reset(file, offset, arena.u8, file.at(offset, head), head);
+    const reader = this.#reader.load(arena, file, offset, head);
     const length = reader.uvarint();
     const contents = reader.offset;
     if (length > MAX_SERIES_ENTRY_BYTES || contents + length + CRC_BYTES > labelIndices) {
@@ -212,8 +212,8 @@ export class IndexReader implements PostingsSource {
   #postingsAt(offset: number): Uint32Array {
     const { arena, wasm } = this.#kernels;
     const file = this.#file;
-    const length = readU32(arena.u8, file.at(offset, 4));
-    const count = readU32(arena.u8, file.at(offset + 4, 4));
+    const length = u32At(arena, file, offset);
+    const count = u32At(arena, file, offset + 4);
     if (length !== 4 + 4 * count || offset + 4 + length + CRC_BYTES > file.sizeBytes) {
       throw badBlock(file.path, offset, `postings of ${length} bytes with ${count} entries`);
     }
@@ -231,7 +231,7 @@ export class IndexReader implements PostingsSource {
         refs[i] = last = ref;
       }
     }
-    if (crc >>> 0 !== readU32(arena.u8, file.at(offset + 4 + length, CRC_BYTES))) {
+    if (crc >>> 0 !== u32At(arena, file, offset + 4 + length)) {
       throw badBlock(file.path, offset, 'postings do not match their checksum');
     }
     return refs;
@@ -271,8 +271,7 @@ function readContents(kernels: Kernels, file: PositionedFile): TableOfContents {
   if (file.sizeBytes > MAX_INDEX_BYTES) throw badBlock(file.path, 0, `an index of more than ${MAX_INDEX_BYTES} bytes`);
   const length = INDEX_TOC_BYTES - CRC_BYTES;
   const crc = crcOf(kernels, file, start, length);
-  const address = file.at(start, INDEX_TOC_BYTES);
-  const reader = new ByteReader().reset(file, start, kernels.arena.u8, address, INDEX_TOC_BYTES);
+  const reader = new ByteReader().load(kernels.arena, file, start, INDEX_TOC_BYTES);
   const [symbols = 0, series = 0, labelIndices = 0, , , postingsTable = 0] = Array.from({ length: 6 }, () =>
     reader.u64(),
   );

@@ -261,9 +261,9 @@ export class IndexWriter {
     const { arena } = this.#kernels;
     const offset = ref * SERIES_ALIGN_BYTES;
     const head = Math.min(MAX_VARINT32_BYTES, written.sizeBytes - offset);
-    const length = reader.reset(written, offset, arena.u8, written.at(offset, head), head).uvarint();
+    const length = reader.load(arena, written, offset, head).uvarint();
     const contents = reader.offset;
-    reader.reset(written, contents, arena.u8, written.at(contents, length), length);
+    reader.load(arena, written, contents, length);
     for (let left = reader.uvarint(); left > 0; left--) visit(reader.uvarint(), reader.uvarint());
   }
 

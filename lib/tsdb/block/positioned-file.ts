@@ -1,6 +1,7 @@
 import type { FileSystem } from '../../env/index.ts';
 import type { SharedArena } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
+import { readU32 } from './byte-reader.ts';
 import { badBlock } from './format.ts';
 
 /** A file that does not change, read at positions into the arena. */
@@ -14,6 +15,13 @@ export interface PositionedFile {
    */
   at(offset: number, length: number): number;
   close(): void;
+}
+
+/** The big-endian u32 at an offset of a file. */
+export function u32At(arena: SharedArena, file: PositionedFile, offset: number): number {
+  // Only behind the call: it may make the arena grow, which leaves views that are too short.
+  const address = file.at(offset, 4);
+  return readU32(arena.u8, address);
 }
 
 /** @throws PromletError `storage/block-read`, or `storage/bad-block` when it is no regular file */

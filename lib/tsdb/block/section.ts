@@ -1,8 +1,8 @@
 import type { Kernels } from '../../kernels/index.ts';
 import { badBlock, CRC_BYTES, MAX_SYMBOL_BYTES, MAX_VARINT64_BYTES } from './format.ts';
-import { ByteReader, readU32 } from './byte-reader.ts';
+import { ByteReader } from './byte-reader.ts';
 import type { LastText } from './last-text.ts';
-import type { PositionedFile } from './positioned-file.ts';
+import { type PositionedFile, u32At } from './positioned-file.ts';
 
 /** Bytes that are checked at a time, and that are walked over at a time. */
 const SLICE_BYTES = 16 << 10;
@@ -30,13 +30,13 @@ export interface Section {
  * @throws PromletError `storage/bad-block`, `storage/block-read`
  */
 export function openSection(kernels: Kernels, file: PositionedFile, at: number, what: string): Section {
-  const length = readU32(kernels.arena.u8, file.at(at, 4));
+  const length = u32At(kernels.arena, file, at);
   const offset = at + 4;
   if (offset + length + CRC_BYTES > file.sizeBytes) {
     throw badBlock(file.path, at, `${what} of ${length} bytes goes beyond the end of the file`);
   }
   const crc = crcOf(kernels, file, offset, length);
-  if (crc !== readU32(kernels.arena.u8, file.at(offset + length, CRC_BYTES))) {
+  if (crc !== u32At(kernels.arena, file, offset + length)) {
     throw badBlock(file.path, at, `${what} does not match its checksum`);
   }
   return { offset, length };
@@ -125,7 +125,6 @@ export class SectionReader {
     const { offset } = reader;
     const count = Math.min(Math.max(length, READ_BYTES), this.#end - offset);
     if (count <= reader.left) return reader;
-    const address = this.#file.at(offset, count);
-    return reader.reset(this.#file, offset, this.#kernels.arena.u8, address, count);
+    return reader.load(this.#kernels.arena, this.#file, offset, count);
   }
 }

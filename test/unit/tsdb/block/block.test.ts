@@ -3,12 +3,16 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeFileSystem } from '../../../../lib/env/index.ts';
+import { createKernels } from '../../../../lib/kernels/index.ts';
 import { compareUtf8, Labels, Matcher } from '../../../../lib/model/index.ts';
+import { Block } from '../../../../lib/tsdb/block/block.ts';
 import { BlockWriter } from '../../../../lib/tsdb/block/block-writer.ts';
 import { ChunkSegmentWriter } from '../../../../lib/tsdb/block/chunk-writer.ts';
 import { ChunkReader } from '../../../../lib/tsdb/block/chunk-reader.ts';
+import { IndexReader } from '../../../../lib/tsdb/block/index-reader.ts';
 import { ChunkMetas } from '../../../../lib/tsdb/block/index-series.ts';
 import { PageCache } from '../../../../lib/tsdb/block/page-cache.ts';
+import type { PositionedFile } from '../../../../lib/tsdb/block/positioned-file.ts';
 import { BlockQuerier } from '../../../../lib/tsdb/block/querier.ts';
 import { blockSource } from '../../../../lib/tsdb/block/source.ts';
 import { type Chunk, Encoding } from '../../../../lib/tsdb/chunk/chunk.ts';
@@ -35,6 +39,18 @@ describe('tsdb: a block', () => {
     assert.deepEqual(await read(querier), expected(CONTENT));
     querier.close();
     assert.deepEqual(block.meta, { ...metaOf(CONTENT), stats: { ...metaOf(CONTENT).stats, numChunks: 3 + 1 + 2 + 2 } });
+    block.close();
+  });
+
+  it('is read rightly while the memory it is read into grows under it', async () => {
+    const block = openGrowing(await writeBlock(dir, CONTENT));
+    const before = block.kernels.arena.memory.buffer.byteLength;
+    const querier = new BlockQuerier(block, -1e15, 1e15);
+    assert.deepEqual(await read(querier), expected(CONTENT));
+    assert.deepEqual((await querier.labelValues('a', {}, [])).values, ['1', '2', '3']);
+    assert.deepEqual(Object.keys(await read(querier, [new Matcher('=', 'b', 'x')])), ['m a=3 b=x']);
+    assert.ok(block.kernels.arena.memory.buffer.byteLength > before + (10 << 20));
+    querier.close();
     block.close();
   });
 
@@ -296,3 +312,32 @@ describe('tsdb: a block', () => {
     block.close();
   });
 });
+
+/** A block every read of which makes the arena grow and lands in what is new: views taken before are too short for it. */
+function openGrowing(path: string): Block {
+  const fresh = createKernels();
+  const { arena } = fresh;
+  const grow = (file: PositionedFile): PositionedFile => ({
+    path: file.path,
+    sizeBytes: file.sizeBytes,
+    at(offset, length) {
+      const from = file.at(offset, length);
+      const sizeBytes = Math.max(2 * length, 1 << 20);
+      // The end of the block is new for sure.
+      const address = arena.allocate(sizeBytes) + sizeBytes - length;
+      arena.u8.copyWithin(address, from, from + length);
+      return address;
+    },
+    close: () => file.close(),
+  });
+  class GrowingCache extends PageCache {
+    override open(file: string): PositionedFile {
+      return grow(super.open(file));
+    }
+  }
+  const cache = new GrowingCache({ fileSystem: nodeFileSystem, kernels: fresh });
+  const index = cache.open(join(path, 'index'));
+  // What is read once when a block is opened goes another way; here too it is to meet growth.
+  new IndexReader(fresh, index, index).close();
+  return Block.open({ dir: path, cache });
+}
