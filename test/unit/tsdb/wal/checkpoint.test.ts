@@ -1,14 +1,22 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { type FileSystem, nodeFileSystem, seededRandom } from '../../../../lib/env/index.ts';
 import { Labels } from '../../../../lib/model/index.ts';
-import { type CheckpointOptions, checkpointTarget, writeCheckpoint } from '../../../../lib/tsdb/wal/checkpoint.ts';
+import {
+  type CheckpointOptions,
+  type CheckpointReport,
+  checkpointTarget,
+  writeCheckpoint,
+} from '../../../../lib/tsdb/wal/checkpoint.ts';
 import type { WalCommit } from '../../../../lib/tsdb/wal/commit.ts';
 import { KeptSeries } from '../../../../lib/tsdb/wal/kept-series.ts';
 import { type Fault, faultAt } from '../../../fault/faults.ts';
 import { Machine } from '../../../fault/file-system.ts';
 import { temporaryDirectory } from '../environment.ts';
+import type { CheckpointWork } from './checkpoint-worker.ts';
 import { kernels, logWriter, readLog, type Row, rowsOf, samplesOf, seriesOf, silent } from './log.ts';
 import { RandomCommits } from './random-commit.ts';
 
@@ -256,6 +264,29 @@ describe('tsdb: log checkpoints', () => {
       }
     }
     assert.deepEqual([...seen].sort(), ['after', 'before']);
+  });
+
+  it('are the same when another thread writes them', async () => {
+    const dir = directory();
+    const rows = await fill(dir, 6, 6);
+    const copy = directory();
+    cpSync(join(dir, 'wal'), join(copy, 'wal'), { recursive: true });
+    const kept = new KeptSeries();
+    for (const [, ref] of rows.flat()) if (keepEven(ref) && ref < 100_000) kept.add(ref);
+    const here = await writeCheckpoint(optionsFor(dir, 3, { keep: (ref) => kept.has(ref) }));
+    const workerData: CheckpointWork = {
+      dir: join(copy, 'wal'),
+      corruptDir: join(copy, 'corrupt'),
+      lastSegment: 3,
+      mintMs: MINT_MS,
+      kept: kept.words,
+    };
+    const worker = new Worker(new URL('checkpoint-worker.ts', import.meta.url), { workerData });
+    const [there] = (await once(worker, 'message')) as [CheckpointReport];
+    assert.deepEqual({ ...there, durationMs: 0 }, { ...here, durationMs: 0 });
+    assert.deepEqual(readdirSync(join(copy, 'wal')), readdirSync(join(dir, 'wal')));
+    const file = join('wal', 'checkpoint.00000003', '00000000');
+    assert.deepEqual(readFileSync(join(copy, file)), readFileSync(join(dir, file)));
   });
 
   it('know their series by a set of bits that another thread can be given', () => {
