@@ -12,6 +12,8 @@ export interface HistogramKind {
   readonly custom?: boolean;
   /** Stale markers, resets, other schemas and buckets that go; on by default. */
   readonly breaks?: boolean;
+  /** Adjacent and empty spans; on by default. */
+  readonly oddSpans?: boolean;
 }
 
 /** One series of histograms. */
@@ -28,7 +30,7 @@ export class HistogramWalk {
 
   constructor(random: Random, kind: HistogramKind) {
     this.#random = random;
-    this.#kind = { gauge: false, custom: true, breaks: true, ...kind };
+    this.#kind = { gauge: false, custom: true, breaks: true, oddSpans: true, ...kind };
     this.#restart();
   }
 
@@ -99,7 +101,8 @@ export class HistogramWalk {
 
   #amount(): number {
     const amount = [0, this.#below(10), this.#below(10), this.#below(1e5), Math.floor(2 ** (this.#random() * 36))];
-    return amount[this.#below(5)]! + (this.#kind.integer || this.#oneIn(2) ? 0 : this.#random());
+    // Sixteenths add up exactly, in whatever order a server adds them.
+    return amount[this.#below(5)]! + (this.#kind.integer || this.#oneIn(2) ? 0 : this.#below(16) / 16);
   }
 
   #hint(): FloatHistogram['counterResetHint'] {
@@ -112,7 +115,7 @@ export class HistogramWalk {
   #layout(side: ReadonlyMap<number, number>, keepEmpty: boolean): [HistogramSpan[], Float64Array] {
     const spans: { offset: number; length: number }[] = [];
     const counts: number[] = [];
-    const odd = this.#oneIn(12);
+    const odd = this.#oneIn(12) && this.#kind.oddSpans;
     let end = 0;
     for (const [key, count] of [...side].sort(([a], [b]) => a - b)) {
       if (count === 0 && !keepEmpty) continue;
