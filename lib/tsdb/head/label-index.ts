@@ -276,26 +276,28 @@ export class LabelIndex {
     let bound = MAX_VARINT_BYTES;
     for (const text of pairs) bound += MAX_VARINT_BYTES + text.length * 3;
     this.#reserveText(bound);
-    let at = this.#uvarint(this.#text, pairs.length / 2);
-    for (const text of pairs) at = this.#string(at, text);
-    return at - this.#text;
-  }
-
-  #string(at: number, text: string): number {
     const { u8, buffer } = this.#arena;
-    const { length } = text;
-    if (length <= SHORT_TEXT) {
-      u8[at] = length;
-      let i = 0;
-      for (; i < length; i++) {
-        const code = text.charCodeAt(i);
-        if (code >= 0x80) break;
-        u8[at + 1 + i] = code;
+    let at = this.#uvarint(this.#text, pairs.length / 2);
+    for (let i = 0; i < pairs.length; i++) {
+      const text = pairs[i]!;
+      const { length } = text;
+      let ascii = 0;
+      if (length <= SHORT_TEXT) {
+        u8[at] = length;
+        for (; ascii < length; ascii++) {
+          const code = text.charCodeAt(ascii);
+          if (code >= 0x80) break;
+          u8[at + 1 + ascii] = code;
+        }
       }
-      if (i === length) return at + 1 + length;
+      if (ascii === length) {
+        at += 1 + length;
+      } else {
+        at = this.#uvarint(at, Buffer.byteLength(text));
+        at += buffer.write(text, at, 'utf8');
+      }
     }
-    const start = this.#uvarint(at, Buffer.byteLength(text));
-    return start + buffer.write(text, start, 'utf8');
+    return at - this.#text;
   }
 
   #uvarint(at: number, value: number): number {

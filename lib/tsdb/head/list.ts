@@ -28,8 +28,19 @@ export class Lists {
 
   /** Puts an item into an ascending list. */
   insert(list: number, item: number): void {
-    const length = this.#addPlace(list);
-    const { u32 } = this.#arena;
+    const field = list >>> 2;
+    let { u32 } = this.#arena;
+    const length = u32[field + LIST_LENGTH / 4]!;
+    if (length < u32[field + LIST_CAPACITY / 4]!) {
+      const end = (u32[field + LIST_ITEMS / 4]! >>> 2) + length;
+      if (u32[end - 1]! < item) {
+        u32[end] = item;
+        u32[field + LIST_LENGTH / 4] = length + 1;
+        return;
+      }
+    }
+    this.#addPlace(list);
+    u32 = this.#arena.u32;
     const start = this.#itemsAt(list);
     // Refs ascend, but for series records that another writer's threads logged out of order.
     let at = start + length;
