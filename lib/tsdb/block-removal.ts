@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { FileSystem, Logger } from '../env/index.ts';
 import { errorMessage } from '../model/index.ts';
 import { renameForDeletion } from './block-directories.ts';
+import { syncDirectoryLater } from './directory.ts';
 
 /**
  * Deletes blocks: renames one at once, and removes its files one at a time between other work, after the new name is
@@ -69,15 +69,5 @@ export class BlockRemoval {
   #report(ulid: string, error: unknown): void {
     this.#failures++;
     this.#logger.error({ block: ulid, error: errorMessage(error) }, 'cannot delete a block');
-  }
-}
-
-/** Makes the entries of a directory durable without standing still for it. */
-async function syncDirectoryLater(fileSystem: FileSystem, dir: string): Promise<void> {
-  const handle = fileSystem.openSync(dir, 'r');
-  try {
-    await promisify(fileSystem.fsync)(handle);
-  } finally {
-    fileSystem.closeSync(handle);
   }
 }

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import type { FileSystem } from '../env/index.ts';
 
 /** Creates a directory with those above it, where they are missing, so that they survive a power loss. */
@@ -16,6 +17,16 @@ export function syncDirectory(fileSystem: FileSystem, dir: string): void {
   const handle = fileSystem.openSync(dir, 'r');
   try {
     fileSystem.fsyncSync(handle);
+  } finally {
+    fileSystem.closeSync(handle);
+  }
+}
+
+/** The same while other work runs. */
+export async function syncDirectoryLater(fileSystem: FileSystem, dir: string): Promise<void> {
+  const handle = fileSystem.openSync(dir, 'r');
+  try {
+    await promisify(fileSystem.fsync)(handle);
   } finally {
     fileSystem.closeSync(handle);
   }

@@ -12,7 +12,7 @@ import type { SourceToRead } from './job.ts';
 import { compactedMeta, headBlockMeta, type NewMeta, rewrittenMeta } from './new-meta.ts';
 import { CompactionHint, planCompaction } from './plan.ts';
 import type { CompactionRunner } from './runner.ts';
-import { linkBlock } from './snapshot.ts';
+import { createSnapshotDirectory, linkBlock } from './snapshot.ts';
 
 export interface CompactorOptions {
   /** The data directory. */
@@ -165,7 +165,17 @@ export class Compactor {
   ): Promise<void> {
     return this.exclusively(async () => {
       const { blocks, fileSystem, runner } = this.#options;
-      for (const { dir } of blocks.blocks) linkBlock(fileSystem, dir, to);
+      createSnapshotDirectory(fileSystem, to);
+      // Retention may be applied meanwhile.
+      const lease = blocks.lease(-Infinity, Infinity);
+      try {
+        for (const { dir } of lease.blocks) {
+          signal?.throwIfAborted();
+          await linkBlock(fileSystem, dir, to);
+        }
+      } finally {
+        lease.release();
+      }
       if (head === undefined) return;
       const meta = headBlockMeta(this.#newUlid(), head.minMs, head.maxMs);
       await runner.run({ dir: to, meta, sources: [head.source] }, signal);
