@@ -3,36 +3,36 @@
  * in use is not taken away (`WaitForPendingReadersInTimeRange`, `WaitForAppendersOverlapping` of tsdb/head.go).
  */
 export class RangeUsers {
-  /** Per user, the first time that it may touch, ms. */
-  readonly #open = new Map<symbol, number>();
-  #waiting: { readonly beforeMs: number; readonly resolve: () => void }[] = [];
+  readonly #users = new Set<{ readonly fromMs: number }>();
+  #waiting: { readonly users: Set<object>; readonly resolve: () => void }[] = [];
 
   get size(): number {
-    return this.#open.size;
+    return this.#users.size;
   }
 
-  /** @returns the way out; taking it twice does no harm */
+  /**
+   * @param fromMs the first time that the user may touch
+   * @returns the way out; taking it twice does no harm
+   */
   enter(fromMs: number): () => void {
-    const user = Symbol();
-    this.#open.set(user, fromMs);
+    const user = { fromMs };
+    this.#users.add(user);
     return () => {
-      if (!this.#open.delete(user)) return;
-      this.#waiting = this.#waiting.filter(({ beforeMs, resolve }) => {
-        if (this.#uses(beforeMs)) return true;
+      if (!this.#users.delete(user)) return;
+      this.#waiting = this.#waiting.filter(({ users, resolve }) => {
+        users.delete(user);
+        if (users.size > 0) return true;
         resolve();
         return false;
       });
     };
   }
 
-  /** Resolves when nobody uses times before `beforeMs`. Let nobody new in who would: it would be waited for, too. */
-  drained(beforeMs: number): Promise<void> {
-    if (!this.#uses(beforeMs)) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ beforeMs, resolve }));
-  }
-
-  #uses(beforeMs: number): boolean {
-    for (const fromMs of this.#open.values()) if (fromMs < beforeMs) return true;
-    return false;
+  /** Resolves when those who are in now and may touch times before `beforeMs` have left. Who enters later is not waited for. */
+  left(beforeMs = Infinity): Promise<void> {
+    const users = new Set<object>();
+    for (const user of this.#users) if (user.fromMs < beforeMs) users.add(user);
+    if (users.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ users, resolve }));
   }
 }

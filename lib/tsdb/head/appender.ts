@@ -40,6 +40,7 @@ export class HeadAppender implements Appender {
   readonly #asked: SeriesRef[] = [];
   /** All refs staged or asked for, and how many there were when they were collected. */
   #held: { readonly refs: ReadonlySet<SeriesRef>; readonly count: number } | undefined;
+  readonly #leave: () => void;
   #open = true;
 
   constructor(host: AppenderHost) {
@@ -53,6 +54,7 @@ export class HeadAppender implements Appender {
     this.#batch = new StagedBatch(head.kernels.arena);
     this.#batches = [this.#batch];
     head.openAppenders.add(this);
+    this.#leave = head.appenders.enter(this.#minValidMs);
   }
 
   series(labels: Labels): SeriesRef {
@@ -218,6 +220,7 @@ export class HeadAppender implements Appender {
     for (const { samples } of this.#batches) samples.release();
     this.#late?.release();
     this.#head.openAppenders.delete(this);
+    this.#leave();
   }
 
   #nextBatch(): void {

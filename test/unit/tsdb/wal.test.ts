@@ -68,7 +68,8 @@ describe('tsdb: the log', () => {
         states.push({ size: readFileSync(file).length, samples: await dump(db) });
       }
       const whole = readFileSync(file);
-      for (let length = 0; length <= whole.length; length++) {
+      // Every length there is: test/fault/corruption.test.ts.
+      for (let length = 0; length <= whole.length; length += 7) {
         const copy = directory();
         mkdirSync(join(copy, 'wal'));
         writeFileSync(join(copy, 'wal', '00000000'), whole.subarray(0, length));
@@ -279,7 +280,7 @@ describe('tsdb: the log', () => {
     assert.equal(db.stats().walSegment, 1);
   });
 
-  it('skips records of kinds it does not hold, and counts them', async () => {
+  it('skips records of kinds that nobody knows, and counts them', async () => {
     const dir = directory();
     mkdirSync(join(dir, 'wal'));
     const { Framer } = await import('../../../lib/tsdb/wal/framer.ts');
@@ -288,18 +289,13 @@ describe('tsdb: the log', () => {
     const framer = new Framer(kernels);
     framer.begin(0);
     const record = kernels.arena.allocate(16);
-    for (const type of [3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 77]) {
+    for (const type of [77, 200]) {
       kernels.arena.u8[record] = type;
       framer.add(record, 9, 0);
     }
     writeFileSync(join(dir, 'wal', '00000000'), framer.bytes);
     const { replay } = (await opened(dir)).stats();
-    assert.equal(
-      Object.values(replay.skippedRecords).reduce((sum, n) => sum + n),
-      11,
-    );
-    assert.equal(replay.skippedRecords['unknown'], 1);
-    assert.equal(replay.skippedRecords['exemplars'], 1);
+    assert.deepEqual(replay.skippedRecords, { unknown: 2 });
     assert.deepEqual(replay.damage, []);
   });
 
