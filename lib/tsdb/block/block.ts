@@ -8,11 +8,15 @@ import { ChunkReader } from './chunk-reader.ts';
 import { INDEX_FILE } from './format.ts';
 import { IndexReader } from './index-reader.ts';
 import { IndexSeries } from './index-series.ts';
+import type { Pause } from './index-writer.ts';
 import { type BlockMeta, readMeta, writeMeta } from './meta.ts';
 import type { PageCache } from './page-cache.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { readTombstones, writeTombstones } from './tombstones-file.ts';
 import { Window, WindowFile } from './window-file.ts';
+
+/** Series between two pauses of a deletion. */
+const DELETION_SLICE_SERIES = 2048;
 
 export interface BlockOptions {
   /** The block's directory. */
@@ -101,22 +105,34 @@ export class Block {
   }
 
   /**
-   * Marks the samples of matching series within [minMs, maxMs], both inclusive, as deleted (`Block.Delete`).
-   * @throws PromletError `storage/bad-block`, `storage/block-read`, `storage/block-write`
+   * Marks the samples of matching series within [minMs, maxMs], both inclusive, as deleted (`Block.Delete`). Takes 2 µs a
+   * series that matches: a thread with other work uses `deleteInSlices`.
+   * @throws PromletError `storage/bad-block`, `storage/block-read`, `storage/block-write`, `storage/too-many-tombstones`
    */
   delete(minMs: number, maxMs: number, matchers: readonly Matcher[]): void {
+    const steps = this.#deletion(minMs, maxMs, matchers);
+    while (steps.next().done !== true);
+  }
+
+  /** As `delete`, with a pause every few ms; the samples are there until it resolves. */
+  async deleteInSlices(minMs: number, maxMs: number, matchers: readonly Matcher[], pause: Pause): Promise<void> {
+    for (const _ of this.#deletion(minMs, maxMs, matchers)) await pause();
+  }
+
+  *#deletion(minMs: number, maxMs: number, matchers: readonly Matcher[]): Generator<void, void, undefined> {
     const tombstones = new Tombstones();
-    for (const [ref, intervals] of this.#tombstones.entries()) tombstones.addAll(ref, intervals);
     const series = new IndexSeries();
-    for (const ref of selectPostings(this.index, matchers)) {
+    for (const [i, ref] of selectPostings(this.index, matchers).entries()) {
+      if (i % DELETION_SLICE_SERIES === DELETION_SLICE_SERIES - 1) yield;
       this.index.series(ref, series);
       const { length, minTimesMs, maxTimesMs } = series.chunks;
       let touched = false;
-      for (let i = 0; i < length && !touched; i++) touched = minTimesMs[i]! <= maxMs && maxTimesMs[i]! >= minMs;
+      for (let k = 0; k < length && !touched; k++) touched = minTimesMs[k]! <= maxMs && maxTimesMs[k]! >= minMs;
       if (!touched) continue;
       const minTimeMs = Math.max(minMs, minTimesMs[0]!);
       tombstones.add(ref, { minTimeMs, maxTimeMs: Math.min(maxMs, maxTimesMs[length - 1]!) });
     }
+    for (const [ref, intervals] of this.#tombstones.entries()) tombstones.addAll(ref, intervals);
     this.#sizes.tombstones = writeTombstones(this.fileSystem, this.kernels, this.dir, tombstones);
     this.#tombstones = tombstones;
     this.setMeta({ ...this.#meta, stats: { ...this.#meta.stats, numTombstones: tombstones.total } });

@@ -74,7 +74,7 @@ function readIfThere(fileSystem: FileSystem, path: string): Buffer | undefined {
 /**
  * Writes a block's tombstones beside the old ones and puts them in their place.
  * @returns the size of the file in bytes
- * @throws PromletError `storage/block-write`
+ * @throws PromletError `storage/block-write`; `storage/too-many-tombstones` when they could not be read again
  */
 export function writeTombstones(
   fileSystem: FileSystem,
@@ -83,6 +83,10 @@ export function writeTombstones(
   tombstones: Tombstones,
 ): number {
   const bytes = encodeTombstones(kernels, tombstones);
+  if (bytes.length > MAX_TOMBSTONES_BYTES) {
+    const reason = `${tombstones.total} tombstones take ${bytes.length} bytes, the limit is ${MAX_TOMBSTONES_BYTES}`;
+    throw new PromletError('storage/too-many-tombstones', `${blockDir}: ${reason}`);
+  }
   replaceFile(fileSystem, join(blockDir, TOMBSTONES_FILE), bytes);
   return bytes.length;
 }

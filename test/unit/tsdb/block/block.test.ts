@@ -128,6 +128,31 @@ describe('tsdb: a block', () => {
     }
   });
 
+  it('marks samples as deleted in slices too, beside what is deleted meanwhile', async () => {
+    const many: Content = Object.fromEntries(
+      Array.from({ length: 5000 }, (_, i) => [
+        `m i=${i}`,
+        [
+          [0, i],
+          [10, i],
+        ] as const,
+      ]),
+    );
+    const block = openBlock(await writeBlock(dir, many));
+    let pauses = 0;
+    await block.deleteInSlices(0, 5, [new Matcher('=', '__name__', 'm')], async () => {
+      if (pauses++ === 0) block.delete(10, 10, [new Matcher('=', 'i', '7')]);
+    });
+    assert.equal(pauses, 2);
+    assert.equal(block.meta.stats.numTombstones, 5001);
+    const querier = new BlockQuerier(block, -1e15, 1e15);
+    const found = await read(querier);
+    assert.deepEqual(found['m i=7'] ?? [], []);
+    assert.deepEqual(found['m i=8'], [[10, '8']]);
+    querier.close();
+    block.close();
+  });
+
   it('leaves nothing behind when it is given up, and replaces what an earlier attempt left', async () => {
     mkdirSync(join(dir, `${ULID}.tmp-for-creation`, 'chunks'), { recursive: true });
     writeFileSync(join(dir, `${ULID}.tmp-for-creation`, 'index'), 'old');

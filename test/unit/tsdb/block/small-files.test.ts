@@ -160,6 +160,18 @@ describe('tsdb: the small files of a block', () => {
       assert.equal(readTombstones(nodeFileSystem, kernels, dir).tombstones.total, 0);
     });
 
+    it('are not written when they are so many that they would not be read again', () => {
+      const tombstones = new Tombstones();
+      tombstones.addAll(
+        2 ** 40,
+        Array.from({ length: 600_000 }, (_, i) => ({ minTimeMs: i * 2 ** 20, maxTimeMs: i * 2 ** 20 })),
+      );
+      assert.throws(() => writeTombstones(nodeFileSystem, kernels, dir, tombstones), {
+        code: 'storage/too-many-tombstones',
+      });
+      assert.deepEqual(readdirSync(dir), []);
+    });
+
     it('are not taken for none when they cannot be read', () => {
       writeTombstones(nodeFileSystem, kernels, dir, new Tombstones());
       const failing = faulty({
