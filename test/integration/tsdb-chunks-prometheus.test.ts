@@ -82,7 +82,7 @@ describe("tsdb: Prometheus's own chunks", function () {
   it('of histograms are read as what was sent to 2.42', async function () {
     const program = needPeer(this, 'prometheus2');
     const encodings = [Encoding.histogram, Encoding.floatHistogram];
-    // On spans written in odd ways it crashes, and of chunks that its appenders begin it loses some.
+    // It crashes on spans written in odd ways, and loses chunks of floats before stale markers.
     const tame = { custom: false, oddSpans: false, breaks: false };
     await assertRead({ program, version: 2 }, histogramSeries(8, 5, tame), encodings);
   });
