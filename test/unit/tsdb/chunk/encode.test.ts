@@ -76,6 +76,21 @@ describe('tsdb: encoding samples as chunks', () => {
     assert.equal(chunks[2]!.bytes[2], 0x80);
   });
 
+  it('writes the example of the README', () => {
+    const example = (count: number, last: number): FloatHistogram => ({
+      ...HISTOGRAM,
+      integer: true,
+      schema: 3,
+      zeroThreshold: 2 ** -128,
+      count,
+      sum: 1.5,
+      positiveSpans: [{ offset: -1, length: 2 }],
+      positiveBuckets: Float64Array.of(1, last),
+    });
+    const [chunk] = encode([0, example(3, 2), example(4, 3)], 1);
+    assert.equal(Buffer.from(chunk!.bytes).toString('hex'), '000200749c65778fa263ff80000000000008c7c7d11110');
+  });
+
   it('encodes a part', () => {
     assert.deepEqual(shape(encode([1, 2, HISTOGRAM, HISTOGRAM, 3], 1, 3)), [
       [Encoding.xor, 1, 1000, 1000],
