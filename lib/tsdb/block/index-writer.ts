@@ -52,7 +52,9 @@ export class IndexWriter {
   #last: Labels | undefined;
   #lastIds: number[] = [];
   #entry = new Uint8Array(1024);
-  #symbolsAt: number;
+  /** Refs written since the last pause. */
+  #sliceRefs = 0;
+  readonly #symbolsAt: number;
   #seriesAt = -1;
 
   /** @throws PromletError `storage/block-write` */
@@ -292,9 +294,6 @@ export class IndexWriter {
       await pause();
     }
   }
-
-  /** Refs written since the last pause. */
-  #sliceRefs = 0;
 
   async #writeOffsetTable(postingsAt: number, pause: Pause): Promise<void> {
     const file = this.#file;
