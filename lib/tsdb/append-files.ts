@@ -12,6 +12,11 @@ export interface AppendFilesOptions {
   readonly fsyncIntervalMs: number;
   /** What begins every file. */
   readonly header?: Uint8Array;
+  /**
+   * A file is durable before the next is created, so that a power loss takes only the end of the row. Holds up the
+   * thread; otherwise the fsync goes on behind it.
+   */
+  readonly durableInOrder?: boolean;
   /** What a file is called in messages, and the code of the errors thrown. */
   readonly what: string;
   readonly code: string;
@@ -71,6 +76,7 @@ export class AppendFiles {
 
   /** Starts the next file; the old one is fsynced and closed behind it. @throws PromletError when it cannot be created */
   roll(): void {
+    if (this.#options.durableInOrder === true && (this.#unsynced || this.#queued > 0)) this.#syncNow();
     const next = this.#index + 1;
     const file = this.#create(next);
     const old = this.#file;
@@ -188,6 +194,19 @@ export class AppendFiles {
       .finally(() => {
         this.#queued--;
       });
+  }
+
+  /** A failure is counted and logged: what it did not write is not tried again by the kernel. */
+  #syncNow(): void {
+    const { fileSystem, logger, what } = this.#options;
+    this.fsyncs++;
+    try {
+      fileSystem.fdatasyncSync(this.#file!);
+      this.#unsynced = false;
+    } catch (error) {
+      this.fsyncFailures++;
+      logger.error({ file: this.#index, error: errorMessage(error) }, `fsync of a ${what} failed`);
+    }
   }
 
   #sync(file: number, index: number): Promise<boolean> {

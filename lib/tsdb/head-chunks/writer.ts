@@ -66,6 +66,7 @@ export class HeadChunkWriter {
         ...options,
         nameOf: headChunkFileName,
         header: fileHeader(),
+        durableInOrder: true,
         what: 'head chunk file',
         code: 'storage/head-chunk-write',
       },
