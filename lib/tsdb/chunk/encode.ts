@@ -6,19 +6,24 @@ import { XorChunkWriter } from './xor-writer.ts';
 
 /** Samples after which a chunk is cut (`seriesToChunkEncoderSplit` of storage/series.go). */
 const SAMPLES_PER_CHUNK = 120;
+// What an XOR chunk, and a histogram chunk of more than a few samples, has to reach to be cut by size (tsdb/chunkenc/chunk.go).
+const FULL_XOR_BYTES = 1024 - 19;
+const FULL_HISTOGRAM_BYTES = 1024;
+const MIN_HISTOGRAM_SAMPLES = 10;
 
 /**
  * Encodes samples [from, to) as chunks, cut as `storage.NewSeriesToChunkEncoder` of Prometheus cuts them: every 120 samples,
  * where floats, integer and float histograms follow one another, and where histograms do not go on (a counter reset,
  * another schema). Times rise. The chunks' bytes have memory of their own.
- * @param samplesPerChunk another count to cut after, for samples that were one chunk before
+ * @param samplesPerChunk another count to cut after, for samples that were one chunk before; or not by count but where
+ *   chunks are about 1 KiB, as the out-of-order head's are in Prometheus's blocks (`populateChunksFromIterable`)
  */
 export function encodeSamples(
   kernels: Kernels,
   columns: SampleColumns,
   from: number,
   to: number,
-  samplesPerChunk: number = SAMPLES_PER_CHUNK,
+  samplesPerChunk: number | 'by size' = SAMPLES_PER_CHUNK,
 ): Chunk[] {
   assert(from >= 0 && to <= columns.length, 'encode: samples that are not there');
   const { timestamps, values, histograms } = columns;
@@ -42,14 +47,19 @@ export function encodeSamples(
       const end = endOfRun(histograms, start, to);
       if (histograms?.[start] === undefined) {
         for (let next = at; at < end; at = next) {
-          next = Math.min(end, at + samplesPerChunk);
+          next =
+            samplesPerChunk === 'by size' ? endBySize(writer, columns, at, end) : Math.min(end, at + samplesPerChunk);
           push(next, next - at, Encoding.xor, writer.encode(timestamps, values, at, next));
         }
         continue;
       }
       appender.cut(timestamps[at]!, histograms[at]!, 'first');
       for (at++; at < end; at++) {
-        const full = appender.samples >= samplesPerChunk;
+        const { samples, sizeBytes } = appender;
+        const full =
+          samplesPerChunk === 'by size'
+            ? sizeBytes > FULL_HISTOGRAM_BYTES && samples > MIN_HISTOGRAM_SAMPLES
+            : samples >= samplesPerChunk;
         if (!full && appender.append(timestamps[at]!, histograms[at]!)) continue;
         complete(at);
         // A full chunk is not looked at: Prometheus's encoder passes no appender of the chunk before.
@@ -73,6 +83,24 @@ function endOfRun(histograms: readonly (FloatHistogram | undefined)[] | undefine
   while (end < to && (first === undefined) === (histograms[end] === undefined)) {
     if (histograms[end]?.integer !== first?.integer) break;
     end++;
+  }
+  return end;
+}
+
+/** Where the XOR chunk ends that begins at sample `from` and is cut by size: with the sample that makes it full. */
+function endBySize(writer: XorChunkWriter, { timestamps, values }: SampleColumns, from: number, to: number): number {
+  const isFull = (end: number): boolean => writer.encode(timestamps, values, from, end).length > FULL_XOR_BYTES;
+  let notFull = from;
+  let end = Math.min(to, from + SAMPLES_PER_CHUNK);
+  while (!isFull(end)) {
+    if (end === to) return to;
+    notFull = end;
+    end = Math.min(to, from + 2 * (end - from));
+  }
+  while (end - notFull > 1) {
+    const middle = (notFull + end) >>> 1;
+    if (isFull(middle)) end = middle;
+    else notFull = middle;
   }
   return end;
 }

@@ -34,7 +34,7 @@ export function* mergeChunks(lists: readonly Iterable<Chunk>[], recoder: ChunkRe
       continue;
     }
     // Which of two samples of one time is kept depends on this order.
-    const [head, ...tail] = recoder.merge([...others, first], []);
+    const [head, ...tail] = recoder.merge([...others, first]);
     if (tail.length > 0) start(heap, tail);
     yield head!;
   }

@@ -33,6 +33,7 @@ export function mergeSamples(lists: readonly SampleColumns[], into: SampleColumn
       if (current === undefined || current.timeMs === lastMs) continue;
     }
     take(current, consecutive, into);
+    takeRun(current, heap.peek()?.timeMs ?? Infinity, into);
     lastMs = current.timeMs;
     consecutive = true;
   }
@@ -49,6 +50,26 @@ function take({ columns, index, timeMs }: Cursor, consecutive: boolean, into: Sa
   const histogram = columns.histograms?.[index];
   if (histogram === undefined) into.push(timeMs, columns.values[index]!);
   else into.pushHistogram(timeMs, consecutive ? histogram : withUnknownReset(histogram));
+}
+
+/** Takes what follows in the same list before `limitMs`, in one piece: where lists do not overlap that is all of it. */
+function takeRun(cursor: Cursor, limitMs: number, into: SampleColumns): void {
+  const { timestamps, values, histograms, length } = cursor.columns;
+  const from = cursor.index + 1;
+  let to = from;
+  while (to < length && timestamps[to]! < limitMs) to++;
+  if (to === from) return;
+  const at = into.length;
+  into.reserve(to - from);
+  into.timestamps.set(timestamps.subarray(from, to), at);
+  into.values.set(values.subarray(from, to), at);
+  into.length += to - from;
+  if (histograms !== undefined) {
+    const copies = (into.histograms ??= []);
+    for (let i = from; i < to; i++) if (histograms[i] !== undefined) copies[at + i - from] = histograms[i];
+  }
+  cursor.index = to - 1;
+  cursor.timeMs = timestamps[to - 1]!;
 }
 
 function withUnknownReset(histogram: FloatHistogram): FloatHistogram {

@@ -3,6 +3,7 @@ import { SampleColumns } from '../../model/index.ts';
 import type { Chunk, Interval } from '../chunk/chunk.ts';
 import { ChunkDecoder } from '../chunk/decoder.ts';
 import { encodeSamples } from '../chunk/encode.ts';
+import { dropDeleted } from '../deleted-samples.ts';
 import { mergeSamples } from './merge-samples.ts';
 
 /** Decodes chunks, and encodes what is to be kept of them. Its memory is used again from call to call. */
@@ -21,23 +22,33 @@ export class ChunkRecoder {
   /** The samples of one chunk that lie in none of the intervals, as one chunk; none when there are none. */
   without(chunk: Chunk, leftOut: readonly Interval[]): Chunk[] {
     const columns = this.#decode(chunk, 0);
-    removeIntervals(columns, leftOut);
+    dropDeleted(columns, 0, leftOut);
     return encodeSamples(this.#kernels, columns, 0, columns.length, columns.length);
   }
 
-  /** The samples of chunks that overlap, less those in the intervals; of two with one time the one `mergeSamples` keeps. */
-  merge(chunks: readonly Chunk[], leftOut: readonly Interval[]): Chunk[] {
-    mergeSamples(
-      chunks.map((chunk, i) => this.#decode(chunk, i)),
-      this.#merged,
-    );
-    removeIntervals(this.#merged, leftOut);
+  /** The samples of chunks that overlap in new chunks; of two with one time the one that `mergeSamples` keeps. */
+  merge(chunks: readonly Chunk[]): Chunk[] {
+    this.#merge(chunks);
     return encodeSamples(this.#kernels, this.#merged, 0, this.#merged.length);
+  }
+
+  /** The same for chunks of an out-of-order head, less what lies in the intervals; its chunks are cut by size. */
+  mergeOutOfOrder(chunks: readonly Chunk[], leftOut: readonly Interval[]): Chunk[] {
+    this.#merge(chunks);
+    dropDeleted(this.#merged, 0, leftOut);
+    return encodeSamples(this.#kernels, this.#merged, 0, this.#merged.length, 'by size');
   }
 
   /** Gives scratch memory back. */
   release(): void {
     this.#decoder.release();
+  }
+
+  #merge(chunks: readonly Chunk[]): void {
+    mergeSamples(
+      chunks.map((chunk, i) => this.#decode(chunk, i)),
+      this.#merged,
+    );
   }
 
   #decode({ encoding, bytes }: Chunk, slot: number): SampleColumns {
@@ -46,22 +57,4 @@ export class ChunkRecoder {
     this.#decoder.decode(encoding, bytes, -Infinity, Infinity, columns);
     return columns;
   }
-}
-
-/** Moves the samples that stay to the front; `intervals` sorted and disjoint. */
-function removeIntervals(columns: SampleColumns, intervals: readonly Interval[]): void {
-  if (intervals.length === 0) return;
-  const { timestamps, values, histograms, length } = columns;
-  let kept = 0;
-  let at = 0;
-  for (let i = 0; i < length; i++) {
-    const timeMs = timestamps[i]!;
-    while (at < intervals.length && intervals[at]!.maxTimeMs < timeMs) at++;
-    if (at < intervals.length && intervals[at]!.minTimeMs <= timeMs) continue;
-    timestamps[kept] = timeMs;
-    values[kept] = values[i]!;
-    if (histograms !== undefined) histograms[kept] = histograms[i];
-    kept++;
-  }
-  columns.length = kept;
 }

@@ -35,7 +35,7 @@ export function* mergedSeriesChunks(
     const whole = { minTimeMs: run[0]!.minTimeMs, maxTimeMs: Math.max(...run.map((chunk) => chunk.maxTimeMs)) };
     const leftOut = intervalsLeftOut(whole, series.deleted, minMs, maxMs);
     if (leftOut === 'all') continue;
-    if (run.length > 1) yield* recoder.merge(run, leftOut);
+    if (run.length > 1) yield* recoder.mergeOutOfOrder(run, leftOut);
     else if (leftOut.length === 0) yield run[0]!;
     else yield* recoder.without(run[0]!, leftOut);
   }

@@ -47,6 +47,11 @@ describe('merging samples', () => {
     deepEqual(merged('5', '5', '5'), '5');
   });
 
+  it('takes whole runs', () => {
+    const from = (first: number, count: number): string => Array.from({ length: count }, (_, i) => first + i).join(' ');
+    deepEqual(merged(from(0, 500), from(400, 300), '700:gauge 701:gauge'), `${from(0, 700)} 700:gauge 701:gauge`);
+  });
+
   it('mixes floats and histograms', () => {
     deepEqual(merged('1 3', '2:gauge 4:gauge'), '1 2:gauge 3 4:gauge');
   });
