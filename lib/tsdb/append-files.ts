@@ -42,6 +42,8 @@ export class AppendFiles {
   /** Fsyncs and closes, one after the other. */
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
+  /** The interval was over while others were at it. */
+  #syncDue = false;
   #timer: Timer | undefined;
   #closed = false;
   bytesWritten = 0;
@@ -170,17 +172,22 @@ export class AppendFiles {
   #scheduleSync(): void {
     const { clock, fsyncIntervalMs } = this.#options;
     this.#timer = clock.setTimer(() => {
-      if (this.#unsynced && this.#queued === 0) {
-        this.#unsynced = false;
-        const index = this.#index;
-        this.#enqueue(async () => {
-          const good = await this.#sync(this.#file!, index);
-          // What a failed fsync did not write is not tried again by the kernel: go on in a fresh file.
-          if (!good && this.#index === index) this.#broken = true;
-        });
-      }
+      if (this.#queued === 0) this.#syncLater();
+      else this.#syncDue = true;
       if (!this.#closed) this.#scheduleSync();
     }, fsyncIntervalMs);
+  }
+
+  #syncLater(): void {
+    if (!this.#unsynced) return;
+    this.#unsynced = false;
+    const index = this.#index;
+    const file = this.#file!;
+    this.#enqueue(async () => {
+      const good = await this.#sync(file, index);
+      // What a failed fsync did not write is not tried again by the kernel: go on in a fresh file.
+      if (!good && this.#index === index) this.#broken = true;
+    });
   }
 
   #enqueue(task: () => Promise<void>): void {
@@ -193,6 +200,9 @@ export class AppendFiles {
       })
       .finally(() => {
         this.#queued--;
+        if (this.#queued > 0 || !this.#syncDue || this.#closed) return;
+        this.#syncDue = false;
+        this.#syncLater();
       });
   }
 
