@@ -79,8 +79,8 @@ export interface KernelExports {
   hashBytes(key0: number, key1: number, address: number, length: number): number;
   /** Finds a series by its labels as a WAL series record has them; see assembly/labels.ts. @returns the ref (`>>> 0`), or 0 */
   lookupLabels(root: number, encoded: number, length: number, out: number, capacity: number): number;
-  /** Takes refs without a series record out of a list. @returns how many are left */
-  filterPostings(directory: number, pageCount: number, refs: number, length: number): number;
+  /** Copies refs that have a series record to `out`, which may be where they lie. @returns how many */
+  filterPostings(directory: number, pageCount: number, refs: number, length: number, out: number): number;
   /** Writes a WAL samples record, at most 17 + 23 × count bytes. @returns its length */
   encodeSamples(refs: number, times: number, values: number, count: number, out: number): number;
   /** @returns the number of samples; -1 malformed, -2 a ref beyond 32 bits */

@@ -201,12 +201,12 @@ export function lookupLabels(root: usize, encoded: usize, length: u32, out: usiz
   return findSeries(root, hash, pairs, count);
 }
 
-/** Takes refs without a record out of a list of `length` refs. @returns how many are left */
-export function filterPostings(directory: usize, pageCount: u32, refs: usize, length: u32): u32 {
+/** Copies those of `length` refs that have a record to `out`, which may be where they lie. @returns how many */
+export function filterPostings(directory: usize, pageCount: u32, refs: usize, length: u32, out: usize): u32 {
   let kept: u32 = 0;
   for (let i: u32 = 0; i < length; i++) {
     const ref = load<u32>(refs + (i << 2));
-    if (recordOf(directory, pageCount, ref) != 0) store<u32>(refs + (kept++ << 2), ref);
+    if (recordOf(directory, pageCount, ref) != 0) store<u32>(out + (kept++ << 2), ref);
   }
   return kept;
 }

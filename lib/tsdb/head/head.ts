@@ -194,7 +194,7 @@ export class Head {
   }
 
   /** Within a write section: removes an empty series, all but its postings; adds its pairs to `pairs`, to be swept. */
-  remove(ref: SeriesRef, pairs: number[]): void {
+  remove(ref: SeriesRef, pairs: Set<number>): void {
     this.index.remove(ref, this.table.labels(this.table.record(ref)), pairs);
     this.table.remove(ref);
     this.seriesRemoved++;

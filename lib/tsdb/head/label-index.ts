@@ -8,9 +8,11 @@ import { Lists } from './list.ts';
 
 const {
   HEAD_ALL_SERIES,
+  HEAD_DIRECTORY,
   HEAD_HASH_KEY,
   HEAD_NAMES,
   HEAD_NAME_TABLE,
+  HEAD_PAGE_COUNT,
   HEAD_PAIR_TABLE,
   HEAD_SERIES_TABLE,
   LOOKUP_CONSUMED,
@@ -62,6 +64,8 @@ export class LabelIndex {
   #lookupCapacity = 0;
   /** Address of the labels of the last lookup. */
   #encoded = 0;
+  /** Of a list that is being swept in several steps: refs looked at, those kept, and the block that those are in. */
+  #sweeping = { from: 0, kept: 0, block: 0, blockBytes: 0 };
 
   constructor(kernels: Kernels, root: HeadRoot) {
     const { arena } = kernels;
@@ -148,40 +152,67 @@ export class LabelIndex {
    * Takes a series out of the table and frees its labels. It stays in the postings of its pairs, which are added to
    * `pairs`: they are to be swept.
    */
-  remove(ref: number, labels: number, pairs: number[]): void {
+  remove(ref: number, labels: number, pairs: Set<number>): void {
     const { u32 } = this.#arena;
     const count = u32[labels >>> 2]!;
     this.#series.remove(this.#hash(labels + 4, count * 4), ref);
-    for (let i = 1; i <= count; i++) pairs.push(u32[(labels >>> 2) + i]!);
+    for (let i = 1; i <= count; i++) pairs.add(u32[(labels >>> 2) + i]!);
     this.#arena.free(labels, 4 + 4 * count);
   }
 
   /**
-   * Takes refs without a record out of the postings of a pair, and the pair away when none is left.
-   * @returns how many refs there were to look at
+   * Takes refs without a record out of the postings of a pair, and the pair away when none is left. Looks at no more than
+   * `most` refs; of a longer list the next call looks at those that follow.
+   * @returns at how many it looked, and whether the list is through
    */
-  sweepPair(pair: number): number {
-    const swept = this.#lists.length(pair + PAIR_POSTINGS);
-    this.#sweep(pair + PAIR_POSTINGS);
-    if (this.#lists.length(pair + PAIR_POSTINGS) === 0) this.#removePair(pair);
+  sweepPair(pair: number, most: number): { looked: number; through: boolean } {
+    const swept = this.#sweep(pair + PAIR_POSTINGS, most);
+    if (swept.through && this.#lists.length(pair + PAIR_POSTINGS) === 0) this.#removePair(pair);
     return swept;
   }
 
-  /** Takes refs without a record out of the list of all series. */
-  sweepAllSeries(): void {
-    this.#sweep(this.#root + HEAD_ALL_SERIES);
+  /** As `sweepPair`, for the list of all series. */
+  sweepAllSeries(most: number): { looked: number; through: boolean } {
+    return this.#sweep(this.#root + HEAD_ALL_SERIES, most);
   }
 
-  #sweep(list: number): void {
-    const items = this.#lists.items(list);
+  #sweep(list: number, most: number): { looked: number; through: boolean } {
+    const sweep = this.#sweeping;
+    const { length } = this.#lists.items(list);
+    const looked = Math.min(most, length - sweep.from);
+    // A list that takes several calls is copied, so that readers find it whole between them; new refs come at its end.
+    if (sweep.from > 0 || looked < length) this.#reserveSweep(sweep.kept + looked);
     const { u32 } = this.#arena;
+    const { byteOffset } = this.#lists.items(list);
     const kept = this.#kernels.wasm.filterPostings(
-      u32[(this.#root + layout.HEAD_DIRECTORY) >>> 2]!,
-      u32[(this.#root + layout.HEAD_PAGE_COUNT) >>> 2]!,
-      items.byteOffset,
-      items.length,
+      u32[(this.#root + HEAD_DIRECTORY) >>> 2]!,
+      u32[(this.#root + HEAD_PAGE_COUNT) >>> 2]!,
+      byteOffset + sweep.from * 4,
+      looked,
+      sweep.block === 0 ? byteOffset : sweep.block + sweep.kept * 4,
     );
-    if (kept < items.length) this.#lists.truncate(list, kept);
+    if (sweep.block === 0) {
+      if (kept < length) this.#lists.truncate(list, kept);
+      return { looked, through: true };
+    }
+    sweep.from += looked;
+    sweep.kept += kept;
+    if (sweep.from < length) return { looked, through: false };
+    this.#lists.replace(list, sweep.block, sweep.blockBytes, sweep.kept);
+    this.#sweeping = { from: 0, kept: 0, block: 0, blockBytes: 0 };
+    return { looked, through: true };
+  }
+
+  #reserveSweep(items: number): void {
+    const arena = this.#arena;
+    const sweep = this.#sweeping;
+    if (items * 4 <= sweep.blockBytes) return;
+    const blockBytes = arena.capacityOf(items * 4);
+    const block = arena.allocate(blockBytes);
+    arena.u8.copyWithin(block, sweep.block, sweep.block + sweep.kept * 4);
+    if (sweep.block !== 0) arena.free(sweep.block, sweep.blockBytes);
+    sweep.block = block;
+    sweep.blockBytes = blockBytes;
   }
 
   get #status(): number {

@@ -82,6 +82,17 @@ export class Lists {
     arena.free(block, capacity * 4);
   }
 
+  /** Gives a list another block of items, of which `length` count. */
+  replace(list: number, block: number, blockBytes: number, length: number): void {
+    const { u32 } = this.#arena;
+    const at = list >>> 2;
+    const capacity = u32[at + LIST_CAPACITY / 4]!;
+    if (capacity > 0) this.#arena.free(u32[at + LIST_ITEMS / 4]!, capacity * 4);
+    u32[at + LIST_ITEMS / 4] = block;
+    u32[at + LIST_CAPACITY / 4] = blockBytes / 4;
+    this.truncate(list, length);
+  }
+
   /** Makes the list longer by one item that is not set yet. @returns the length before */
   #addPlace(list: number): number {
     const arena = this.#arena;

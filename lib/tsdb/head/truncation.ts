@@ -2,6 +2,7 @@ import { layout } from '../../kernels/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
 import type { Pace } from '../compact/pace.ts';
 import type { Head } from './head.ts';
+import type { LabelIndex } from './label-index.ts';
 import type { ChunkPlace } from './series-reader.ts';
 
 const { SERIES_PAGE_BITS, SERIES_PAGE_COUNT } = layout;
@@ -93,7 +94,7 @@ async function truncateChunks(head: Head, minMs: number, pace: Pace): Promise<Le
 /** Removes those of some series without chunks that may go. @returns how many */
 async function removeSeries(head: Head, refs: readonly SeriesRef[], host: TruncationHost): Promise<number> {
   const { root } = head;
-  const pairs: number[] = [];
+  const pairs = new Set<number>();
   let removed = 0;
   for (let from = 0; from < refs.length; from += SECTION_SERIES) {
     root.beginWrite();
@@ -113,17 +114,21 @@ async function removeSeries(head: Head, refs: readonly SeriesRef[], host: Trunca
   }
   if (removed === 0) return 0;
   head.forgetUnlogged();
-  await sweepPostings(head, Uint32Array.from(pairs).sort(), host.pace);
+  await sweepPostings(head, pairs, host.pace);
   return removed;
 }
 
-/** Takes removed series out of the postings, which readers pass over until then. `pairs` ascend, and may repeat. */
-async function sweepPostings({ index, root }: Head, pairs: Uint32Array, pace: Pace): Promise<void> {
-  for (let i = 0; i < pairs.length;) {
+/** Takes removed series out of the postings, which readers pass over until then. */
+async function sweepPostings({ index, root }: Head, pairs: Set<number>, pace: Pace): Promise<void> {
+  const sweeps = sweepsOf(index, pairs);
+  for (let through = false; !through;) {
     root.beginWrite();
     try {
-      for (let swept = 0; i < pairs.length && swept < SECTION_POSTINGS; i++) {
-        if (i === 0 || pairs[i] !== pairs[i - 1]) swept += index.sweepPair(pairs[i]!);
+      for (let left = SECTION_POSTINGS; left > 0 && !through;) {
+        const { done, value } = sweeps.next();
+        through = done === true;
+        // A short list costs more than its refs.
+        left -= (value ?? 0) + 16;
       }
       root.invalidate();
     } finally {
@@ -131,7 +136,18 @@ async function sweepPostings({ index, root }: Head, pairs: Uint32Array, pace: Pa
     }
     await pace();
   }
-  root.beginWrite();
-  index.sweepAllSeries();
-  root.endWrite();
+}
+
+/** Yields how many refs were looked at, after a part of a section each. */
+function* sweepsOf(index: LabelIndex, pairs: Set<number>): Generator<number, undefined> {
+  for (const pair of pairs) yield* sweepsOfList(() => index.sweepPair(pair, SECTION_POSTINGS));
+  yield* sweepsOfList(() => index.sweepAllSeries(SECTION_POSTINGS));
+}
+
+function* sweepsOfList(sweep: () => { looked: number; through: boolean }): Generator<number, undefined> {
+  for (let through = false; !through;) {
+    const swept = sweep();
+    through = swept.through;
+    yield swept.looked;
+  }
 }

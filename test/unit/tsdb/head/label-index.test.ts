@@ -144,6 +144,36 @@ describe('tsdb head: labels', () => {
     assert.throws(() => head.getOrCreate(labels), { code: 'storage/bad-labels' });
   });
 
+  it('sweeps a long list in steps, between which it is whole and new series come', () => {
+    const head = newHead();
+    const { arena } = head.kernels;
+    const job = (i: number): Labels => Labels.of({ i: String(i), job: 'a' });
+    let refs = Array.from({ length: 100 }, (_, i) => head.getOrCreate(job(i)));
+    const pair = head.view.findPair('job', 'a');
+    const alive = (): number[] => [...head.view.postings(pair)].filter((ref) => head.has(ref));
+    for (let round = 0; round < 4; round++) {
+      const pairs = new Set<number>();
+      for (const ref of refs.filter((_, i) => i % 3 !== round % 3)) head.remove(ref, pairs);
+      refs = refs.filter((ref) => head.has(ref));
+      const used = arena.usedBytes;
+      let steps = 0;
+      for (let through = false; !through; steps++) {
+        ({ through } = head.index.sweepPair(pair, 7));
+        assert.deepEqual(alive(), refs);
+        if (!through) refs.push(head.getOrCreate(job(1000 * round + 500 + steps)));
+        assert.deepEqual(alive(), refs);
+      }
+      assert.ok(steps > 3 || refs.length < 14);
+      assert.deepEqual([...head.view.postings(pair)], refs);
+      assert.ok(arena.usedBytes < used + refs.length * 256);
+      pairs.delete(pair);
+      for (const other of pairs) head.index.sweepPair(other, 7);
+      for (let through = false; !through;) ({ through } = head.index.sweepAllSeries(7));
+      assert.deepEqual([...head.view.allSeries()], refs);
+    }
+    assert.equal(head.index.numPairs, refs.length + 1);
+  });
+
   it('orders series as their labels compare, and lists all texts in order', () => {
     const head = newHead();
     const random = seededRandom(5);
