@@ -225,6 +225,7 @@ function decodeHistogram(outer: ProtoReader): [timeMs: number, histogram: FloatH
     reader.leave(outerEnd);
     return values;
   };
+  let sum = 0;
   nested(outer, (reader, field) => {
     if (field === 8 || field === 11) {
       let offset = 0;
@@ -242,7 +243,10 @@ function decodeHistogram(outer: ProtoReader): [timeMs: number, histogram: FloatH
       counts[field - 2] = list(reader, () => reader.double());
     } else if (field === 16) {
       customValues = list(reader, () => reader.double());
-    } else if (field === 2 || field === 3 || field === 5 || field === 7) {
+    } else if (field === 3) {
+      // Not into an array of numbers, which makes every NaN the same.
+      sum = reader.double();
+    } else if (field === 2 || field === 5 || field === 7) {
       if (field === 2) integer = false;
       numbers[field] = reader.double();
     } else if (field === 4) {
@@ -263,7 +267,7 @@ function decodeHistogram(outer: ProtoReader): [timeMs: number, histogram: FloatH
     zeroThreshold: numbers[5] ?? 0,
     zeroCount: numbers[6] ?? numbers[7] ?? 0,
     count: numbers[1] ?? numbers[2] ?? 0,
-    sum: numbers[3] ?? 0,
+    sum,
     positiveSpans: spans[11]!,
     negativeSpans: spans[8]!,
     positiveBuckets: Float64Array.from(counts[11]!),

@@ -42,9 +42,23 @@ export class FoundChunks {
     column.set(ref, storeMappedChunk(this.#arena, { minTimeMs, maxTimeMs, encoding }, place, older));
   }
 
-  /** Gives the chunks found under `ref` to the series that the head knows as `known`. Within a write section. */
-  claim(ref: SeriesRef, known: SeriesRef, head: Head): void {
-    const inOrder = this.#take(this.#inOrder, ref);
+  /**
+   * Gives the chunks found under `ref` to the series that the head knows as `known`.
+   * @param minValidMs what is in order before it is in blocks and left out
+   */
+  claim(ref: SeriesRef, known: SeriesRef, head: Head, minValidMs: number): void {
+    if (this.#inOrder.get(ref) === 0 && this.#outOfOrder.get(ref) === 0) return;
+    head.root.beginWrite();
+    try {
+      this.#claimInOrder(ref, known, head, minValidMs);
+      for (const chunk of this.#take(this.#outOfOrder, ref)) head.outOfOrder.attach(known, chunk);
+    } finally {
+      head.root.endWrite();
+    }
+  }
+
+  #claimInOrder(ref: SeriesRef, known: SeriesRef, head: Head, minValidMs: number): void {
+    const inOrder = this.#take(this.#inOrder, ref).filter(({ maxTimeMs }) => maxTimeMs >= minValidMs);
     const first = inOrder[0];
     if (first !== undefined && first.minTimeMs <= head.table.lastTimeMs(head.table.record(known))) {
       this.overlapping += inOrder.length;
@@ -53,7 +67,6 @@ export class FoundChunks {
       if (first !== undefined) head.table.closeChunk(known);
       for (const chunk of inOrder) head.addMappedChunk(known, chunk, chunk.place);
     }
-    for (const chunk of this.#take(this.#outOfOrder, ref)) head.outOfOrder.attach(known, chunk);
   }
 
   /** Forgets what no series of the log claimed. @returns how many chunks */

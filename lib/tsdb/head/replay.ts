@@ -48,7 +48,7 @@ export class HeadReplay implements LogVisitor {
       // The first ref of a label set stays; a ref that comes again for other labels keeps its first meaning.
       if (known === 0) continue;
       if (known !== ref) this.#aliases.set(ref, known);
-      this.#found?.claim(ref, known, head);
+      this.#found?.claim(ref, known, head, this.#minValidMs);
     }
   }
 
