@@ -8,8 +8,9 @@ import { syncDirectory } from '../directory.ts';
 import { ChunkSegmentWriter } from './chunk-writer.ts';
 import { CHUNKS_DIRECTORY, CREATION_SUFFIX, INDEX_FILE } from './format.ts';
 import { ChunkMetas } from './index-series.ts';
-import { IndexWriter, type Pause } from './index-writer.ts';
+import { IndexWriter } from './index-writer.ts';
 import { type BlockMeta, writeMeta } from './meta.ts';
+import type { Pause } from './postings-writer.ts';
 import { writeTombstones } from './tombstones-file.ts';
 
 export interface BlockWriterOptions {
@@ -90,11 +91,11 @@ export class BlockWriter {
     assert(meta.ulid === this.#ulid, 'block writer: the meta of another block');
     await this.#chunks.finish();
     await this.#index.finish(pause);
-    writeMeta(this.#fileSystem, this.#temporaryDir, meta);
+    this.#attempt(() => syncDirectory(this.#fileSystem, join(this.#temporaryDir, CHUNKS_DIRECTORY)));
+    // Both fsync the block's directory too.
     writeTombstones(this.#fileSystem, this.#kernels, this.#temporaryDir, new Tombstones());
+    writeMeta(this.#fileSystem, this.#temporaryDir, meta);
     this.#attempt(() => {
-      syncDirectory(this.#fileSystem, join(this.#temporaryDir, CHUNKS_DIRECTORY));
-      syncDirectory(this.#fileSystem, this.#temporaryDir);
       this.#fileSystem.renameSync(this.#temporaryDir, this.dir);
       syncDirectory(this.#fileSystem, this.#parentDir);
     });

@@ -8,10 +8,10 @@ import { ChunkReader } from './chunk-reader.ts';
 import { INDEX_FILE } from './format.ts';
 import { IndexReader } from './index-reader.ts';
 import { IndexSeries } from './index-series.ts';
-import type { Pause } from './index-writer.ts';
 import { type BlockMeta, readMeta, writeMeta } from './meta.ts';
 import type { PageCache } from './page-cache.ts';
 import type { PositionedFile } from './positioned-file.ts';
+import type { Pause } from './postings-writer.ts';
 import { readTombstones, writeTombstones } from './tombstones-file.ts';
 import { Window, WindowFile } from './window-file.ts';
 

@@ -1,7 +1,7 @@
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { assert, type Labels, PromletError } from '../../model/index.ts';
-import { ByteReader, writeU32, writeU64, writeUvarint, writeVarint } from './byte-reader.ts';
+import { writeU32, writeU64, writeUvarint, writeVarint } from './byte-reader.ts';
 import {
   CRC_BYTES,
   INDEX_MAGIC,
@@ -14,22 +14,14 @@ import {
 import type { ChunkMetas } from './index-series.ts';
 import { OutputFile } from './output-file.ts';
 import { PairTable } from './pair-table.ts';
+import { BATCH_REFS, type Pause, POSTINGS_OVERHEAD_BYTES, PostingsWriter } from './postings-writer.ts';
 import { crcOf } from './section.ts';
 import { SymbolTable } from './symbol-table.ts';
 import { Window, WindowFile } from './window-file.ts';
 
 const INDEX_VERSION = 2;
-/** Refs that are sorted into postings at a time: 16 MiB. The series section is read again for each batch. */
-const BATCH_REFS = 4 << 20;
-/** Series, postings and table entries between two pauses: a few ms. */
-const SLICE_SERIES = 4096;
-const SLICE_REFS = 256 << 10;
+/** Table entries between two pauses: a few ms. */
 const SLICE_PAIRS = 8192;
-/** Length and count in front of a postings list, its CRC behind. */
-const POSTINGS_OVERHEAD_BYTES = 12;
-
-/** Lets other work run between two slices. */
-export type Pause = () => Promise<void>;
 
 /**
  * Writes an index of version 2, byte for byte as Prometheus 3.15 does (tsdb/index/index.go, `Writer`): symbols, series,
@@ -41,7 +33,7 @@ export class IndexWriter {
   readonly #fileSystem: FileSystem;
   readonly #kernels: Kernels;
   readonly #file: OutputFile;
-  readonly #window: Window;
+  readonly #batchRefs: number;
   readonly #symbols = new SymbolTable();
   readonly #pairs = new PairTable();
   /** Ids of label names, which every series asks for. */
@@ -52,16 +44,17 @@ export class IndexWriter {
   #last: Labels | undefined;
   #lastIds: number[] = [];
   #entry = new Uint8Array(1024);
-  /** Refs written since the last pause. */
-  #sliceRefs = 0;
   readonly #symbolsAt: number;
   #seriesAt = -1;
 
-  /** @throws PromletError `storage/block-write` */
-  constructor(fileSystem: FileSystem, kernels: Kernels, path: string) {
+  /**
+   * @param batchRefs postings that are sorted at a time
+   * @throws PromletError `storage/block-write`
+   */
+  constructor(fileSystem: FileSystem, kernels: Kernels, path: string, batchRefs: number = BATCH_REFS) {
     this.#fileSystem = fileSystem;
     this.#kernels = kernels;
-    this.#window = new Window(kernels);
+    this.#batchRefs = batchRefs;
     this.#file = new OutputFile(fileSystem, kernels, path);
     this.#file.writeU32(INDEX_MAGIC);
     this.#file.write(Uint8Array.of(INDEX_VERSION));
@@ -125,18 +118,24 @@ export class IndexWriter {
     this.#pairs.sort();
     file.pad(4);
     const postingsAt = file.offset;
-    await this.#writePostings(pause);
+    const postings = new PostingsWriter({
+      fileSystem: this.#fileSystem,
+      kernels: this.#kernels,
+      file,
+      pairs: this.#pairs,
+      refs: this.#refs.subarray(0, this.#seriesCount),
+      batchRefs: this.#batchRefs,
+    });
+    await postings.write(pause);
     const tableAt = file.offset;
     await this.#writeOffsetTable(postingsAt, pause);
     this.#writeContents([this.#symbolsAt, this.#seriesAt, labelIndices, tableAt, labelIndices, tableAt]);
     await file.finish();
-    this.#window.release();
   }
 
   /** Gives up without finishing. */
   close(): void {
     this.#file.close();
-    this.#window.release();
   }
 
   #finishSymbols(): void {
@@ -148,11 +147,13 @@ export class IndexWriter {
     writeU32(head, writeU32(head, 0, length), this.#symbols.count);
     file.patch(head, this.#symbolsAt);
     // The count, known last, is under the checksum: it takes reading the symbols again.
-    const written = new WindowFile(this.#fileSystem, file.path, this.#window);
+    const window = new Window(this.#kernels);
+    const written = new WindowFile(this.#fileSystem, file.path, window);
     try {
       file.writeU32(crcOf(this.#kernels, written, this.#symbolsAt + 4, length));
     } finally {
       written.close();
+      window.release();
     }
     this.#seriesAt = file.offset;
   }
@@ -214,85 +215,6 @@ export class IndexWriter {
       lastRef = ref;
     }
     return at;
-  }
-
-  /** All series first, then each pair in order, as many at a time as fit into a batch. */
-  async #writePostings(pause: Pause): Promise<void> {
-    await this.#writeList(this.#refs, 0, this.#seriesCount, pause);
-    this.#file.flush();
-    const written = new WindowFile(this.#fileSystem, this.#file.path, this.#window);
-    try {
-      const { uses, count } = this.#pairs;
-      for (let first = 0; first < count;) {
-        let end = first;
-        let total = 0;
-        while (end < count && (end === first || total + uses[end]! <= BATCH_REFS)) total += uses[end++]!;
-        await this.#writeBatch(written, first, end, total, pause);
-        first = end;
-      }
-    } finally {
-      written.close();
-    }
-  }
-
-  /** The lists of pairs `first`..`end`, which have `total` refs. */
-  async #writeBatch(written: WindowFile, first: number, end: number, total: number, pause: Pause): Promise<void> {
-    const { uses } = this.#pairs;
-    const ends = new Uint32Array(end - first);
-    for (let pair = first, at = 0; pair < end; pair++) {
-      ends[pair - first] = at;
-      at += uses[pair]!;
-    }
-    const refs = new Uint32Array(total);
-    const reader = new ByteReader();
-    for (let i = 0; i < this.#seriesCount; i++) {
-      if (i % SLICE_SERIES === SLICE_SERIES - 1) await pause();
-      const ref = this.#refs[i]!;
-      this.#eachPair(written, ref, reader, (name, value) => {
-        const pair = this.#pairs.indexOf(name, value) - first;
-        if (pair >= 0 && pair < ends.length) refs[ends[pair]!++] = ref;
-      });
-    }
-    for (let pair = first, from = 0; pair < end; pair++) {
-      await this.#writeList(refs, from, from + uses[pair]!, pause);
-      from += uses[pair]!;
-    }
-  }
-
-  #eachPair(written: WindowFile, ref: number, reader: ByteReader, visit: (name: number, value: number) => void): void {
-    const { arena } = this.#kernels;
-    const offset = ref * SERIES_ALIGN_BYTES;
-    const head = Math.min(MAX_VARINT32_BYTES, written.sizeBytes - offset);
-    const length = reader.load(arena, written, offset, head).uvarint();
-    const contents = reader.offset;
-    reader.load(arena, written, contents, length);
-    for (let left = reader.uvarint(); left > 0; left--) visit(reader.uvarint(), reader.uvarint());
-  }
-
-  async #writeList(refs: Uint32Array, from: number, end: number, pause: Pause): Promise<void> {
-    const file = this.#file;
-    const count = end - from;
-    file.writeU32(4 + 4 * count);
-    const { arena, wasm } = this.#kernels;
-    let address = file.reserve(4);
-    writeU32(arena.u8, address, count);
-    let crc = wasm.crc32c(0, address, 4);
-    file.advance(4);
-    for (let i = from; i < end;) {
-      const slice = Math.min(end, i + 4096);
-      const bytes = 4 * (slice - i);
-      address = file.reserve(bytes);
-      const { u8 } = arena;
-      for (let at = address; i < slice; i++) at = writeU32(u8, at, refs[i]!);
-      crc = wasm.crc32c(crc, address, bytes);
-      file.advance(bytes);
-    }
-    file.writeU32(crc >>> 0);
-    this.#sliceRefs += count + 1;
-    if (this.#sliceRefs >= SLICE_REFS) {
-      this.#sliceRefs = 0;
-      await pause();
-    }
   }
 
   async #writeOffsetTable(postingsAt: number, pause: Pause): Promise<void> {

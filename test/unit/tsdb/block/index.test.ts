@@ -24,9 +24,14 @@ describe('tsdb: the index of a block', () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  async function write(name: string, entries: readonly Entry[], symbols: readonly string[]): Promise<string> {
+  async function write(
+    name: string,
+    entries: readonly Entry[],
+    symbols: readonly string[],
+    batchRefs?: number,
+  ): Promise<string> {
     const path = join(dir, name);
-    const writer = new IndexWriter(nodeFileSystem, kernels, path);
+    const writer = new IndexWriter(nodeFileSystem, kernels, path, batchRefs);
     try {
       for (const symbol of symbols) writer.addSymbol(symbol);
       for (const { labels, chunks } of entries) writer.addSeries(labels, metasOf(chunks));
@@ -85,6 +90,15 @@ describe('tsdb: the index of a block', () => {
       }
       assert.equal(reader.postings('none', 'x').length, 0);
       reader.close();
+    }
+  });
+
+  it('is the same however few postings are sorted at a time', async () => {
+    const entries = randomEntries(300, 8);
+    const symbols = symbolsOf(entries.map(({ labels }) => labels));
+    const whole = readFileSync(await write('whole', entries, symbols));
+    for (const batchRefs of [1, 7, 299, 600]) {
+      assert.ok(readFileSync(await write(`batch-${batchRefs}`, entries, symbols, batchRefs)).equals(whole));
     }
   });
 
