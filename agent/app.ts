@@ -2,29 +2,25 @@ import { hostname } from 'node:os';
 import Koa from 'koa';
 import { createWireCodec, remoteRead } from '../lib/remote/index.ts';
 import { type ApiDeps, buildInfo, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
-import {
-  parseConfigInProcess,
-  type ScrapeConfig,
-  showConfigInProcess,
-  unsupportedSections,
-} from '../lib/config/index.ts';
+import { formatSize, parseConfigInProcess, showConfigInProcess, unsupportedSections } from '../lib/config/index.ts';
 import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
 import { createKernels } from '../lib/kernels/index.ts';
 import { createKubeClient, type KubeClient } from '../lib/kube/index.ts';
-import { assert, PromletError } from '../lib/model/index.ts';
+import { assert, formatDuration, PromletError } from '../lib/model/index.ts';
 import { Engine } from '../lib/promql/index.ts';
-import { openTsdb, type ReplayProgress, type Tsdb } from '../lib/tsdb/index.ts';
+import { openTsdb, type ReplayProgress, type RetentionOptions, type Tsdb, WorkerRunner } from '../lib/tsdb/index.ts';
 import { ConfigLoader } from './config-loader.ts';
 import { type ConfigSource, FileConfigSource, SecretConfigSource } from './config-source.ts';
-import { Configuration } from './configuration.ts';
+import { Configuration, type Served } from './configuration.ts';
 import { DiscoveryManager } from './discovery/index.ts';
 import { type AgentFlags, flagValues } from './flags.ts';
 import { LastGoodConfig } from './last-good-config.ts';
 import { LastKnownTargets } from './last-known-targets.ts';
 import { createMetrics } from './metrics.ts';
 import { ScrapeManager } from './scrape/index.ts';
-import { requireAll, type ServedJobs, servedJobs } from './served-jobs.ts';
+import { requireAll, servedJobs } from './served-jobs.ts';
 import { agentStatus } from './status.ts';
+import { describeRetention, flaggedRetention, storageSettings } from './storage-settings.ts';
 
 export interface AgentOptions {
   readonly flags: AgentFlags;
@@ -47,7 +43,7 @@ export interface Agent {
 }
 
 /** Top-level sections of the configuration that are served. */
-const SECTIONS = ['global', 'runtime', 'scrape_configs'];
+const SECTIONS = ['global', 'runtime', 'scrape_configs', 'storage'];
 
 /** `$(NAME)` of these is expanded. Not of all variables: monitors of tenants end up in the configuration. */
 const CONFIG_VARIABLES = ['NODE_NAME', 'POD_NAME', 'POD_NAMESPACE', 'POD_IP'];
@@ -77,6 +73,7 @@ class StartingAgent implements Agent {
   #ready = false;
   #shownConfig: Promise<string> | undefined;
   #tsdb: Tsdb | undefined;
+  #retention: RetentionOptions;
   #replay: ReplayProgress | undefined;
   #scrape: ScrapeManager | undefined;
   #client: Promise<KubeClient> | undefined;
@@ -89,6 +86,7 @@ class StartingAgent implements Agent {
   constructor(options: AgentOptions) {
     const { clock, random, flags, logger } = options;
     this.#options = options;
+    this.#retention = flaggedRetention(flags);
     this.#startedAtMs = clock.now() - process.uptime() * 1000;
     this.#discovery = new DiscoveryManager({
       nodeName: flags.nodeName,
@@ -103,7 +101,7 @@ class StartingAgent implements Agent {
       clock,
       logger,
       parse: (text, signal) => this.#parse(text, signal),
-      apply: (jobs) => this.#apply(jobs),
+      apply: (served) => this.#apply(served),
     });
   }
 
@@ -112,7 +110,7 @@ class StartingAgent implements Agent {
   }
 
   async run(): Promise<Agent> {
-    const { flags, logger, clock, files, version } = this.#options;
+    const { flags, logger, clock, files, random, version } = this.#options;
     const listening = await listen(this.#httpApp(), flags.listenAddress);
     this.#listening = listening;
     this.#stops.push(() => listening.close());
@@ -124,6 +122,13 @@ class StartingAgent implements Agent {
       logger: logger.child({ component: 'tsdb' }),
       kernels,
       limits: { headMemoryBytes: flags.headMemoryLimitBytes },
+      minBlockDurationMs: flags.minBlockDurationMs,
+      ...(flags.maxBlockDurationMs !== undefined && { maxBlockDurationMs: flags.maxBlockDurationMs }),
+      walSegmentBytes: flags.walSegmentBytes,
+      walCompression: flags.walCompression,
+      retention: this.#retention,
+      compactionRunner: new WorkerRunner(files),
+      random,
       onReplayProgress: (progress) => (this.#replay = progress),
     });
     this.#tsdb = tsdb;
@@ -196,17 +201,19 @@ class StartingAgent implements Agent {
   }
 
   /** A file is taken whole or not at all; from a Secret, which holds the jobs of many, what can be served is. */
-  async #parse(text: string, signal: AbortSignal): Promise<ServedJobs> {
+  async #parse(text: string, signal: AbortSignal): Promise<Served> {
     const config = await parseConfigInProcess(text, { environment: this.#environment(), signal });
     const missing = unsupportedSections(config, SECTIONS);
     if (missing.length > 0) throw new PromletError('config/unsupported', missing.join('; '));
     const served = await servedJobs(config.scrape_configs, (job) => this.#discovery.check(job));
     if (this.#options.flags.configSecret === undefined) requireAll(served);
-    return served;
+    return { ...served, storage: storageSettings(config.storage, this.#options.flags) };
   }
 
-  async #apply(jobs: readonly ScrapeConfig[]): Promise<void> {
+  async #apply({ jobs, storage }: Served): Promise<void> {
     assert(this.#scrape !== undefined, 'agent: a configuration came before the scrape manager');
+    this.#tsdb!.configure(storage);
+    this.#retention = { ...this.#retention, ...storage.retention };
     this.#scrape.applyConfig(jobs);
     await this.#discovery.apply(jobs);
   }
@@ -282,8 +289,7 @@ class StartingAgent implements Agent {
         reloadConfigSuccess: this.#configuration.status.lastError === undefined,
         lastConfigTimeMs: this.#configuration.status.appliedAtMs ?? 0,
         corruptionCount: this.#tsdb!.stats().replay.damage.length,
-        // The head is all there is: nothing is deleted yet.
-        storageRetention: '',
+        storageRetention: describeRetention(this.#retention, formatDuration, formatSize),
       }),
       tsdbStatus: (limit) => tsdbStatus(this.#tsdb!, limit),
       limits: { queryTimeoutMs: flags.queryTimeoutMs },

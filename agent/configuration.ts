@@ -1,15 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { Clock, Logger } from '../lib/env/index.ts';
 import { errorMessage, PromletError } from '../lib/model/index.ts';
+import type { TsdbSettings } from '../lib/tsdb/index.ts';
 import type { ServedJobs } from './served-jobs.ts';
+
+/** What of a configuration is put in force. */
+export interface Served extends ServedJobs {
+  readonly storage: TsdbSettings;
+}
 
 export interface ConfigurationOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Text → jobs, checked against all that could refuse them; throws why not. Ends early when the signal says so. */
-  readonly parse: (text: string, signal: AbortSignal) => Promise<ServedJobs>;
-  /** Puts them in force. Must not fail for jobs that `parse` let through. */
-  readonly apply: (jobs: ServedJobs['jobs']) => Promise<void>;
+  /** Reads a text and checks it against all that could refuse it; throws why not. Ends early when the signal says so. */
+  readonly parse: (text: string, signal: AbortSignal) => Promise<Served>;
+  /** Puts it in force. Must not fail for jobs that `parse` let through. */
+  readonly apply: (served: Served) => Promise<void>;
 }
 
 export interface ConfigurationStatus {
@@ -87,11 +93,11 @@ export class Configuration {
       this.#status = { ...this.#status, source, lastError: undefined };
       return false;
     }
-    let served: ServedJobs;
+    let served: Served;
     try {
       served = await parse(text, signal);
       signal.throwIfAborted();
-      await apply(served.jobs);
+      await apply(served);
     } catch (error) {
       if (!signal.aborted) this.reject(error);
       throw error;

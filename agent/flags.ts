@@ -11,6 +11,14 @@ export interface AgentFlags {
   readonly dataDir: string;
   /** Bytes; 0: no limit. */
   readonly headMemoryLimitBytes: number;
+  /** Undefined when not given. */
+  readonly retentionTimeMs: number | undefined;
+  readonly retentionSizeBytes: number | undefined;
+  readonly minBlockDurationMs: number;
+  /** Undefined: a tenth of the retention, at most 31 days. */
+  readonly maxBlockDurationMs: number | undefined;
+  readonly walSegmentBytes: number;
+  readonly walCompression: 'none' | 'snappy';
   /** `HOST:PORT` or `:PORT`. */
   readonly listenAddress: string;
   readonly externalUrl: string | undefined;
@@ -39,7 +47,14 @@ export function flagValues(flags: AgentFlags): Record<string, string> {
     'query.max-samples': String(flags.queryMaxSamples),
     'query.timeout': formatDuration(flags.queryTimeoutMs),
     'storage.tsdb.head-memory-limit': formatSize(flags.headMemoryLimitBytes),
+    'storage.tsdb.max-block-duration':
+      flags.maxBlockDurationMs === undefined ? '' : formatDuration(flags.maxBlockDurationMs),
+    'storage.tsdb.min-block-duration': formatDuration(flags.minBlockDurationMs),
     'storage.tsdb.path': flags.dataDir,
+    'storage.tsdb.retention.size': formatSize(flags.retentionSizeBytes ?? 0),
+    'storage.tsdb.retention.time': formatDuration(flags.retentionTimeMs ?? 0),
+    'storage.tsdb.wal-compression': String(flags.walCompression !== 'none'),
+    'storage.tsdb.wal-segment-size': formatSize(flags.walSegmentBytes),
     'web.enable-lifecycle': String(flags.enableLifecycle),
     'web.external-url': flags.externalUrl ?? '',
     'web.listen-address': flags.listenAddress,
@@ -69,6 +84,12 @@ export function parseFlags(
     configSecret,
     dataDir: flags['storage.tsdb.path'] as string,
     headMemoryLimitBytes: flags['storage.tsdb.headMemoryLimit'] as number,
+    retentionTimeMs: flags['storage.tsdb.retention.time'] as number | undefined,
+    retentionSizeBytes: flags['storage.tsdb.retention.size'] as number | undefined,
+    minBlockDurationMs: flags['storage.tsdb.minBlockDuration'] as number,
+    maxBlockDurationMs: flags['storage.tsdb.maxBlockDuration'] as number | undefined,
+    walSegmentBytes: flags['storage.tsdb.walSegmentSize'] as number,
+    walCompression: flags['storage.tsdb.walCompression'] === false ? 'none' : 'snappy',
     listenAddress: flags['web.listenAddress'] as string,
     externalUrl: flags['web.externalUrl'] as string | undefined,
     enableLifecycle: flags['web.enableLifecycle'] as boolean,
@@ -97,6 +118,32 @@ function agentCommand(version: string): Command {
         .argParser(toSizeBytes)
         .default(1 << 30, '"1GiB"; 0: no limit'),
     )
+    .addOption(
+      new Option(
+        '--storage.tsdb.retention.time <duration>',
+        'how long samples are kept (default: "15d", unless a size is given); `storage.tsdb.retention` of the configuration goes first',
+      ).argParser(toDurationMs),
+    )
+    .addOption(
+      new Option(
+        '--storage.tsdb.retention.size <size>',
+        'most disk that blocks, log and head chunks may take',
+      ).argParser(toSizeBytes),
+    )
+    .addOption(duration('--storage.tsdb.min-block-duration <duration>', 'range of a block made of the head', '2h'))
+    .addOption(
+      new Option(
+        '--storage.tsdb.max-block-duration <duration>',
+        'range of the largest block (default: a tenth of the retention, at most 31d)',
+      ).argParser(toDurationMs),
+    )
+    .addOption(
+      new Option('--storage.tsdb.wal-segment-size <size>', 'size of a file of the log, 10MB to 256MB')
+        .argParser(toSegmentBytes)
+        .default(128 << 20, '"128MiB"'),
+    )
+    .option('--storage.tsdb.wal-compression', 'compress the log with snappy', true)
+    .option('--no-storage.tsdb.wal-compression', 'do not')
     .option('--web.listen-address <address>', 'address to serve HTTP on', '0.0.0.0:9090')
     .option('--web.external-url <url>', 'the URL under which the agent is reached from outside', parseUrl)
     .option('--web.enable-lifecycle', 'serve /-/reload (on by default, unlike in Prometheus)', true)
@@ -134,6 +181,12 @@ function toDurationMs(text: string): number {
 function toSizeBytes(text: string): number {
   const sizeBytes = parseSize(text);
   if (sizeBytes === undefined || sizeBytes < 0) throw new InvalidArgumentError('not a size like 512MiB');
+  return sizeBytes;
+}
+
+function toSegmentBytes(text: string): number {
+  const sizeBytes = toSizeBytes(text);
+  if (sizeBytes < 10 << 20 || sizeBytes > 256 << 20) throw new InvalidArgumentError('must be between 10MB and 256MB');
   return sizeBytes;
 }
 

@@ -74,6 +74,25 @@ const TSDB_GAUGES: readonly [name: string, help: string, read: (stats: TsdbStats
   ['prometheus_tsdb_wal_segment_current', 'WAL segment being written.', (stats) => stats.walSegment],
   ['prometheus_tsdb_data_replay_duration_seconds', 'Time the replay took.', (stats) => stats.replay.durationMs / 1000],
   ['promlet_tsdb_arena_used_bytes', 'Shared memory in use.', (stats) => stats.arenaUsedBytes],
+  ['prometheus_tsdb_blocks_loaded', 'Blocks in use.', (stats) => stats.blocks.blocks],
+  ['prometheus_tsdb_storage_blocks_bytes', 'Bytes of blocks on disk.', (stats) => stats.blocks.sizeBytes],
+  ['prometheus_tsdb_wal_storage_size_bytes', 'Bytes of the log on disk.', (stats) => stats.walSizeBytes],
+  [
+    'prometheus_tsdb_head_chunks_storage_size_bytes',
+    'Bytes of head chunks on disk.',
+    (stats) => stats.headChunksSizeBytes,
+  ],
+  ['prometheus_tsdb_lowest_timestamp', 'Oldest timestamp in the database, ms.', (stats) => stats.lowestTimeMs ?? 0],
+  [
+    'promlet_tsdb_unreadable_blocks',
+    'Blocks that could not be opened and are left as they are.',
+    (stats) => stats.blocks.unreadable,
+  ],
+  [
+    'promlet_tsdb_disk_low',
+    'Whether new series are refused for want of disk space.',
+    (stats) => (stats.diskLow ? 1 : 0),
+  ],
   ['promlet_tsdb_head_memory_limit_bytes', 'What of it may be used.', (stats) => stats.headMemoryLimitBytes],
 ];
 
@@ -90,12 +109,81 @@ const TSDB_COUNTERS: readonly [name: string, help: string, read: (stats: TsdbSta
   ['prometheus_tsdb_wal_writes_failed_total', 'Failed WAL writes.', (stats) => stats.walWriteFailures],
   ['promlet_tsdb_wal_fsync_failures_total', 'Failed WAL fsyncs.', (stats) => stats.walFsyncFailures],
   ['promlet_tsdb_wal_written_bytes_total', 'Bytes written to the WAL.', (stats) => stats.walBytesWritten],
+  ['prometheus_tsdb_head_series_removed_total', 'Series removed.', (stats) => stats.seriesRemoved],
+  [
+    'prometheus_tsdb_head_out_of_order_samples_appended_total',
+    'Samples appended out of order.',
+    (stats) => stats.outOfOrderAppended,
+  ],
+  ['prometheus_tsdb_exemplar_exemplars_appended_total', 'Exemplars appended.', (stats) => stats.exemplarsAppended],
+  [
+    'prometheus_tsdb_exemplar_out_of_order_exemplars_total',
+    'Exemplars out of order.',
+    (stats) => stats.exemplarsOutOfOrder,
+  ],
+  ['prometheus_tsdb_mmap_chunks_total', 'Chunks put on file.', (stats) => stats.chunksMapped],
+  [
+    'promlet_tsdb_mmap_chunk_failures_total',
+    'Batches of chunks that could not be put on file.',
+    (stats) => stats.chunkMappingFailures,
+  ],
+  ['prometheus_tsdb_head_truncations_total', 'Truncations of the head.', (stats) => stats.headTruncations],
+  [
+    'prometheus_tsdb_head_truncations_failed_total',
+    'Truncations of the head that failed.',
+    (stats) => stats.headTruncationFailures,
+  ],
+  ['prometheus_tsdb_checkpoint_creations_total', 'Log checkpoints.', (stats) => stats.checkpoints],
+  [
+    'prometheus_tsdb_checkpoint_creations_failed_total',
+    'Log checkpoints that failed.',
+    (stats) => stats.checkpointFailures,
+  ],
+  ['prometheus_tsdb_compactions_total', 'Compactions.', (stats) => stats.compactor.compactions],
+  ['prometheus_tsdb_compactions_failed_total', 'Compactions that failed.', (stats) => stats.compactor.failures],
+  [
+    'prometheus_tsdb_vertical_compactions_total',
+    'Compactions of overlapping blocks.',
+    (stats) => stats.compactor.vertical,
+  ],
+  ['promlet_tsdb_compaction_seconds_total', 'Time that compactions took.', (stats) => stats.compactor.durationSeconds],
+  ['prometheus_tsdb_reloads_total', 'Reloads of the blocks.', (stats) => stats.blocks.reloads],
+  [
+    'prometheus_tsdb_reloads_failures_total',
+    'Reloads of the blocks that failed.',
+    (stats) => stats.blocks.reloadFailures,
+  ],
+  [
+    'prometheus_tsdb_time_retentions_total',
+    'Times that blocks were past the retention time.',
+    (stats) => stats.blocks.timeRetentions,
+  ],
+  [
+    'prometheus_tsdb_size_retentions_total',
+    'Times that blocks were past the retention size.',
+    (stats) => stats.blocks.sizeRetentions,
+  ],
+  ['promlet_tsdb_blocks_deleted_total', 'Blocks deleted.', (stats) => stats.blocks.deleted],
+  [
+    'promlet_tsdb_block_deletion_failures_total',
+    'Blocks that could not be deleted.',
+    (stats) => stats.blocks.deletionFailures,
+  ],
   ['prometheus_tsdb_wal_corruptions_total', 'Damaged stretches of the WAL.', (stats) => stats.replay.damage.length],
 ];
 
 function addTsdb(registry: Registry, tsdb: Tsdb): void {
-  for (const [name, help, read] of TSDB_GAUGES) gauge(registry, name, help, () => read(tsdb.stats()));
-  for (const [name, help, read] of TSDB_COUNTERS) counter(registry, name, help, () => read(tsdb.stats()));
+  // Asked for once a page: sizes of files are looked up.
+  let stats: TsdbStats | undefined;
+  const read = (): TsdbStats => {
+    if (stats === undefined) {
+      stats = tsdb.stats();
+      setImmediate(() => (stats = undefined));
+    }
+    return stats;
+  };
+  for (const [name, help, take] of TSDB_GAUGES) gauge(registry, name, help, () => take(read()));
+  for (const [name, help, take] of TSDB_COUNTERS) counter(registry, name, help, () => take(read()));
 }
 
 const SCRAPE_COUNTERS: readonly [name: string, help: string, read: (stats: ScrapeStats) => number][] = [

@@ -240,6 +240,25 @@ export interface GlobalConfig {
 /** A section that is checked when read but that no part uses yet. */
 export type Section = Readonly<Record<string, unknown>>;
 
+/** Section `storage`; durations are ms, sizes bytes. */
+export interface StorageConfig {
+  readonly tsdb?: TsdbConfig | undefined;
+  readonly exemplars?: { readonly max_exemplars: number } | undefined;
+}
+
+export interface TsdbConfig {
+  readonly out_of_order_time_window?: number | undefined;
+  readonly stale_series_compaction_threshold?: number | undefined;
+  readonly chunk_encoding?: { readonly floats?: string | undefined } | undefined;
+  readonly retention?:
+    | {
+        readonly time?: number | undefined;
+        readonly size?: number | undefined;
+        readonly percentage?: number | undefined;
+      }
+    | undefined;
+}
+
 export interface PrometheusConfig {
   readonly global: GlobalConfig;
   readonly scrape_configs: readonly ScrapeConfig[];
@@ -247,7 +266,7 @@ export interface PrometheusConfig {
   readonly rule_files: readonly string[];
   readonly runtime?: Section | undefined;
   readonly alerting?: Section | undefined;
-  readonly storage?: Section | undefined;
+  readonly storage?: StorageConfig | undefined;
   readonly tracing?: Section | undefined;
   readonly otlp?: Section | undefined;
   readonly remote_write: readonly Section[];

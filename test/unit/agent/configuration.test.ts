@@ -12,8 +12,12 @@ describe('configuration in force', () => {
     configuration = new Configuration({
       clock: { ...systemClock, now: () => 1234 },
       logger: createLogger('silent'),
-      parse: async (text) => ({ jobs: (await parseConfig(text)).scrape_configs, jobErrors: new Map() }),
-      apply: async (jobs) => void applied.push(jobs),
+      parse: async (text) => ({
+        jobs: (await parseConfig(text)).scrape_configs,
+        jobErrors: new Map(),
+        storage: {},
+      }),
+      apply: async ({ jobs }) => void applied.push(jobs),
     });
   });
 

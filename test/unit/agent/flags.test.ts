@@ -10,6 +10,12 @@ describe('agent flags', () => {
       configSecret: undefined,
       dataDir: 'data/',
       headMemoryLimitBytes: 1 << 30,
+      retentionTimeMs: undefined,
+      retentionSizeBytes: undefined,
+      minBlockDurationMs: 7_200_000,
+      maxBlockDurationMs: undefined,
+      walSegmentBytes: 128 << 20,
+      walCompression: 'snappy',
       listenAddress: '0.0.0.0:9090',
       externalUrl: undefined,
       enableLifecycle: true,
@@ -21,6 +27,14 @@ describe('agent flags', () => {
       queryLookbackDeltaMs: 300_000,
       logLevel: 'info',
     });
+  });
+
+  it('say how long to keep samples', () => {
+    const flags = parse(['--storage.tsdb.retention.time=3d', '--storage.tsdb.retention.size=10GB']);
+    assert.equal(flags.retentionTimeMs, 3 * 86_400_000);
+    assert.equal(flags.retentionSizeBytes, 10 * 2 ** 30);
+    assert.equal(parse(['--no-storage.tsdb.wal-compression']).walCompression, 'none');
+    assert.equal(parse(['--storage.tsdb.wal-segment-size=32MB']).walSegmentBytes, 32 << 20);
   });
 
   it('take the node from the environment unless it is given', () => {
