@@ -4,7 +4,7 @@ export interface TsdbLimits {
   /** How far ahead of the clock a sample may be. Default 10 min, 0: no limit. */
   readonly maxFutureMs: number;
   /**
-   * Shared memory for series, postings and chunks; label texts lie in the heap and are not counted. New series are refused
+   * Shared memory for series, labels, postings and chunks, and what the kernels work in. New series are refused
    * when seven eighths of it are in use, all samples when all of it is. Default 1 GiB, 0: what the memory can hold (4 GiB).
    */
   readonly headMemoryBytes: number;
