@@ -30,6 +30,8 @@ import { decodeTombstones, type LoggedTombstone } from './tombstone-record.ts';
 
 /** Smallest sample in a record: two varints of a byte and a value. */
 const MIN_SAMPLE_RECORD_BYTES = 10;
+/** What a zstd frame begins with (RFC 8878, 3.1.1). */
+const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 
 /**
  * Who is told what a log holds, in its order. What a visitor has no method for is not decoded, only counted. Refs are in
@@ -83,6 +85,7 @@ export class RecordDecoder {
       address = this.#plain.reserve(length);
       arena.u8.set(plain, address);
     }
+    if (flags === 0 && this.#looksCompressed(address, length)) return 'a compressed record that is not marked as such';
     this.records++;
     return this.#visit(address, length);
   }
@@ -90,6 +93,17 @@ export class RecordDecoder {
   release(): void {
     this.#plain.release();
     this.#samples.release();
+  }
+
+  /** No checksum covers the flags: a record of no known type may be a compressed one. */
+  #looksCompressed(address: number, length: number): boolean {
+    const { wasm, arena } = this.#kernels;
+    if (length === 0 || RECORD_NAMES[arena.u8[address]!] !== undefined) return false;
+    if (length > 4 && ZSTD_MAGIC.every((byte, i) => arena.u8[address + i] === byte)) return true;
+    const plainLength = wasm.snappyLength(address, length);
+    if (plainLength <= 0 || plainLength > MAX_RECORD_BYTES) return false;
+    const plain = this.#plain.reserve(plainLength);
+    return wasm.snappyDecompress(address, length, plain, plainLength) >= 0;
   }
 
   #zstd(address: number, length: number): Uint8Array | undefined {

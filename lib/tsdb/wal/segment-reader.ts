@@ -15,7 +15,6 @@ import {
 } from './format.ts';
 import type { Scratch } from './scratch.ts';
 
-const KNOWN_BITS = FRAGMENT_TYPE_MASK | FLAG_SNAPPY | FLAG_ZSTD;
 /** Pages read at a time. */
 const WINDOW_PAGES = 32;
 
@@ -61,10 +60,11 @@ export async function readSegment(
   let goodEnd = 0;
   let offset = 0;
   let torn = false;
-  /** The record under assembly: fragments so far, its bytes, where it began. */
+  /** The record under assembly: fragments so far, its bytes, where it began, how it is compressed. */
   let fragments = 0;
   let assembled = 0;
   let recordStart = 0;
+  let recordFlags = 0;
   /** After damage, middle and last fragments belong to the record that was lost. */
   let skipping = false;
 
@@ -126,9 +126,15 @@ export async function readSegment(
               continue;
             }
           }
+          const flags = first & ~FRAGMENT_TYPE_MASK;
           if (begins) {
             recordStart = pageOffset + at;
+            recordFlags = flags;
             skipping = false;
+          } else if (flags !== recordFlags) {
+            lose(pageOffset + at, pageOffset + next, 'a record compressed in part');
+            at = next;
+            continue;
           }
           if (assembled + length > MAX_RECORD_BYTES) {
             lose(pageOffset + at, pageOffset + next, `a record longer than ${MAX_RECORD_BYTES} bytes`);
@@ -137,7 +143,6 @@ export async function readSegment(
           }
           fragments++;
           const data = page + at + FRAGMENT_HEADER_BYTES;
-          const flags = first & ~FRAGMENT_TYPE_MASK;
           at = next;
           if (type === FRAGMENT_FULL) {
             fragments = 0;
@@ -185,8 +190,9 @@ function faultOf(kernels: Kernels, page: number, at: number, pageLength: number)
   const length = (u8[start + 1]! << 8) | u8[start + 2]!;
   if (at + FRAGMENT_HEADER_BYTES + length > PAGE_BYTES) return 'a fragment longer than its page';
   if (at + FRAGMENT_HEADER_BYTES + length > pageLength) return 'cut';
-  if (type < FRAGMENT_FULL || type > FRAGMENT_LAST || (u8[start]! & ~KNOWN_BITS) !== 0)
-    return 'an unknown fragment type';
+  const flags = u8[start]! & ~FRAGMENT_TYPE_MASK;
+  const knownFlags = flags === 0 || flags === FLAG_SNAPPY || flags === FLAG_ZSTD;
+  if (type < FRAGMENT_FULL || type > FRAGMENT_LAST || !knownFlags) return 'an unknown fragment type';
   const stored = (u8[start + 3]! << 24) | (u8[start + 4]! << 16) | (u8[start + 5]! << 8) | u8[start + 6]!;
   return kernels.wasm.crc32c(0, start + FRAGMENT_HEADER_BYTES, length) === stored ? undefined : 'a wrong checksum';
 }
