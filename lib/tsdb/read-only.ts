@@ -2,15 +2,19 @@ import { join } from 'node:path';
 import type { Clock, FileSystem, Logger } from '../env/index.ts';
 import type { Kernels } from '../kernels/index.ts';
 import type { Querier, Queryable } from '../storage/index.ts';
-import type { Block } from './block/block.ts';
 import { PageCache } from './block/page-cache.ts';
 import { BlockQuerier } from './block/querier.ts';
+import { HeadChunkFiles } from './head-chunks/files.ts';
+import { loadHeadChunks } from './head-chunks/load.ts';
+import { FoundChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
+import { OutOfOrderReplay } from './head/ooo-replay.ts';
 import { HeadReader } from './head/querier.ts';
 import { HeadReplay } from './head/replay.ts';
 import { DEFAULT_BLOCK_DURATION_MS } from './limits.ts';
 import { mergeQueriers } from './merge.ts';
 import { openBlocks } from './read-blocks.ts';
+import type { LogVisitor } from './wal/record-decoder.ts';
 import { replayLog } from './wal/replay.ts';
 
 export interface ReadOnlyOptions {
@@ -36,41 +40,50 @@ export async function openReadOnly(options: ReadOnlyOptions, maxMs: number): Pro
   const cache = new PageCache(options);
   const blocks = openBlocks(options.dir, cache);
   const blocksEndMs = blocks.at(-1)?.meta.maxTime ?? -Infinity;
-  const head = blocksEndMs <= maxMs ? await replayedHead(options) : undefined;
+  const chunkFiles = new HeadChunkFiles({ ...options, dir: join(options.dir, 'chunks_head') });
+  const head = blocksEndMs <= maxMs ? await replayedHead(options, chunkFiles, blocksEndMs) : undefined;
   return {
     querier: (fromMs, toMs) => {
       const queriers: Querier[] = blocks
         .filter((block) => block.overlaps(fromMs, toMs))
         .map((block) => new BlockQuerier(block, fromMs, toMs));
-      if (head !== undefined && head.maxTimeMs >= Math.max(fromMs, blocksEndMs) && head.minTimeMs <= toMs) {
-        queriers.push(new HeadReader(head.view, head.chunkReader, Math.max(fromMs, blocksEndMs), toMs));
+      if (head !== undefined && holdsSamples(head, fromMs, toMs)) {
+        queriers.push(new HeadReader(head.view, head.chunkReader, fromMs, toMs));
       }
       return mergeQueriers(options.kernels, queriers);
     },
-    close: () => closeAll(blocks),
+    close: () => {
+      chunkFiles.close();
+      for (const block of blocks) block.close();
+    },
   };
 }
 
-function closeAll(blocks: readonly Block[]): void {
-  for (const block of blocks) block.close();
+function holdsSamples({ minTimeMs, maxTimeMs, chunkReader }: Head, fromMs: number, toMs: number): boolean {
+  const inOrder = minTimeMs <= toMs && maxTimeMs >= fromMs;
+  return inOrder || chunkReader.outOfOrder.mayHoldSamples(fromMs, toMs);
 }
 
-async function replayedHead({ dir, fileSystem, kernels, clock, logger }: ReadOnlyOptions): Promise<Head | undefined> {
-  const walDir = join(dir, 'wal');
-  if (!fileSystem.existsSync(walDir)) return undefined;
+/** The head as opening the directory would bring it back. */
+async function replayedHead(options: ReadOnlyOptions, chunkFiles: HeadChunkFiles, floorMs: number): Promise<Head> {
+  const { dir, fileSystem, kernels, clock, logger } = options;
   const head = new Head(kernels, DEFAULT_BLOCK_DURATION_MS, { maxSeries: 0, maxFutureMs: 0 });
-  await replayLog(
-    {
-      dir: walDir,
-      fileSystem,
-      kernels,
-      logger,
-      monotonicMs: () => clock.monotonicMs(),
-      damaged: 'leave',
-      // Nothing is put there.
-      corruptDir: walDir,
-    },
-    new HeadReplay(head),
-  );
+  const found = new FoundChunks(kernels.arena);
+  // Nothing is put into the directory of corrupt files.
+  const shared = { fileSystem, kernels, logger, monotonicMs: () => clock.monotonicMs(), corruptDir: dir };
+  const chunksDir = join(dir, 'chunks_head');
+  if (fileSystem.existsSync(chunksDir)) {
+    head.readMapped = ({ file, offsetBytes }) => chunkFiles.read(file, offsetBytes);
+    await loadHeadChunks({ ...shared, dir: chunksDir, repair: false }, (chunk) => found.add(chunk));
+  }
+  const applier = new HeadReplay(head, found, floorMs);
+  const replay = async (name: string, visitor: LogVisitor): Promise<void> => {
+    const logDir = join(dir, name);
+    if (!fileSystem.existsSync(logDir)) return;
+    await replayLog({ ...shared, dir: logDir, damaged: 'leave' }, visitor);
+  };
+  await replay('wal', applier);
+  await replay('wbl', new OutOfOrderReplay(head, applier, found.lastOutOfOrder));
+  found.release();
   return head;
 }

@@ -1,6 +1,7 @@
 /**
  * Targets for ingest benchmarks: one process that serves `/target/I/metrics` for any I, each a page of `--series` series
- * with values that change at every scrape. `/served` says how many pages went out. Prints `listening PORT`.
+ * with values that change at every scrape. `/served` says how many pages went out. After `/hold` pages are no longer
+ * answered. Prints `listening PORT`.
  */
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ const HEADS = Array.from({ length: SERIES }, (_, i) => {
 });
 
 let scrapes = 0;
+let holding = false;
 
 /** Counters that grow at different speeds, some gauges with fractions, some that stand still. */
 function page(): string {
@@ -34,6 +36,12 @@ const server = createServer((request, response) => {
     response.end(String(scrapes));
     return;
   }
+  if (request.url === '/hold') {
+    holding = true;
+    response.end();
+    return;
+  }
+  if (holding) return;
   response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
   response.end(page());
 });

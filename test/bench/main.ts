@@ -1,9 +1,13 @@
 /**
- * `npm run bench`: kernels beside their twins, ingest beside real Prometheus, start-up; one table each.
- *   --only=kernels,ingest,startup   parts to run (default: all)
- *   --seconds=60                    window of each ingest run
- *   --repeat=1                      ingest runs of each contender, in turns; the medians are printed
- *   --series=100000,50000           ingest sizes, 1,000 series a target
+ * `npm run bench`: kernels and chunks beside their twins; ingest, replay, compaction and reading beside real Prometheus and
+ * VictoriaMetrics; the scale example; start-up. One table each.
+ *   --only=ingest,scale         parts to run (default: all; see PARTS)
+ *   --seconds=60                window of each ingest run
+ *   --repeat=1                  ingest runs of each contender, in turns; the medians are printed
+ *   --series=100000,50000       ingest sizes, 1,000 series a target
+ *   --samples=10000000          samples that are replayed
+ *   --targets=1250              of compaction, 80 series each
+ *   --services=100 --hours=1,6,24   of the scale example, 800 series a service
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
@@ -11,34 +15,56 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundlePrograms } from '../tools/bundle.ts';
 import { peer } from '../tools/peers.ts';
-import { agentContender, type Contender, type IngestFigures, median, prometheusContender, run } from './ingest.ts';
+import { run as runChunks } from './chunks.ts';
+import { benchCompaction } from './compaction.ts';
+import { agentContender, type Contender, prometheusContender, victoriaMetricsContender } from './contenders.ts';
+import { type IngestFigures, run as runIngest } from './ingest.ts';
 import { run as runXor } from './kernels-xor.ts';
+import { run as runReplay } from './replay.ts';
+import { run as runScale, type ScaleFigures } from './scale.ts';
 import { run as runScan } from './scan.ts';
+import { run as runServerCompaction } from './server-compaction.ts';
 import { run as runStartup } from './startup.ts';
+import { type Cell, compared, MB, median, table } from './table.ts';
+import { SERIES_PER_TARGET } from './workload.ts';
+
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  kernels,
+  chunks,
+  ingest,
+  replay,
+  compaction,
+  scale,
+  startup,
+};
 
 const { values: flags } = parseArgs({
   options: {
-    only: { type: 'string', default: 'kernels,ingest,startup' },
+    only: { type: 'string', default: Object.keys(PARTS).join(',') },
     seconds: { type: 'string', default: '60' },
     repeat: { type: 'string', default: '1' },
     series: { type: 'string', default: '100000,50000' },
+    samples: { type: 'string', default: '10000000' },
+    targets: { type: 'string', default: '1250' },
+    services: { type: 'string', default: '100' },
+    hours: { type: 'string', default: '1,6,24' },
   },
 });
-const SERIES_PER_TARGET = 1_000;
+const SERIES_PER_PAGE = 1_000;
 const INTERVAL_SECONDS = 5;
-const MIB = 1024 * 1024;
+/** Scrapes of the history that is replayed: 25 minutes. */
+const REPLAY_SCRAPES = 100;
 
 const parts = flags.only.split(',');
-const known: Readonly<Record<string, () => Promise<void>>> = { kernels, ingest, startup };
-for (const part of parts) if (known[part] === undefined) throw new Error(`--only: no part "${part}"`);
+for (const part of parts) if (PARTS[part] === undefined) throw new Error(`--only: no part "${part}"`);
 printMachine();
-for (const part of parts) await known[part]!();
+for (const part of parts) await PARTS[part]!();
 console.log(`\nload average at the end: ${load()}`);
 
 function printMachine(): void {
   const [cpu] = cpus();
   const kernel = readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim();
-  console.log(`${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / MIB / 1024)} GiB, Linux ${kernel}`);
+  console.log(`${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}`);
   console.log(`node ${process.version}; load average ${load()}: other work on the machine blurs the figures`);
 }
 
@@ -66,98 +92,161 @@ async function kernels(): Promise<void> {
   ]);
 }
 
-async function ingest(): Promise<void> {
-  const prometheus = peer('prometheus');
-  if (prometheus === undefined) console.log('\nprometheus is missing: npm run peers');
+// eslint-disable-next-line typescript/require-await
+async function chunks(): Promise<void> {
+  const figures = runChunks(1);
+  table(`Chunks of 120 samples, ns per sample (hash ${figures.hash})`, [
+    ['', 'encode', 'decode'],
+    ['XOR', ns(figures.xorEncodeNs), ns(figures.xorDecodeNs)],
+    ['XOR2', '', ns(figures.xor2DecodeNs)],
+    ['histogram of 40 buckets', ns(figures.histogramEncodeNs), ns(figures.histogramDecodeNs)],
+    ['float histogram of 40 buckets', ns(figures.floatHistogramEncodeNs), ns(figures.floatHistogramDecodeNs)],
+  ]);
+}
+
+/** Runs something with the agent's bundle and those peers that are there. */
+async function withContenders(
+  binaries: readonly ('prometheus' | 'victoria-metrics')[],
+  measure: (contenders: readonly Contender[]) => Promise<void>,
+): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'promlet-bundle-'));
   try {
     await bundlePrograms(dir);
     const contenders: Contender[] = [agentContender(dir)];
-    if (prometheus !== undefined) contenders.push(prometheusContender(prometheus));
-    for (const size of flags.series.split(',')) await ingestAt(Number(size), contenders);
+    for (const binary of binaries) {
+      const path = peer(binary);
+      const contender = binary === 'prometheus' ? prometheusContender : victoriaMetricsContender;
+      if (path === undefined) console.log(`\n${binary} is missing: npm run peers`);
+      else contenders.push(contender(path));
+    }
+    await measure(contenders);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
+function ingest(): Promise<void> {
+  return withContenders(['prometheus', 'victoria-metrics'], async (contenders) => {
+    for (const size of flags.series.split(',')) await ingestAt(Number(size), contenders);
+  });
+}
+
 async function ingestAt(series: number, contenders: readonly Contender[]): Promise<void> {
   const scale = {
-    targets: Math.max(1, Math.round(series / SERIES_PER_TARGET)),
-    seriesPerTarget: Math.min(series, SERIES_PER_TARGET),
+    targets: Math.max(1, Math.round(series / SERIES_PER_PAGE)),
+    seriesPerTarget: Math.min(series, SERIES_PER_PAGE),
     intervalSeconds: INTERVAL_SECONDS,
     idleSeconds: 3,
     seconds: Number(flags.seconds),
   };
   const runs: IngestFigures[][] = [];
-  for (let i = 0; i < Number(flags.repeat); i++) runs.push(await run(scale, contenders));
+  for (let i = 0; i < Number(flags.repeat); i++) runs.push(await runIngest(scale, contenders));
   const columns = contenders.map((_, i) => runs.map((figures) => figures[i]!));
-  const of = (read: (figures: IngestFigures) => number): number[] => columns.map((column) => median(column.map(read)));
-  const row = (title: string, values: readonly number[], digits: number): Cell[] => [
-    title,
-    ...values.map((value) => value.toFixed(digits)),
-    values.length === 2 ? (values[0]! / values[1]!).toFixed(2) : '',
-  ];
+  const row = (title: string, digits: number, read: (figures: IngestFigures) => number): Cell[] =>
+    compared(
+      title,
+      columns.map((column) => median(column.map(read))),
+      digits,
+    );
   const size = `${scale.targets} targets × ${scale.seriesPerTarget} series × ${INTERVAL_SECONDS} s`;
   table(`Ingest, ${size}, ${scale.seconds} s × ${flags.repeat}`, [
-    ['', ...contenders.map(({ name }) => name), 'ratio'],
-    row(
-      'series',
-      of((figures) => figures.series),
-      0,
-    ),
-    row(
-      'samples in the window',
-      of((figures) => figures.samples),
-      0,
-    ),
-    row(
-      'CPU, µs per sample',
-      of((figures) => figures.cpuMicrosPerSample),
-      3,
-    ),
-    row(
-      'RSS idle, MB',
-      of((figures) => figures.idleRssBytes / 1e6),
-      1,
-    ),
-    row(
-      'RSS, MB',
-      of((figures) => figures.rssBytes / 1e6),
-      1,
-    ),
-    row(
-      'RSS at its highest, MB',
-      of((figures) => figures.peakRssBytes / 1e6),
-      1,
-    ),
-    row(
-      'RSS over idle, bytes per series',
-      of((figures) => (figures.rssBytes - figures.idleRssBytes) / figures.series),
-      0,
-    ),
-    row(
-      'WAL, bytes per sample',
-      of((figures) => figures.walBytesPerSample),
-      2,
-    ),
+    ['', ...contenders.map(({ name }) => name), 'ratio of the first two'],
+    row('series', 0, (figures) => figures.series),
+    row('samples in the window', 0, (figures) => figures.samples),
+    row('CPU, µs per sample', 3, (figures) => figures.cpuMicrosPerSample),
+    row('RSS idle, MB', 1, (figures) => figures.idleRssBytes / MB),
+    row('RSS, MB', 1, (figures) => figures.rssBytes / MB),
+    row('RSS at its highest, MB', 1, (figures) => figures.peakRssBytes / MB),
+    row('RSS over idle, bytes per series', 0, (figures) => (figures.rssBytes - figures.idleRssBytes) / figures.series),
+    row('disk, bytes per sample', 2, (figures) => figures.diskBytesPerSample),
+    row('ready after SIGKILL, s', 2, (figures) => figures.readySeconds),
+    row('RSS at its highest meanwhile, MB', 1, (figures) => figures.restartPeakRssBytes / MB),
+    row('samples lost', 0, (figures) => figures.lostSamples),
+  ]);
+}
+
+function replay(): Promise<void> {
+  return withContenders(['prometheus'], async (contenders) => {
+    const targets = Math.max(1, Math.round(Number(flags.samples) / REPLAY_SCRAPES / SERIES_PER_TARGET));
+    const figures = await runReplay({ targets, scrapes: REPLAY_SCRAPES, settleSeconds: 20 }, contenders);
+    table(`Start-up on the directory of a killed server, ${figures[0]!.samples} samples in the head`, [
+      ['', ...figures.map(({ program }) => program), 'ratio'],
+      row('ready, s', 2, ({ readySeconds }) => readySeconds),
+      row('RSS at its highest, MB', 1, ({ peakRssBytes }) => peakRssBytes / MB),
+      row('RSS 20 s later, MB', 1, ({ settledRssBytes }) => settledRssBytes / MB),
+      row('highest over later', 2, ({ peakRssBytes, settledRssBytes }) => peakRssBytes / settledRssBytes),
+      row('sum(sum_over_time()) over all, ns per sample', 1, ({ selectNsPerSample }) => selectNsPerSample),
+    ]);
+    function row(title: string, digits: number, read: (one: (typeof figures)[number]) => number): Cell[] {
+      return compared(title, figures.map(read), digits);
+    }
+  });
+}
+
+async function compaction(): Promise<void> {
+  const targets = Number(flags.targets);
+  const steps = await benchCompaction(targets * SERIES_PER_TARGET);
+  table(`Compaction alone, ${targets * SERIES_PER_TARGET} series × 2 h × 15 s`, [
+    ['', 's', 'CPU s', 'samples', 'bytes per sample', 'RSS idle, MB', 'highest, MB', 'hash'],
+    ...Object.entries(steps).map(([name, step]) => [
+      name,
+      step.seconds.toFixed(2),
+      step.cpuSeconds.toFixed(2),
+      step.samples,
+      (step.blockBytes / step.samples).toFixed(3),
+      (step.idleRssBytes / MB).toFixed(1),
+      (step.peakRssBytes / MB).toFixed(1),
+      step.hash,
+    ]),
+  ]);
+  await withContenders(['prometheus'], async (contenders) => {
+    const figures = await runServerCompaction({ targets }, contenders);
+    table(`Compaction of the head in the server, ${figures[0]!.samples} samples`, [
+      ['', ...figures.map(({ program }) => program), 'ratio'],
+      row('block written, s', 2, ({ seconds }) => seconds),
+      row('CPU of the server meanwhile, s', 2, ({ cpuSeconds }) => cpuSeconds),
+      row('RSS before, MB', 1, ({ rssBytes }) => rssBytes / MB),
+      row('RSS at its highest, MB', 1, ({ peakRssBytes }) => peakRssBytes / MB),
+      row('block, bytes per sample', 3, ({ blockBytesPerSample }) => blockBytesPerSample),
+      row('sum(sum_over_time()) over a quarter, ns per sample', 1, ({ selectNsPerSample }) => selectNsPerSample),
+    ]);
+    function row(title: string, digits: number, read: (one: (typeof figures)[number]) => number): Cell[] {
+      return compared(title, figures.map(read), digits);
+    }
+  });
+}
+
+async function scale(): Promise<void> {
+  const all: ScaleFigures[] = [];
+  const services = Number(flags.services);
+  await runScale({ services, hours: flags.hours.split(',').map(Number) }, (figures) => {
+    console.log(`\nscale: ${figures.hours} h of data after ${figures.seconds.toFixed(0)} s of writing`);
+    all.push(figures);
+  });
+  const row = (title: string, digits: number, read: (figures: ScaleFigures) => number): Cell[] => [
+    title,
+    ...all.map((figures) => read(figures).toFixed(digits)),
+  ];
+  table(`Scale: ${services} services × 10 instances × 20 APIs × 4 methods at 30 s`, [
+    ['hours of data', ...all.map(({ hours }) => hours)],
+    row('series in the head', 0, ({ series }) => series),
+    row('samples', 0, ({ samples }) => samples),
+    row('writing and maintenance, s', 1, ({ seconds }) => seconds),
+    row('samples per second', 0, ({ samples, seconds }) => samples / seconds),
+    row('RSS, MB', 1, ({ rssBytes }) => rssBytes / MB),
+    row('RSS at its highest while writing, MB', 1, ({ peakRssBytes }) => peakRssBytes / MB),
+    row('RSS at its highest while querying, MB', 1, ({ queryPeakRssBytes }) => queryPeakRssBytes / MB),
+    row('blocks', 0, ({ blocks }) => blocks),
+    row('disk: blocks, MB', 1, ({ blockBytes }) => blockBytes / MB),
+    row('disk: log, MB', 1, ({ logBytes }) => logBytes / MB),
+    row('disk: head chunks, MB', 1, ({ headChunkBytes }) => headChunkBytes / MB),
+    row('disk, bytes per sample', 2, (one) => (one.blockBytes + one.logBytes + one.headChunkBytes) / one.samples),
+    ...all[0]!.queries.map(({ title }, i) => row(`${title}, ms`, 1, ({ queries }) => queries[i]!.milliseconds)),
   ]);
 }
 
 async function startup(): Promise<void> {
   table('Start-up', [['npm start to the first federated answer, s', (await runStartup()).toFixed(1)]]);
-}
-
-type Cell = string | number;
-
-/** The first column is left-aligned, numbers to the right. */
-function table(title: string, rows: readonly (readonly Cell[])[]): void {
-  const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, String(cell).length)));
-  console.log(`\n${title}`);
-  for (const row of rows) {
-    const cells = row.map((cell, i) => (i === 0 ? String(cell).padEnd(widths[i]!) : String(cell).padStart(widths[i]!)));
-    console.log(`  ${cells.join('  ').trimEnd()}`);
-  }
 }
 
 function ns(value: number): string {
