@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seededRandom } from '../../../../lib/env/index.ts';
-import { compareUtf8, type Labels, Matcher, type MatchType, SampleColumns } from '../../../../lib/model/index.ts';
+import { nodeFileSystem, seededRandom } from '../../../../lib/env/index.ts';
+import { compareUtf8, Labels, Matcher, type MatchType, SampleColumns } from '../../../../lib/model/index.ts';
 import { type ChunkSeries, collectSeries, type RawChunk } from '../../../../lib/storage/index.ts';
 import type { Block } from '../../../../lib/tsdb/block/block.ts';
+import { BlockWriter } from '../../../../lib/tsdb/block/block-writer.ts';
 import { BlockQuerier } from '../../../../lib/tsdb/block/querier.ts';
 import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
+import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
 import { storedEncoding } from '../../../../lib/tsdb/chunk/raw.ts';
 import { parse } from '../harness.ts';
 import {
@@ -15,10 +17,12 @@ import {
   EVERYTHING,
   expected,
   kernels,
+  metaOf,
   openBlock,
   read,
   samples,
   textOfLabels,
+  ULID,
   writeBlock,
 } from './harness.ts';
 
@@ -196,6 +200,62 @@ describe('tsdb: querying a block', () => {
         querier.close();
       }
       decoder.release();
+      block.close();
+    });
+
+    it('does all that with histograms too', async () => {
+      const histograms = new SampleColumns();
+      for (let i = 0; i < 50; i++) {
+        const bucket = (k: number): number => i * (k + 1) + 1;
+        histograms.pushHistogram(i * 1000, {
+          integer: true,
+          counterResetHint: 'unknown',
+          schema: 2,
+          zeroThreshold: 0.001,
+          zeroCount: i,
+          count: i + bucket(0) + bucket(1) + bucket(2),
+          sum: i / 3,
+          positiveSpans: [{ offset: 1, length: 2 }],
+          negativeSpans: [{ offset: -3, length: 1 }],
+          positiveBuckets: Float64Array.of(bucket(0), bucket(1)),
+          negativeBuckets: Float64Array.of(bucket(2)),
+          customValues: new Float64Array(0),
+        });
+      }
+      const writer = new BlockWriter({ dir, ulid: ULID, fileSystem: nodeFileSystem, kernels });
+      for (const symbol of ['__name__', 'h']) writer.addSymbol(symbol);
+      writer.addSeries(Labels.of({ __name__: 'h' }), encodeSamples(kernels, histograms, 0, 50));
+      const samples: [number, number][] = [
+        [0, 0],
+        [49_000, 0],
+      ];
+      await writer.finish(metaOf({ h: samples }), async () => {});
+      const block = openBlock(writer.dir);
+      block.delete(10_000, 20_000, EVERYTHING);
+      const kept = Array.from({ length: 50 }, (_, i) => i).filter((i) => i < 10 || i > 20);
+      const querier = new BlockQuerier(block, 0, 1e15);
+      const [series] = await collectSeries(await querier.select(true, { startMs: 0, endMs: 1e15 }, EVERYTHING));
+      const read = new SampleColumns();
+      series!.read(read);
+      const [chunk, ...others] = (series as ChunkSeries).chunks(0, 1e15);
+      assert.deepEqual([chunk!.encoding, others], ['histogram', []]);
+      const decoder = new ChunkDecoder(kernels);
+      const decoded = new SampleColumns();
+      decoder.decode(storedEncoding(chunk!.encoding), chunk!.bytes, -Infinity, Infinity, decoded);
+      for (const columns of [read, decoded]) {
+        assert.deepEqual(
+          [...columns.timestamps.subarray(0, columns.length)],
+          kept.map((i) => i * 1000),
+        );
+        for (const [at, i] of kept.entries()) {
+          const { counterResetHint: _, ...wanted } = histograms.histograms![i]!;
+          const { counterResetHint: hint, ...found } = columns.histograms![at]!;
+          assert.deepEqual(found, wanted);
+          assert.ok(hint === 'unknown' || hint === 'not_reset', hint);
+        }
+      }
+      decoder.release();
+      querier.close();
       block.close();
     });
 
