@@ -40,6 +40,8 @@ export class Block {
   #meta: BlockMeta;
   #tombstones: Tombstones;
   readonly #sizes: FileSizes;
+  /** How often something was deleted of it since it was opened. */
+  revision = 0;
 
   /**
    * Opens and checks a block: meta.json and tombstones whole, the index's table of contents, symbols and postings offset
@@ -135,6 +137,7 @@ export class Block {
     for (const [ref, intervals] of this.#tombstones.entries()) tombstones.addAll(ref, intervals);
     this.#sizes.tombstones = writeTombstones(this.fileSystem, this.kernels, this.dir, tombstones);
     this.#tombstones = tombstones;
+    this.revision++;
     this.setMeta({ ...this.#meta, stats: { ...this.#meta.stats, numTombstones: tombstones.total } });
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   Annotations,
   assert,
@@ -25,6 +26,9 @@ import { selectLabelNames, selectLabelValues, selectPostings } from '../select.t
 import type { Block } from './block.ts';
 import type { ReadChunk } from './chunk-reader.ts';
 import { ChunkMetas, IndexSeries } from './index-series.ts';
+
+/** Series that are looked at, some 3 ms, before other work of the thread has a turn. */
+const TURN_SERIES = 2048;
 
 /** Reads one block within [minTimeMs, maxTimeMs] (tsdb/querier.go, `blockQuerier`). The order of a block is that of labels. */
 export class BlockQuerier implements Querier {
@@ -73,19 +77,25 @@ export class BlockQuerier implements Querier {
     const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
     const entry = new IndexSeries();
     let given = 0;
+    let turned = 0;
     for (let i = 0; i < refs.length && given < limit;) {
       hints.signal?.throwIfAborted();
       assert(!this.#closed, 'block querier: read after close');
       // The places of all chunks of a batch lie in one object.
       const chunks = new ChunkMetas();
       const batch: BlockSeries[] = [];
-      for (; i < refs.length && batch.length < SELECT_BATCH_SIZE && given < limit; i++) {
+      const end = Math.min(refs.length, turned + TURN_SERIES);
+      for (; i < end && batch.length < SELECT_BATCH_SIZE && given < limit; i++) {
         const series = this.#series(refs[i]!, minMs, maxMs, entry, chunks);
         if (series === undefined) continue;
         batch.push(series);
         given++;
       }
       if (batch.length > 0) yield batch;
+      if (i - turned >= TURN_SERIES) {
+        turned = i;
+        await nextTurn();
+      }
     }
   }
 
