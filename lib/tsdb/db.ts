@@ -24,6 +24,7 @@ import { LogTruncation } from './log-truncation.ts';
 import { Maintenance } from './maintenance.ts';
 import { mergeQueriers } from './merge.ts';
 import { RangeUsers } from './range-users.ts';
+import type { Loan } from './reader.ts';
 import type { RetentionOptions } from './retention.ts';
 import type { Tsdb, TsdbOptions, TsdbSettings, TsdbStats } from './tsdb.ts';
 import type { Cardinality, ReplayReport, TsdbLimits } from './types.ts';
@@ -137,6 +138,27 @@ export class Database implements Tsdb {
       leave();
       lease.release();
     });
+  }
+
+  lend(): Loan {
+    this.#checkOpen();
+    const { blocks, options } = this.#parts;
+    const lease = blocks.lease(-Infinity, Infinity);
+    const { floorMs, firstChunkFile } = this.#headCompaction;
+    const leave = this.#readers.enter(floorMs);
+    return {
+      handle: {
+        dir: options.dir,
+        head: { memory: options.kernels.arena.memory, root: this.head.root.address },
+        blocks: lease.blocks.map(({ meta, revision }) => ({ ulid: meta.ulid, revision })),
+        floorMs,
+        firstChunkFile,
+      },
+      release: () => {
+        leave();
+        lease.release();
+      },
+    };
   }
 
   exemplars(minMs: number, maxMs: number, matcherSets: readonly (readonly Matcher[])[]): SeriesExemplars[] {

@@ -45,6 +45,8 @@ export class HeadCompaction {
   readonly #parts: HeadCompactionParts;
   /** In-order samples before it are in blocks. */
   floorMs: number;
+  /** Head chunk files below it are gone. */
+  firstChunkFile = 0;
   truncations = 0;
   truncationFailures = 0;
 
@@ -132,6 +134,7 @@ export class HeadCompaction {
       head.root.endWrite();
       const firstKept = Math.min(minFile ?? Infinity, head.outOfOrder.onFile().minFile, chunkWriter.file);
       const filesDeleted = chunkFiles.truncate(firstKept);
+      this.firstChunkFile = firstKept;
       logger.info(
         {
           ...removed,

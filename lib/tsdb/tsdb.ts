@@ -7,6 +7,7 @@ import type { BlockSetStats } from './blocks.ts';
 import type { CompactorStats } from './compact/compactor.ts';
 import type { CompactionRunner } from './compact/runner.ts';
 import type { HeadChunksReport } from './head-chunks/load.ts';
+import type { Loan } from './reader.ts';
 import type { RetentionOptions } from './retention.ts';
 import type { Cardinality, ReplayProgress, ReplayReport, TsdbLimits } from './types.ts';
 
@@ -108,6 +109,8 @@ export interface Tsdb extends Queryable, Appendable, ExemplarQueryable {
   cardinality(limit: number): Cardinality;
   /** What the metrics in the head say of themselves, by metric name. */
   metadata(): ReadonlyMap<string, readonly Metadata[]>;
+  /** Lends the database to another thread of the process, to be read there by a `TsdbReader`. */
+  lend(): Loan;
   /** In order of their first time. */
   blocks(): readonly BlockMeta[];
   /** @throws PromletError `storage/wal-write` when the log of out-of-order samples cannot be begun */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createLogger, type FileSystem, nodeFileSystem } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { isStaleNaN, Labels, type Matcher, Matcher as LabelMatcher, SampleColumns } from '../../../lib/model/index.ts';
-import { collectSeries } from '../../../lib/storage/index.ts';
+import { collectSeries, type Queryable } from '../../../lib/storage/index.ts';
 import { openTsdb, type Tsdb, type TsdbOptions } from '../../../lib/tsdb/index.ts';
 import { faulty, START_MS, temporaryDirectory, TestClock } from './environment.ts';
 
@@ -47,7 +47,7 @@ export type Dump = Record<string, [time: number, value: string][]>;
 
 /** All samples by series. */
 export async function dump(
-  db: Tsdb,
+  db: Queryable,
   matchers: readonly Matcher[] = [new LabelMatcher('=~', '__name__', '.*')],
   minMs = -1e15,
   maxMs = 1e15,
