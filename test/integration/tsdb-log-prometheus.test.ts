@@ -102,7 +102,7 @@ describe('tsdb: log and head chunk files beside Prometheus', function () {
   async function loggedIn(dir: string, log = 'wal', known?: Map<number, string>): Promise<Logged> {
     const logged: Logged = { dump: {}, exemplars: {}, metadata: {}, tombstones: [], markers: [], types: new Set() };
     const labelsOf = known ?? new Map<number, string>();
-    const visitor: Required<LogVisitor> = {
+    const visitor: Required<Omit<LogVisitor, 'encodedSeries'>> = {
       series: (series) => series.forEach(({ ref, labels }) => labelsOf.set(ref, labels.toString())),
       samples: ({ refs, times, values, length }) => {
         const { u32, f64 } = kernels.arena;

@@ -4,7 +4,7 @@ import type { LoggedExemplar } from '../wal/exemplar-record.ts';
 import { HistogramSamples } from '../wal/histogram-record.ts';
 import type { LoggedMetadata } from '../wal/metadata-record.ts';
 import type { LogVisitor } from '../wal/record-decoder.ts';
-import type { LoggedSeries } from '../wal/series-record.ts';
+import type { EncodedSeries } from '../wal/series-record.ts';
 import type { LoggedTombstone } from '../wal/tombstone-record.ts';
 import { MAX_TIME_MS } from '../limits.ts';
 import type { SampleBuffer } from './columns.ts';
@@ -37,14 +37,10 @@ export class HeadReplay implements LogVisitor {
     this.#minValidMs = minValidMs;
   }
 
-  series(series: readonly LoggedSeries[]): void {
+  encodedSeries(series: readonly EncodedSeries[]): void {
     const head = this.#head;
     for (const { ref, labels } of series) {
-      let known = head.find(labels);
-      if (known === 0 && !head.has(ref) && labels.size > 0) {
-        head.createAt(ref, labels);
-        known = ref;
-      }
+      const known = head.replaySeries(ref, labels);
       // The first ref of a label set stays; a ref that comes again for other labels keeps its first meaning.
       if (known === 0) continue;
       if (known !== ref) this.#aliases.set(ref, known);

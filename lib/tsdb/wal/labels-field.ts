@@ -16,6 +16,12 @@ export function readLabels(record: RecordReader): Labels {
   return record.failed ? Labels.EMPTY : ordered(pairs);
 }
 
+/** Passes over labels: fails where `readLabels` does. */
+export function skipLabels(record: RecordReader): void {
+  const count = record.count(2);
+  for (let i = 0; i < count * 2 && !record.failed; i++) record.skipText();
+}
+
 /** Labels as the model wants them, also where another writer's order or empty values differ. */
 function ordered(pairs: string[]): Labels {
   for (let i = 0; i < pairs.length; i += 2) {

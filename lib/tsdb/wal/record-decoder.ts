@@ -25,7 +25,7 @@ import { decodeHistograms, HistogramSamples } from './histogram-record.ts';
 import { decodeMetadata, type LoggedMetadata } from './metadata-record.ts';
 import { decodeMmapMarkers, type MmapMarker } from './mmap-marker-record.ts';
 import { Scratch } from './scratch.ts';
-import { decodeSeries, type LoggedSeries } from './series-record.ts';
+import { decodeSeries, type EncodedSeries, type LoggedSeries, scanSeries } from './series-record.ts';
 import { decodeTombstones, type LoggedTombstone } from './tombstone-record.ts';
 
 /** Smallest sample in a record: two varints of a byte and a value. */
@@ -40,6 +40,8 @@ const ZSTD_MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
  */
 export interface LogVisitor {
   series?(series: readonly LoggedSeries[]): void;
+  /** Instead of `series`: labels as they lie in the record, valid during the call. */
+  encodedSeries?(series: readonly EncodedSeries[]): void;
   samples?(samples: SampleBuffer): void;
   /** Integer and float ones, custom buckets included. */
   histograms?(samples: HistogramSamples): void;
@@ -123,6 +125,9 @@ export class RecordDecoder {
     const type = length > 0 ? bytes[0]! : 0;
     switch (type) {
       case RECORD_SERIES:
+        if (visitor.encodedSeries !== undefined) {
+          return taken(scanSeries(bytes), type, (rows) => visitor.encodedSeries!(rows));
+        }
         if (visitor.series === undefined) break;
         return taken(decodeSeries(bytes), type, (rows) => visitor.series!(rows));
       case RECORD_SAMPLES:

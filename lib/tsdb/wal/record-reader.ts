@@ -20,6 +20,11 @@ export class RecordReader {
     return !this.failed && this.#at < this.#bytes.length;
   }
 
+  /** How many bytes were read. */
+  get position(): number {
+    return this.#at;
+  }
+
   byte(): number {
     return this.#take(1) ? this.#bytes[this.#at - 1]! : 0;
   }
@@ -83,6 +88,12 @@ export class RecordReader {
     const length = this.count(1);
     this.#at += length;
     return length === 0 ? '' : this.#bytes.toString('utf8', this.#at - length, this.#at);
+  }
+
+  /** Passes over a text. */
+  skipText(): void {
+    const length = this.count(1);
+    this.#at += length;
   }
 
   /** The varint that begins at `at`, without its lowest bit. */

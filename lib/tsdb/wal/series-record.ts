@@ -1,13 +1,19 @@
 import type { Labels } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
 import { isSeriesRef, RECORD_SERIES } from './format.ts';
-import { readLabels, writeLabels } from './labels-field.ts';
+import { readLabels, skipLabels, writeLabels } from './labels-field.ts';
 import { RecordReader } from './record-reader.ts';
 import type { RecordWriter } from './record-writer.ts';
 
 export interface LoggedSeries {
   readonly ref: SeriesRef;
   readonly labels: Labels;
+}
+
+/** A series whose labels are not decoded: `labels` are their bytes. */
+export interface EncodedSeries {
+  readonly ref: SeriesRef;
+  readonly labels: Uint8Array;
 }
 
 /**
@@ -39,6 +45,21 @@ export function decodeSeries(bytes: Uint8Array): LoggedSeries[] | undefined {
     const labels = readLabels(record);
     if (record.failed || !isSeriesRef(ref)) return undefined;
     rows.push({ ref, labels });
+  }
+  return record.failed ? undefined : rows;
+}
+
+/** As `decodeSeries`, with labels left where they are. @returns undefined when the record is malformed */
+export function scanSeries(bytes: Uint8Array): EncodedSeries[] | undefined {
+  const record = new RecordReader(bytes);
+  const rows: EncodedSeries[] = [];
+  record.byte();
+  while (record.hasMore) {
+    const ref = record.uint64();
+    const start = record.position;
+    skipLabels(record);
+    if (record.failed || !isSeriesRef(ref)) return undefined;
+    rows.push({ ref, labels: bytes.subarray(start, record.position) });
   }
   return record.failed ? undefined : rows;
 }

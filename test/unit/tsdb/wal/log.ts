@@ -29,7 +29,7 @@ export function histogramText(histogram: FloatHistogram): string {
 }
 
 /** A visitor that writes down all it is told. */
-export function recorder(rows: Row[], { arena }: Kernels = kernels): Required<LogVisitor> {
+export function recorder(rows: Row[], { arena }: Kernels = kernels): Required<Omit<LogVisitor, 'encodedSeries'>> {
   return {
     series: (series) => series.forEach(({ ref, labels }) => rows.push(['series', ref, labels.toString()])),
     samples: (samples) => {
