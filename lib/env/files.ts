@@ -28,6 +28,7 @@ export type FileSystem = Pick<
   | 'writeSync'
   | 'fsync'
   | 'fdatasync'
+  | 'unlink'
 >;
 
 export const nodeFileSystem: FileSystem = fs;

@@ -31,3 +31,10 @@ export async function syncDirectoryLater(fileSystem: FileSystem, dir: string): P
     fileSystem.closeSync(handle);
   }
 }
+
+/** Deletes a file without holding up the thread: freeing a large one takes tens of ms. @throws the system's error */
+export function removeFile(fileSystem: FileSystem, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fileSystem.unlink(path, (error) => (error === null ? resolve() : reject(error)));
+  });
+}

@@ -523,6 +523,7 @@ class FileSystemOfProcess {
         this.#disk.change([{ ...this.#place('symlink', path), node: new LinkNode(this.#disk.inode(), target) }]);
       },
       unlinkSync: (path: string) => this.#unlink(path),
+      unlink: (path: string, done: Done) => this.#later(() => this.#unlink(path), done),
       rmdirSync: (path: string) => this.#removeDirectory(path),
       rmSync: (path: string, options?: { recursive?: boolean; force?: boolean }) => {
         this.#alive();

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem } from '../../env/index.ts';
-import { syncDirectory } from '../directory.ts';
+import { removeFile, syncDirectory } from '../directory.ts';
 import { entryKind } from '../entry-kind.ts';
 import { segmentIndex, segmentName } from './format.ts';
 
@@ -69,13 +68,11 @@ export async function truncateLog(fileSystem: FileSystem, dir: string, upTo: num
   const { checkpoints, segments } = listLog(fileSystem, dir);
   for (const index of segments) {
     if (index >= upTo) break;
-    fileSystem.unlinkSync(join(dir, segmentName(index)));
-    await nextTurn();
+    await removeFile(fileSystem, join(dir, segmentName(index)));
   }
   for (const { path } of checkpoints.slice(0, -1)) {
     for (const index of listLog(fileSystem, path).segments) {
-      fileSystem.unlinkSync(join(path, segmentName(index)));
-      await nextTurn();
+      await removeFile(fileSystem, join(path, segmentName(index)));
     }
     fileSystem.rmSync(path, { recursive: true, force: true });
   }
