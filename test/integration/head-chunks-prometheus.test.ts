@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { createLogger, nodeFileSystem, seededRandom } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
-import { Labels, parseDuration, STALE_NAN } from '../../lib/model/index.ts';
+import { Labels, Matcher, parseDuration, STALE_NAN } from '../../lib/model/index.ts';
 import { HeadChunkFiles } from '../../lib/tsdb/head-chunks/files.ts';
 import { loadHeadChunks } from '../../lib/tsdb/head-chunks/load.ts';
 import { replayLog } from '../../lib/tsdb/wal/replay.ts';
@@ -48,6 +48,14 @@ async function chunksOf(dataDir: string): Promise<Record<string, string[]>> {
   }
   files.close();
   return out;
+}
+
+/** Demo commits, some of which come up to a quarter of an hour late. */
+function lateCommits(seed: number): WrittenSeries[][] {
+  const random = seededRandom(seed);
+  const inOrder = demoCommits({ random, startMs: START_MS, stepMs: 10_000, steps: 400, seriesOfKind: 2 });
+  const queue = inOrder.map((commit, i) => ({ commit, at: i + (random() < 0.4 ? Math.floor(random() * 100) : 0) }));
+  return queue.sort((a, b) => a.at - b.at).map(({ commit }) => commit);
 }
 
 /** Of the samples that a commit has for one series at one time, the first. */
@@ -144,16 +152,78 @@ describe('the chunks of the head', function () {
   });
 
   it('are those of Prometheus when samples come out of order', async function () {
-    const random = seededRandom(7);
-    const inOrder = demoCommits({ random, startMs: START_MS, stepMs: 10_000, steps: 400, seriesOfKind: 2 });
-    // Each commit waits for a while with some chance: it then comes late, within the window.
-    const queue = inOrder.map((commit, i) => ({ commit, at: i + (random() < 0.4 ? Math.floor(random() * 100) : 0) }));
-    const commits = queue.sort((a, b) => a.at - b.at).map(({ commit }) => commit);
-    const { ours, theirs } = await both(this, commits, { outOfOrderWindow: '1h' });
+    const { ours, theirs } = await both(this, lateCommits(7), { outOfOrderWindow: '1h' });
     const late = Object.values(theirs)
       .flat()
       .filter((chunk) => chunk.startsWith('late'));
     assert.ok(late.length > 20, `${late.length} late chunks`);
     assert.deepEqual(ours, theirs);
   });
+
+  const window = { outOfOrderWindow: '1h' };
+
+  it('and its logs, out-of-order samples and exemplars included, are read by Prometheus as they are by us', async function () {
+    const dir = directory();
+    const rig = await HeadRig.open(dir, { windowMs: 3_600_000, maxExemplars: 1000 });
+    for (const [i, commit] of lateCommits(8).entries()) {
+      assert.equal(await appendCommit(rig, i % 10 === 0 ? withExemplars(commit, i) : commit), 0);
+      if (i === 200) await rig.mapper.run();
+    }
+    const expected = await dumpOf(rig);
+    assert.ok(rig.head.outOfOrder.numChunks > 20);
+    // No closing: this is what a kill leaves.
+    const driver = await PrometheusDriver.start({
+      program: needPeer(this, 'prometheus'),
+      version: 3,
+      dataDir: dir,
+      ...window,
+    });
+    cleanUps.push(() => driver.stop('SIGKILL'));
+    assert.deepEqual(await driver.read(), expected);
+    const theirs = await driver.exemplars(0, START_MS * 2);
+    const ours = rig.head.exemplars.exemplars(0, START_MS * 2, [[new Matcher('=~', '__name__', '.+')]]);
+    assert.ok(ours.length > 5);
+    assert.deepEqual(
+      theirs,
+      ours.map(({ labels, exemplars }) => ({
+        seriesLabels: { ...labels.toJSON() },
+        exemplars: exemplars.map((exemplar) => ({
+          labels: { ...exemplar.labels.toJSON() },
+          value: String(exemplar.value),
+          timestamp: exemplar.timestampMs / 1000,
+        })),
+      })),
+    );
+  });
+
+  it('and its logs, as Prometheus leaves them when it is killed, are read by us as they are by it', async function () {
+    const dataDir = directory();
+    const options = { program: needPeer(this, 'prometheus'), version: 3, dataDir, ...window } as const;
+    let driver = await PrometheusDriver.start(options);
+    cleanUps.push(() => driver.stop('SIGKILL'));
+    for (const [i, commit] of lateCommits(9).entries()) {
+      await driver.write(withExemplars(commit, i), 2);
+      if (i !== 250) continue;
+      await driver.stop();
+      driver = await PrometheusDriver.start(options);
+    }
+    const expected = await driver.read();
+    await driver.stop('SIGKILL');
+    const rig = await HeadRig.open(dataDir, { windowMs: 3_600_000, maxExemplars: 1000 });
+    cleanUps.push(() => rig.close());
+    assert.ok(rig.found.chunks > 20 && rig.head.outOfOrder.numChunks > 20);
+    assert.equal(rig.replay.unknownSeriesSamples, 0);
+    assert.equal(rig.replay.invalidSamples, 0);
+    assert.deepEqual(await dumpOf(rig), expected);
+    assert.equal(rig.head.exemplars.size, 1000);
+  });
 });
+
+/** Gives the series of a commit an exemplar each. */
+function withExemplars(commit: readonly WrittenSeries[], step: number): WrittenSeries[] {
+  return commit.map((series) => {
+    const [timestampMs] = series.samples?.[0] ?? series.histograms![0]!;
+    const exemplar = { labels: Labels.of({ trace_id: `trace ${step}` }), value: step / 4, timestampMs };
+    return { ...series, exemplars: [exemplar] };
+  });
+}
