@@ -11,6 +11,7 @@ import {
   INDEX_TOC_BYTES,
   MAX_INDEX_BYTES,
   MAX_SERIES_ENTRY_BYTES,
+  MAX_SERIES_LABELS,
   MAX_VARINT32_BYTES,
   SERIES_ALIGN_BYTES,
 } from './format.ts';
@@ -197,7 +198,9 @@ export class IndexReader implements PostingsSource {
 
   #readLabelIds(reader: ByteReader, into: IndexSeries): void {
     const count = reader.uvarint();
-    if (2 * count > reader.left) reader.fail(`a series with ${count} labels in ${reader.left} bytes`);
+    if (2 * count > reader.left || count > MAX_SERIES_LABELS) {
+      reader.fail(`a series with ${count} labels in ${reader.left} bytes`);
+    }
     into.reserveLabels(count);
     const { symbols } = into;
     for (let i = 0; i < 2 * count; i++) {

@@ -1,6 +1,6 @@
 import type { Kernels } from '../../kernels/index.ts';
 import { compareUtf8 } from '../../model/index.ts';
-import { SAMPLE_EVERY } from './format.ts';
+import { MAX_LABEL_NAMES, MAX_WHOLE_TABLE_BYTES, SAMPLE_EVERY } from './format.ts';
 import { LastText } from './last-text.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { openSection, type Section, SectionReader } from './section.ts';
@@ -126,6 +126,7 @@ export class SampledPostingsOffsets implements PostingsOffsets {
       if (order < 0) walk.fail('names out of order');
       if (order > 0 || entries === undefined) {
         entries = { count: 0, firstSample: samples };
+        if (this.#names.size === MAX_LABEL_NAMES) walk.fail(`more than ${MAX_LABEL_NAMES} label names`);
         this.#names.set(String(lastName), entries);
         lastValue.forget();
       }
@@ -158,6 +159,8 @@ export class WholePostingsOffsets implements PostingsOffsets {
   constructor(kernels: Kernels, from: PositionedFile, at: number) {
     const section = openSection(kernels, from, at, 'postings offset table');
     const walk = new SectionReader(kernels, from, section, section.offset);
+    if (section.length > MAX_WHOLE_TABLE_BYTES)
+      walk.fail(`a table of ${section.length} bytes is too large for version 1`);
     for (let left = checkedCount(walk, section); left > 0; left--) {
       const { name, value, offset } = readEntry(walk);
       let values = this.#offsets.get(name);
