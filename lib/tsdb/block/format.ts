@@ -39,8 +39,8 @@ export const MAX_VARINT64_BYTES = 10;
 /** A series entry: labels as symbol ids, and chunks. A sample a second for a month makes 22,000 chunks of some 8 bytes. */
 export const MAX_SERIES_ENTRY_BYTES = 4 << 20;
 export const MAX_SERIES_LABELS = 1 << 16;
-/** Different label names in an index, which are held as texts. */
-export const MAX_LABEL_NAMES = 1 << 18;
+/** Different label names in an index, which are held as texts; sorting pairs by number needs as much of a bound. */
+export const MAX_LABEL_NAMES = 1 << 21;
 /** The postings offset table of a version 1 index, which is held whole at some twenty times its size. */
 export const MAX_WHOLE_TABLE_BYTES = 8 << 20;
 export const MAX_SYMBOL_BYTES = 16 << 20;

@@ -1,4 +1,5 @@
-import { assert } from '../../model/index.ts';
+import { PromletError } from '../../model/index.ts';
+import { MAX_LABEL_NAMES } from './format.ts';
 
 /**
  * The distinct label pairs of an index that is written, with how many series have each. Pairs are two symbol ids; after
@@ -35,12 +36,14 @@ export class PairTable {
     return this.#table[this.#slotOf(name, value)]! - 1;
   }
 
-  /** Numbers the pairs by name, then value. */
+  /** Numbers the pairs by name, then value. @throws PromletError `storage/bad-series` for too many names */
   sort(): void {
     const { names, values, uses, count } = this;
     // Numbers sort natively; the rank of a name instead of its id keeps the key exact.
     const distinct = Uint32Array.from(new Set(names.subarray(0, count))).sort();
-    assert(distinct.length < 2 ** 21, 'pair table: too many label names');
+    if (distinct.length > MAX_LABEL_NAMES) {
+      throw new PromletError('storage/bad-series', `${distinct.length} label names, the limit is ${MAX_LABEL_NAMES}`);
+    }
     const ranks = new Map<number, number>();
     for (const [rank, name] of distinct.entries()) ranks.set(name, rank);
     const keys = new Float64Array(count);
