@@ -11,7 +11,7 @@ import { syncDirectory } from '../directory.ts';
 import type { LoggedMetadata } from './metadata-record.ts';
 import type { LogVisitor } from './record-decoder.ts';
 import { type ReplayOptions, replayLog } from './replay.ts';
-import type { LoggedSeries } from './series-record.ts';
+import type { EncodedSeries } from './series-record.ts';
 import type { LoggedTombstone } from './tombstone-record.ts';
 
 export interface CheckpointOptions extends Pick<
@@ -160,11 +160,10 @@ class Checkpointer implements LogVisitor {
     }
   }
 
-  series(rows: readonly LoggedSeries[]): void {
+  encodedSeries(rows: readonly EncodedSeries[]): void {
     const { keep } = this.#options;
-    const kept = this.#filter(rows, this.#counts.series, ({ ref }) => keep(ref));
-    const labels = new Map(kept.map((row) => [row.ref, row.labels]));
-    this.#files.add({ series: { refs: [...labels.keys()], labelsOf: (ref) => labels.get(ref)! } });
+    const encodedSeries = this.#filter(rows, this.#counts.series, ({ ref }) => keep(ref));
+    this.#files.add({ encodedSeries });
   }
 
   samples(samples: SampleBuffer): void {

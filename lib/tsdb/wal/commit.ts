@@ -10,7 +10,7 @@ import { encodeMetadata, type LoggedMetadata } from './metadata-record.ts';
 import { encodeMmapMarkers, type MmapMarker } from './mmap-marker-record.ts';
 import { RecordWriter } from './record-writer.ts';
 import { Scratch } from './scratch.ts';
-import { encodeSeries } from './series-record.ts';
+import { type EncodedSeries, encodeScannedSeries, encodeSeries } from './series-record.ts';
 import { encodeTombstones, type LoggedTombstone } from './tombstone-record.ts';
 
 /** Bytes of a samples record: header, and per sample two varints and a value. */
@@ -24,6 +24,8 @@ const MAX_SAMPLE_RECORD_BYTES = 23;
 export interface WalCommit {
   /** Series that the log does not have yet. */
   readonly series?: { readonly refs: readonly number[]; readonly labelsOf: (ref: number) => Labels };
+  /** Series whose labels are encoded already. */
+  readonly encodedSeries?: readonly EncodedSeries[];
   readonly metadata?: readonly LoggedMetadata[];
   readonly mmapMarkers?: readonly MmapMarker[];
   readonly samples?: SampleBuffer;
@@ -65,12 +67,15 @@ export class CommitFramer {
   }
 
   add(commit: WalCommit): void {
-    const { series, metadata, mmapMarkers, samples, histograms, exemplars, tombstones } = commit;
+    const { series, encodedSeries, metadata, mmapMarkers, samples, histograms, exemplars, tombstones } = commit;
     const record = this.#record;
     const emit = (): void => this.#addRecord(record.address, record.length);
     if (series !== undefined) {
       const { refs, labelsOf } = series;
       this.#rows(refs.length, (from) => encodeSeries(refs, labelsOf, from, record));
+    }
+    if (encodedSeries !== undefined) {
+      this.#rows(encodedSeries.length, (from) => encodeScannedSeries(encodedSeries, from, record));
     }
     if (metadata !== undefined) this.#rows(metadata.length, (from) => encodeMetadata(metadata, from, record));
     if (mmapMarkers !== undefined) {

@@ -102,6 +102,13 @@ export class RecordWriter {
     this.length += this.#bytes.write(value, this.length, 'utf8');
   }
 
+  /** Bytes as they are; they may lie in the arena. */
+  bytes(value: Uint8Array): void {
+    this.#room(value.length);
+    this.#bytes.set(value, this.length);
+    this.length += value.length;
+  }
+
   release(): void {
     this.#block.release();
   }

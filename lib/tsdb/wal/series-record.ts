@@ -35,6 +35,17 @@ export function encodeSeries(
   return i;
 }
 
+/** As `encodeSeries`, of series as `scanSeries` gives them. */
+export function encodeScannedSeries(rows: readonly EncodedSeries[], from: number, out: RecordWriter): number {
+  out.begin(RECORD_SERIES);
+  let i = from;
+  for (; i < rows.length && out.takesRow(i - from); i++) {
+    out.int64(rows[i]!.ref);
+    out.bytes(rows[i]!.labels);
+  }
+  return i;
+}
+
 /** @returns undefined when the record is malformed */
 export function decodeSeries(bytes: Uint8Array): LoggedSeries[] | undefined {
   const record = new RecordReader(bytes);
