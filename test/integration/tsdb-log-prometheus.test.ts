@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeFileSystem, seededRandom } from '../../lib/env/index.ts';
 import { type FloatHistogram, Labels, SampleColumns } from '../../lib/model/index.ts';
@@ -356,6 +356,79 @@ describe('tsdb: log and head chunk files beside Prometheus', function () {
     });
   }
 
+  const damages: { name: string; hurt: (segment: (index: number) => string) => void }[] = [
+    { name: 'a segment that is missing', hurt: (segment) => rmSync(segment(2)) },
+    {
+      name: 'a destroyed page and a flipped bit',
+      hurt: (segment) => {
+        change(segment(1), (bytes) => bytes.fill(0xee, 10_000, 25_000));
+        change(segment(3), (bytes) => (bytes[bytes.length >>> 1]! ^= 8));
+      },
+    },
+    {
+      name: 'a torn end, and one of zeros',
+      hurt: (segment) => {
+        change(segment(2), (bytes) => bytes.fill(0, bytes.length - 5000));
+        truncateSync(segment(4), readFileSync(segment(4)).length - 7);
+      },
+    },
+    {
+      name: 'a directory for a segment',
+      hurt: (segment) => {
+        rmSync(segment(3));
+        mkdirSync(segment(3));
+      },
+    },
+  ];
+  for (const { name, hurt } of damages) {
+    it(`leaves a log with ${name} so that Prometheus answers what we read of it`, async function () {
+      const program = needPeer(this, 'prometheus');
+      const dir = directory();
+      const writer = logWriter(dir, { compress: false });
+      const names = Array.from({ length: 50 }, (_, i) => Labels.of({ __name__: 'm', i: String(i) }));
+      writer.log({ series: seriesOf(names.map((labels, i) => [i + 1, labels])) });
+      for (let step = 0; step < 500; step++) {
+        const timeMs = START_MS + step * 1000;
+        writer.log({ samples: samplesOf(names.map((_, i) => [i + 1, timeMs, step * (i + 1) + 0.5])) });
+        if (step % 100 === 99) writer.nextSegment();
+      }
+      await writer.close();
+      hurt((index) => join(dir, 'wal', `0000000${index}`));
+      const { report } = await readLog(dir, { damaged: 'repair' });
+      assert.ok(report.damage.length > 0);
+      const { dump } = await loggedIn(dir);
+      const lost = 50 * 500 - Object.values(dump).reduce((sum, { length }) => sum + length, 0);
+      assert.ok(lost > 0 && lost <= 50 * 100, `${lost} samples lost`);
+      const prometheus = await start({ program, version: 3, dataDir: dir });
+      assert.deepEqual(await prometheus.read(), dump);
+    });
+  }
+
+  it('leaves damaged head chunks so that Prometheus reads them, and takes the rest from the log', async function () {
+    const program = needPeer(this, 'prometheus');
+    const dir = directory();
+    const prometheus = await start({ program, version: 3, dataDir: dir });
+    const series = [0, 1, 2].map((i) => {
+      const samples = Array.from({ length: 2000 }, (_, step): [number, number] => [
+        START_MS + step * 1000,
+        step / (i + 1),
+      ]);
+      return { labels: Labels.of({ __name__: 'm', i: String(i) }), samples };
+    });
+    for (const part of parts(series, 2000, 200)) await prometheus.write(part);
+    await prometheus.stop();
+    const path = join(dir, 'chunks_head', '000001');
+    const { chunks } = await headChunksOf(dir);
+    const middle = chunks[chunks.length >>> 1]!;
+    change(path, (bytes) => (bytes[middle.offsetBytes + 30]! ^= 1));
+    const { chunks: left, report } = await headChunksOf(dir);
+    assert.equal(report.damage.length, 1);
+    assert.equal(left.length, chunks.length >>> 1);
+    const again = await start({ program, version: 3, dataDir: dir });
+    assert.deepEqual(await again.read(), dumpOf(series));
+    assert.equal(await again.metric('prometheus_tsdb_mmap_chunk_corruptions_total'), 0);
+  });
+
   it('reads the head chunks that a killed Prometheus leaves in space it had preallocated', async function () {
     const dir = directory();
     const prometheus = await start({ program: needPeer(this, 'prometheus'), version: 3, dataDir: dir });
@@ -377,6 +450,12 @@ describe('tsdb: log and head chunk files beside Prometheus', function () {
     assert.ok(read >= 840, `${read} samples`);
   });
 });
+
+function change(path: string, edit: (bytes: Buffer) => void): void {
+  const bytes = readFileSync(path);
+  edit(bytes);
+  writeFileSync(path, bytes);
+}
 
 /** The `i`th of a series that only grows. */
 function plainHistogram(i: number): FloatHistogram {
