@@ -21,13 +21,13 @@ export class HeadPostings implements PostingsSource {
   }
 
   valueCount(name: string): number {
-    return this.#pairs(name).length;
+    return this.pairs(name).length;
   }
 
   postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
     const view = this.#view;
     const out: Uint32Array[] = [];
-    for (const pair of this.#pairs(name)) {
+    for (const pair of this.pairs(name)) {
       const value = view.pairValue(pair);
       if (value.startsWith(prefix) && accepts(value)) out.push(view.postings(pair));
     }
@@ -35,15 +35,17 @@ export class HeadPostings implements PostingsSource {
   }
 
   filter(refs: Uint32Array, name: string, accepts: (value: string) => boolean): Uint32Array {
-    const view = this.#view;
-    const wanted = view.findName(name);
-    const out = new Uint32Array(refs.length);
-    let kept = 0;
-    for (const ref of refs) {
+    const values = this.valuesOf(refs, name);
+    return refs.filter((_, i) => accepts(values[i]!));
+  }
+
+  /** Of each series its value of a label, '' when it has none. */
+  valuesOf(refs: Uint32Array, name: string): string[] {
+    const wanted = this.#view.findName(name);
+    return Array.from(refs, (ref) => {
       const pair = this.#pairOf(ref, wanted);
-      if (accepts(pair === 0 ? '' : view.pairValue(pair))) out[kept++] = ref;
-    }
-    return out.subarray(0, kept);
+      return pair === 0 ? '' : this.#view.pairValue(pair);
+    });
   }
 
   *labelNames(): IterableIterator<string> {
@@ -51,7 +53,7 @@ export class HeadPostings implements PostingsSource {
   }
 
   *labelValues(name: string): IterableIterator<string> {
-    for (const pair of this.#pairs(name)) yield this.#view.pairValue(pair);
+    for (const pair of this.pairs(name)) yield this.#view.pairValue(pair);
   }
 
   *labelNamesOf(refs: Uint32Array): IterableIterator<string> {
@@ -73,7 +75,8 @@ export class HeadPostings implements PostingsSource {
     for (const pair of pairs) yield this.#view.pairValue(pair);
   }
 
-  #pairs(name: string): Uint32Array {
+  /** Addresses of the pairs of a name; a view. */
+  pairs(name: string): Uint32Array {
     const found = this.#view.findName(name);
     return found === 0 ? NONE : this.#view.pairsOf(found);
   }

@@ -65,7 +65,8 @@ export class HeadView {
   /** On any memory; for hashing. */
   readonly #kernels: Kernels;
   readonly #scratch: number;
-  readonly #isWriter: boolean;
+  /** Whether this thread writes the head: all of a turn is one section then. */
+  readonly isWriter: boolean;
   #sequence = 0;
   #reading = false;
   // The cache of texts: a pair's address and texts where its address points. Addresses are void when the generation changes.
@@ -84,7 +85,7 @@ export class HeadView {
     this.views = views;
     this.#root = root;
     this.#kernels = kernels;
-    this.#isWriter = views === kernels.arena;
+    this.isWriter = views === kernels.arena;
     this.series = new SeriesReader(views, root);
     this.#scratch = kernels.arena.allocate(TEXT_SCRATCH_BYTES);
   }
@@ -110,7 +111,7 @@ export class HeadView {
    */
   read<T>(fn: () => T): T {
     if (this.#reading) return fn();
-    if (this.#isWriter) {
+    if (this.isWriter) {
       this.#checkCache();
       return fn();
     }
@@ -256,7 +257,7 @@ export class HeadView {
   /** Before anything whose cost grows with a length: whether that length is real. */
   bounded(length: number | undefined): number {
     if (length === undefined) return 0;
-    if (length > UNCHECKED_LENGTH && !this.#isWriter && !this.#isUnchanged()) throw CHANGED;
+    if (length > UNCHECKED_LENGTH && !this.isWriter && !this.#isUnchanged()) throw CHANGED;
     return length;
   }
 

@@ -12,11 +12,12 @@ import type {
 } from '../../storage/index.ts';
 import { Encoding } from '../chunk/chunk.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
-import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
+import { type PostingsSource, selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import { HeadPostings } from './head-postings.ts';
 import type { HeadView } from './head-view.ts';
 import { orderByLabels } from './label-order.ts';
+import { SectionedPostings } from './sectioned-postings.ts';
 
 /** One series of the head, read when asked. */
 class HeadSeries implements ChunkSeries {
@@ -63,7 +64,6 @@ interface Selection {
 export class HeadReader implements Querier {
   readonly #view: HeadView;
   readonly #chunks: ChunkReader;
-  readonly #postings: HeadPostings;
   readonly #minTimeMs: number;
   readonly #maxTimeMs: number;
   #closed = false;
@@ -71,7 +71,6 @@ export class HeadReader implements Querier {
   constructor(view: HeadView, chunks: ChunkReader, minTimeMs: number, maxTimeMs: number) {
     this.#view = view;
     this.#chunks = chunks;
-    this.#postings = new HeadPostings(view);
     this.#minTimeMs = minTimeMs;
     this.#maxTimeMs = maxTimeMs;
   }
@@ -81,20 +80,20 @@ export class HeadReader implements Querier {
     assert(!this.#closed, 'querier: used after close');
     const minMs = Math.max(this.#minTimeMs, hints.startMs);
     const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
-    const selection = this.#view.read(() => this.#select(minMs, maxMs, matchers, hints.signal));
+    const selection = this.#select(minMs, maxMs, matchers, hints.signal);
     return { batches: this.#batches(selection, minMs, sorted, hints), annotations: new Annotations() };
   }
 
   // eslint-disable-next-line typescript/require-await
   async labelNames(hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
     assert(!this.#closed, 'querier: used after close');
-    return this.#answer(() => selectLabelNames(this.#postings, hints, matchers));
+    return this.#answer((postings) => selectLabelNames(postings, hints, matchers));
   }
 
   // eslint-disable-next-line typescript/require-await
   async labelValues(name: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
     assert(!this.#closed, 'querier: used after close');
-    return this.#answer(() => selectLabelValues(this.#postings, name, hints, matchers));
+    return this.#answer((postings) => selectLabelValues(postings, name, hints, matchers));
   }
 
   close(): void {
@@ -107,16 +106,43 @@ export class HeadReader implements Querier {
     return inOrder || this.#chunks.outOfOrder.mayHoldSamples(this.#minTimeMs, this.#maxTimeMs);
   }
 
-  #answer(values: () => string[]): LabelAnswer {
-    const found = this.#view.read(() => (this.#mayHoldSamples() ? values() : []));
+  #answer(values: (postings: PostingsSource) => string[]): LabelAnswer {
+    const view = this.#view;
+    const found = view.read(() => this.#mayHoldSamples()) ? values(postingsOf(view)) : [];
     return { values: found, annotations: new Annotations() };
   }
 
   #select(minMs: number, maxMs: number, matchers: readonly Matcher[], signal: AbortSignal | undefined): Selection {
-    if (!this.#mayHoldSamples()) return { refs: new Uint32Array(0), maxTimesMs: new Float64Array(0) };
+    const view = this.#view;
+    if (!view.read(() => this.#mayHoldSamples())) return { refs: new Uint32Array(0), maxTimesMs: new Float64Array(0) };
+    const postings = postingsOf(view);
+    const found = selectPostings(postings, matchers, signal);
+    // On the writer's thread nothing has changed since; else what came meanwhile may have been scraped with what was there.
+    return view.read(() => {
+      const since = postings instanceof SectionedPostings ? this.#createdSince(postings.newestRef, matchers) : [];
+      return this.#within(minMs, maxMs, found, since);
+    });
+  }
+
+  /** Within a section: matching series that were created after a ref. */
+  #createdSince(ref: SeriesRef, matchers: readonly Matcher[]): SeriesRef[] {
+    const view = this.#view;
+    const all = view.allSeries();
+    const matching: SeriesRef[] = [];
+    for (let i = all.length - 1; i >= 0 && all[i]! > ref; i--) {
+      const record = view.series.record(all[i]!);
+      if (record === 0) continue;
+      const labels = view.labels(record);
+      if (matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) matching.push(all[i]!);
+    }
+    return matching.reverse();
+  }
+
+  /** Within a section: those of the refs, ascending lists, that have samples within [minMs, maxMs]. */
+  #within(minMs: number, maxMs: number, older: Uint32Array, newer: readonly SeriesRef[]): Selection {
     const { series } = this.#view;
     const { outOfOrder } = this.#chunks;
-    const found = selectPostings(this.#postings, matchers, signal);
+    const found = newer.length === 0 ? older : Uint32Array.from([...older, ...newer]);
     const refs = new Uint32Array(found.length);
     const maxTimesMs = new Float64Array(found.length);
     let count = 0;
@@ -154,4 +180,8 @@ export class HeadReader implements Querier {
       if (batch.length > 0) yield batch;
     }
   }
+}
+
+function postingsOf(view: HeadView): PostingsSource {
+  return view.isWriter ? new HeadPostings(view) : new SectionedPostings(view);
 }

@@ -48,13 +48,24 @@ function checkSeries(labels: Labels): { group: number; index: number; first: num
   return { group, index, first, last: first + columns.length - 1 };
 }
 
-async function selectAll(sorted: boolean): Promise<void> {
+/** Ways to select, and how many series of a group each finds. */
+const ALL = Array.from({ length: SERIES_PER_GROUP }, (_, index) => index);
+const SELECTIONS: { matchers: Matcher[]; perGroup: number }[] = [
+  { matchers: [new Matcher('=~', 'group', '.+')], perGroup: SERIES_PER_GROUP },
+  { matchers: [new Matcher('!=', '__name__', 'm1')], perGroup: ALL.filter((i) => i % 7 !== 1).length },
+  {
+    matchers: [new Matcher('=', '__name__', 'm2'), new Matcher('!~', 'pod', 'none.*')],
+    perGroup: ALL.filter((i) => i % 7 === 2).length,
+  },
+  { matchers: [new Matcher('=~', 'pod', 'pod-[0-9]+-[13]'), new Matcher('=', 'absent', '')], perGroup: 16 },
+];
+
+async function selectAll(sorted: boolean, { matchers, perGroup }: (typeof SELECTIONS)[number]): Promise<void> {
   const keptFrom = Atomics.load(words, FLAG_KEPT_FROM);
   const reader = new HeadReader(view, chunks, keptFrom * INTERVAL_MS, Infinity);
   const hints = { startMs: keptFrom * INTERVAL_MS, endMs: Infinity };
   const groups = new Map<number, { last: number; first: number; series: number }>();
   let before: Labels | undefined;
-  const matchers = [new Matcher('=~', 'group', '.+'), new Matcher('!=', '__name__', 'none')];
   for await (const batch of (await reader.select(sorted, hints, matchers)).batches) {
     for (const series of batch) {
       if (sorted && before !== undefined) assert.ok(before.compare(series.labels) < 0, 'sorted');
@@ -80,9 +91,19 @@ async function selectAll(sorted: boolean): Promise<void> {
   // Nothing was taken away meanwhile: each group is there with all its series and all samples since.
   whole++;
   for (const [group, { first, series }] of groups) {
-    assert.equal(series, SERIES_PER_GROUP, `group ${group}`);
+    assert.equal(series, perGroup, `group ${group}, ${matchers.join()}`);
     assert.ok(first === keptFrom || first > keptFrom, 'from the beginning of the range');
   }
+}
+
+async function readLabels(): Promise<void> {
+  const reader = new HeadReader(view, chunks, -Infinity, Infinity);
+  assert.deepEqual((await reader.labelNames({}, [])).values, ['__name__', 'group', 'i', 'pod']);
+  const names = (await reader.labelValues('__name__', {}, [new Matcher('=~', 'pod', '.*-[0-4]')])).values;
+  assert.deepEqual(names, ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6']);
+  const { values } = await reader.labelValues('pod', {}, []);
+  assert.equal(new Set(values).size, values.length);
+  assert.ok(values.length > 10 && values.every((value) => /^pod-\d+-[0-4]$/.test(value)));
 }
 
 /** A compaction of what does not change any more. */
@@ -105,8 +126,9 @@ function readSource(): void {
 let error: string | undefined;
 try {
   for (let i = 0; Atomics.load(words, FLAG_STOP) === 0; i++) {
-    await selectAll(i % 2 === 0);
+    await selectAll(i % 2 === 0, SELECTIONS[i % SELECTIONS.length]!);
     if (i % 5 === 0) readSource();
+    if (i % 5 === 1) await readLabels();
   }
 } catch (thrown) {
   error = thrown instanceof Error ? thrown.stack : String(thrown);
