@@ -6,6 +6,7 @@ import type { BlockMeta } from './block/meta.ts';
 import { BlockQuerier } from './block/querier.ts';
 import type { BlockSet } from './blocks.ts';
 import type { Compactor } from './compact/compactor.ts';
+import { slicedPace } from './compact/pace.ts';
 import { DbQuerier } from './db-querier.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { HeadCompaction } from './head-compaction.ts';
@@ -199,10 +200,16 @@ export class Database implements Tsdb {
 
   async deleteSeries(minMs: number, maxMs: number, matchers: readonly Matcher[]): Promise<void> {
     await this.#exclusively(async () => {
-      const { blocks, compactor, wal } = this.#parts;
+      const { blocks, compactor, options, wal } = this.#parts;
       // Blocks that are being replaced must not get tombstones that their successor does not have.
-      await compactor.exclusively(() => {
-        for (const block of blocks.blocks) if (block.overlaps(minMs, maxMs)) block.delete(minMs, maxMs, matchers);
+      await compactor.exclusively(async () => {
+        const pace = slicedPace(options.clock);
+        const pause = async (): Promise<void> => {
+          await pace();
+        };
+        for (const block of blocks.blocks) {
+          if (block.overlaps(minMs, maxMs)) await block.deleteInSlices(minMs, maxMs, matchers, pause);
+        }
       });
       deleteFromHead(this.head, minMs, maxMs, matchers, (tombstones) => wal.log({ tombstones }));
     });
