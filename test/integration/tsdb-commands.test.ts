@@ -1,7 +1,18 @@
 /** `promlet-agent tsdb` beside promtool, on directories that real Prometheus and promtool wrote. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +53,13 @@ function withoutUlids(text: string): string {
   return text.replaceAll(ULID, 'ULID');
 }
 
+/** Path → bytes, of all files. */
+async function contents(root: string): Promise<Map<string, string>> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
+  return new Map(paths.map((path) => [path, statSync(path).isFile() ? readFileSync(path, 'latin1') : 'directory']));
+}
+
 function byTime(a: string, b: string): number {
   return Number(a.slice(a.lastIndexOf(' '))) - Number(b.slice(b.lastIndexOf(' ')));
 }
@@ -61,7 +79,8 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     data = join(dir, 'data');
     snapshot = join(dir, 'snapshot');
     const program = needPeer(this, 'prometheus');
-    const driver = await PrometheusDriver.start({ program, version: 3, dataDir: data, blockDuration: '10m' });
+    const options = { program, version: 3, dataDir: data, blockDuration: '10m' } as const;
+    const driver = await PrometheusDriver.start(options);
     try {
       const commits = demoCommits({ random: seededRandom(8), startMs: START_MS, stepMs: 15_000, steps: 200 });
       for (const commit of commits) await driver.write(commit, 2);
@@ -73,6 +92,8 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     } finally {
       await driver.stop('SIGKILL');
     }
+    // Replay puts completed chunks on file at once.
+    await (await PrometheusDriver.start(options)).stop();
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -125,17 +146,75 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     });
   }
 
+  it('dump the samples of blocks, log and head chunks as promtool does', async () => {
+    await same('dump', data);
+    await same('dump', `--min-time=${START_MS + 2_000_000}`, data);
+    await same('dump', `--max-time=${START_MS + 300_000}`, data);
+  });
+
   it('dump samples as OpenMetrics text as promtool does', async () => {
     const text = await same('dump-openmetrics', snapshot);
     assert.match(text, /\n# EOF\n$/);
+    await same('dump-openmetrics', '--match=demo_gauge', data);
   });
 
   it('find nothing wrong with what Prometheus wrote', async () => {
     const { stdout } = await promlet('verify', data);
     assert.match(stdout, /samples, [1-9]\d* tombstones/);
-    assert.match(stdout, /chunks_head: .* files/);
+    assert.match(stdout, /chunks_head: [1-9]\d* samples, [1-9]\d* chunks, 1 files/);
     assert.match(stdout, /wal: .* segments, .* records/);
     assert.match(stdout, /: no damage found\n$/);
+  });
+
+  for (const [what, file, damage, complaint] of [
+    ['a chunk', 'chunks/000001', (bytes) => (bytes[200]! ^= 1), /DAMAGED .*chunks\/000001: .*checksum at \d+/],
+    ['a series', 'index', (bytes) => (bytes[bytes.indexOf('demo_odd') + 700]! ^= 1), /DAMAGED .*index: .* at \d+/],
+    ['the table of contents', 'index', (bytes) => (bytes[bytes.length - 10]! ^= 1), /DAMAGED .*index: .* at \d+/],
+    ['meta.json', 'meta.json', (bytes) => bytes.write('9', bytes.indexOf('"numSeries": ') + 13), /DAMAGED .*numSeries/],
+  ] as readonly (readonly [string, string, (bytes: Buffer) => unknown, RegExp])[]) {
+    it(`find damage in ${what} of a block, name the place, and change nothing`, async () => {
+      const copy = mkdtempSync(join(dir, 'damaged-'));
+      cpSync(snapshot, copy, { recursive: true });
+      const path = join(copy, blockDirectories(copy)[1]!, file);
+      const bytes = readFileSync(path);
+      damage(bytes);
+      writeFileSync(path, bytes);
+      const before = await contents(copy);
+      await assert.rejects(promlet('verify', copy), (error: { code: number; stdout: string }) => {
+        assert.equal(error.code, 1);
+        assert.match(error.stdout, complaint);
+        assert.match(error.stdout, /: 1 of them damaged\n$/);
+        return true;
+      });
+      assert.deepEqual(await contents(copy), before);
+    });
+  }
+
+  it('find damage in the log and in head chunks, and tell a torn end from it', async () => {
+    const copy = mkdtempSync(join(dir, 'damaged-'));
+    cpSync(data, copy, { recursive: true });
+    const segments = readdirSync(join(copy, 'wal'))
+      .filter((name) => /^\d+$/.test(name))
+      .map((name) => join(copy, 'wal', name));
+    appendFileSync(segments.at(-1)!, Buffer.from([2, 0, 9, 1, 2, 3, 4, 5]));
+    const torn = await promlet('verify', copy);
+    assert.match(torn.stdout, /note: .*the log ends within a record.*\n/);
+    assert.match(torn.stdout, /: no damage found\n$/);
+    const log = segments.reduce((a, b) => (statSync(a).size > statSync(b).size ? a : b));
+    for (const path of [log, join(copy, 'chunks_head', readdirSync(join(copy, 'chunks_head'))[0]!)]) {
+      const bytes = readFileSync(path);
+      bytes[Math.floor(bytes.length / 3)]! ^= 1;
+      writeFileSync(path, bytes);
+    }
+    const before = await contents(copy);
+    await assert.rejects(promlet('verify', copy), (error: { code: number; stdout: string }) => {
+      assert.equal(error.code, 1);
+      assert.match(error.stdout, /DAMAGED .*wal\/\d{8}: .* at \d+/);
+      assert.match(error.stdout, /DAMAGED .*chunks_head\/000001: .* at \d+/);
+      assert.match(error.stdout, /: 2 of them damaged\n$/);
+      return true;
+    });
+    assert.deepEqual(await contents(copy), before);
   });
 
   it('make blocks of OpenMetrics text that equal those of promtool to the byte', async () => {
