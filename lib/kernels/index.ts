@@ -48,14 +48,7 @@ export interface KernelExports {
   /** Writes two f64 columns as one XOR chunk to `out`, with room for 10 + 19 × count bytes; `window` is 2 bytes of scratch. @returns its length */
   encodeXor(times: number, values: number, count: number, out: number, window: number): number;
   /** As `decodeXor` for an XOR2 chunk; `scratch` is 24 bytes, aligned to 8. */
-  decodeXor2(
-    chunk: number,
-    length: number,
-    times: number,
-    values: number,
-    capacity: number,
-    scratch: number,
-  ): number;
+  decodeXor2(chunk: number, length: number, times: number, values: number, capacity: number, scratch: number): number;
   /** Begins to read a histogram chunk; states and rows are laid out in assembly/histogram-layout.ts. @returns 0 or OPEN_… */
   openHistograms(
     chunk: number,

@@ -95,7 +95,8 @@ export class LabelIndex {
   find(labels: Labels): number {
     const length = this.#encode(labels.pairs);
     const ref = this.#lookUp(this.#text, length);
-    if (this.#status !== LOOKUP_OK) throw new PromletError('storage/bad-labels', `labels that are not text: ${labels}`);
+    if (this.#status !== LOOKUP_OK)
+      throw new PromletError('storage/bad-labels', `labels that are not text: ${labels.toString()}`);
     return ref;
   }
 

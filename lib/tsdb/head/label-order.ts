@@ -15,7 +15,7 @@ export interface LabelOrder {
   /** Indexes into the refs that were given, in the order of their labels; those removed meanwhile come first. */
   readonly order: Uint32Array;
   /** All names and values, sorted by UTF-8 bytes, unique. */
-  symbols(): IterableIterator<string>;
+  readonly symbols: () => IterableIterator<string>;
 }
 
 /**

@@ -41,7 +41,9 @@ function checkSeries(labels: Labels): { group: number; index: number; first: num
   const first = columns.timestamps[0]! / INTERVAL_MS;
   for (let i = 0; i < columns.length; i++) {
     if (columns.timestamps[i] !== (first + i) * INTERVAL_MS || columns.values[i] !== valueOf(group, index, first + i)) {
-      assert.fail(`${labels}: sample ${i} from ${first} on is ${columns.timestamps[i]} ${columns.values[i]}`);
+      assert.fail(
+        `${labels.toString()}: sample ${i} from ${first} on is ${columns.timestamps[i]} ${columns.values[i]}`,
+      );
     }
   }
   samples += columns.length;
@@ -73,14 +75,14 @@ async function selectAll(sorted: boolean, { matchers, perGroup }: (typeof SELECT
       columns.clear();
       series.read(columns);
       if (columns.length === 0) {
-        assert.ok(Atomics.load(words, FLAG_KEPT_FROM) > keptFrom, `${series.labels} is empty`);
+        assert.ok(Atomics.load(words, FLAG_KEPT_FROM) > keptFrom, `${series.labels.toString()} is empty`);
         continue;
       }
       const { group, first, last } = checkSeries(series.labels);
       const found = groups.get(group);
       if (found === undefined) groups.set(group, { first, last, series: 1 });
       else {
-        assert.equal(last, found.last, `${series.labels} of a scrape, but not the others`);
+        assert.equal(last, found.last, `${series.labels.toString()} of a scrape, but not the others`);
         found.series++;
         if (Atomics.load(words, FLAG_KEPT_FROM) === keptFrom) assert.equal(first, found.first);
       }
