@@ -100,7 +100,9 @@ class BlockCheck {
     findings.count('tombstones', tombstones?.total ?? 0);
     // What follows would only repeat damage that was found.
     if (findings.isDamaged) return;
-    this.#pairs.compare(this.#index, (sentence) => findings.fail(`${this.#indexFile.path}: ${sentence}`));
+    findings.attempt(() =>
+      this.#pairs.compare(this.#index, (sentence) => findings.fail(`${this.#indexFile.path}: ${sentence}`)),
+    );
     this.#stats(refs.length);
     const known = new Set(refs);
     for (const [ref] of tombstones?.entries() ?? []) {
