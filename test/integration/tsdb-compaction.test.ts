@@ -1,5 +1,5 @@
 /** The same blocks compacted by real Prometheus and by us: the same new blocks, byte for byte but for ULIDs. */
-import { deepEqual, notDeepEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, notDeepEqual, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,9 @@ import { BlockSet } from '../../lib/tsdb/blocks.ts';
 import { Compactor } from '../../lib/tsdb/compact/compactor.ts';
 import { blockRangesMs, maxBlockDurationMs, planCompaction } from '../../lib/tsdb/compact/plan.ts';
 import { InProcessRunner } from '../../lib/tsdb/compact/runner.ts';
-import { DEMO_KINDS, demoCommits } from '../tools/demo-commits.ts';
+import { compareBlocks } from '../tools/compare-blocks.ts';
+import { appendCommit, DEMO_KINDS, demoCommits } from '../tools/demo-commits.ts';
+import { openTsdb } from '../../lib/tsdb/index.ts';
 import { needPeer } from '../tools/peers.ts';
 import { eventually } from '../tools/prometheus-api.ts';
 import { blockDirectories, PrometheusDriver, type PrometheusOptions } from '../tools/prometheus-driver.ts';
@@ -22,6 +24,7 @@ import { temporaryDirectory } from '../unit/tsdb/environment.ts';
 const run = promisify(execFile);
 const HOUR_MS = 3_600_000;
 const START_MS = Date.UTC(2023, 10, 14);
+const shortBlocks = { blockDuration: '10m', maxBlockDuration: '10m' } as const;
 
 /** What a block is, but for its own ULID and those of blocks that were made in the same run. */
 interface Content {
@@ -80,21 +83,25 @@ async function withCompactor(
   return compactor;
 }
 
-async function compactByPrometheus(
-  program: string,
-  dir: string,
-  rangesMs: readonly number[],
-  options: Partial<PrometheusOptions> = {},
+async function withPrometheus(
+  options: Omit<PrometheusOptions, 'version'>,
+  action: (driver: PrometheusDriver) => Promise<unknown>,
 ): Promise<void> {
-  const prometheus = await PrometheusDriver.start({ program, version: 3, dataDir: dir, ...options });
+  const driver = await PrometheusDriver.start({ version: 3, ...options });
   try {
-    await eventually('Prometheus has compacted all', 60_000, () => {
-      const unfinished = readdirSync(dir).some((name) => name.includes('.tmp'));
-      return Promise.resolve(!unfinished && planCompaction(metasOf(dir), rangesMs).length === 0);
-    });
+    await action(driver);
   } finally {
-    await prometheus.stop();
+    await driver.stop();
   }
+}
+
+function compactByPrometheus(options: Omit<PrometheusOptions, 'version'>, rangesMs: readonly number[]): Promise<void> {
+  return withPrometheus(options, ({ dataDir }) =>
+    eventually('Prometheus has compacted all', 60_000, () => {
+      const unfinished = readdirSync(dataDir).some((name) => name.includes('.tmp'));
+      return Promise.resolve(!unfinished && planCompaction(metasOf(dataDir), rangesMs).length === 0);
+    }),
+  );
 }
 
 interface Backfill {
@@ -128,7 +135,7 @@ describe('compaction beside Prometheus', function () {
 
   it('makes the same blocks of adjacent and of overlapping ones', async function () {
     const promtool = needPeer(this, 'promtool');
-    const prometheus = needPeer(this, 'prometheus');
+    const program = needPeer(this, 'prometheus');
     const root = temporaryDirectory((cleanUp) => after(cleanUp));
     const [input, theirs, ours] = ['input', 'theirs', 'ours'].map((name) => join(root, name)) as [
       string,
@@ -148,7 +155,7 @@ describe('compaction beside Prometheus', function () {
     cpSync(input, theirs, { recursive: true });
     cpSync(input, ours, { recursive: true });
 
-    await compactByPrometheus(prometheus, theirs, rangesMs);
+    await compactByPrometheus({ program, dataDir: theirs }, rangesMs);
     const compactor = await withCompactor(ours, rangesMs, (it) => it.compactBlocks());
     ok(compactor.stats.vertical >= 2, 'no overlaps were compacted');
     deepEqual(contents(ours), contents(theirs));
@@ -162,6 +169,7 @@ describe('compaction beside Prometheus', function () {
     const minuteMs = 60_000;
     const startMs = Math.ceil(1_700_000_000_000 / (30 * minuteMs)) * 30 * minuteMs;
     const ranges = [10 * minuteMs, 30 * minuteMs, 90 * minuteMs];
+    let program: string;
     let root: string;
     let input: string;
     let copies = 0;
@@ -172,24 +180,15 @@ describe('compaction beside Prometheus', function () {
     };
 
     before(async function () {
-      const program = needPeer(this, 'prometheus');
+      program = needPeer(this, 'prometheus');
       root = temporaryDirectory((cleanUp) => after(cleanUp));
       input = join(root, 'input');
       mkdirSync(input);
       // Two servers with samples of their own of the same series at the same times.
       for (const [server, seed] of [3, 4].entries()) {
         const dataDir = join(root, `server-${server}`);
-        const driver = await PrometheusDriver.start({
-          program,
-          version: 3,
-          dataDir,
-          blockDuration: '10m',
-          maxBlockDuration: '10m',
-          outOfOrderWindow: '1h',
-        });
         const random = seededRandom(seed);
         const commits = demoCommits({ random, startMs, stepMs: 15_000, steps: 260 });
-        for (const commit of commits) await driver.write(commit);
         const late = demoCommits({
           random,
           startMs: startMs + 30 * minuteMs,
@@ -197,14 +196,15 @@ describe('compaction beside Prometheus', function () {
           steps: 60,
           kinds: ['gauge', 'float'],
         });
-        for (const commit of late) await driver.write(commit);
-        await driver.blocks(5);
-        if (server === 0) {
-          for (const kind of DEMO_KINDS)
+        await withPrometheus({ program, dataDir, ...shortBlocks, outOfOrderWindow: '1h' }, async (driver) => {
+          for (const commit of [...commits, ...late]) await driver.write(commit);
+          await driver.blocks(5);
+          if (server > 0) return;
+          for (const kind of DEMO_KINDS) {
             await driver.deleteSeries(`demo_${kind}`, startMs + 95_000, startMs + 1_000_000);
+          }
           await driver.deleteSeries('{i="1"}', startMs + 1_300_000, startMs + 1_310_000);
-        }
-        await driver.stop();
+        });
         for (const name of blockDirectories(dataDir))
           cpSync(join(dataDir, name), join(input, name), { recursive: true });
       }
@@ -218,29 +218,18 @@ describe('compaction beside Prometheus', function () {
       );
     });
 
-    it('makes the same blocks', async function () {
+    it('makes the same blocks', async () => {
       const [theirs, ours] = [copy(), copy()];
-      await compactByPrometheus(needPeer(this, 'prometheus'), theirs, ranges, {
-        blockDuration: '10m',
-        maxBlockDuration: '90m',
-      });
+      await compactByPrometheus({ program, dataDir: theirs, blockDuration: '10m', maxBlockDuration: '90m' }, ranges);
       const compactor = await withCompactor(ours, ranges, (it) => it.compactBlocks());
       ok(compactor.stats.vertical > 0, 'no overlaps were compacted');
       deepEqual(contents(ours), contents(theirs));
     });
 
-    it('cleans the same tombstones', async function () {
+    it('cleans the same tombstones', async () => {
       const [theirs, ours] = [copy(), copy()];
       for (const dir of [theirs, ours]) removeOverlaps(dir);
-      const driver = await PrometheusDriver.start({
-        program: needPeer(this, 'prometheus'),
-        version: 3,
-        dataDir: theirs,
-        blockDuration: '10m',
-        maxBlockDuration: '10m',
-      });
-      await driver.cleanTombstones();
-      await driver.stop();
+      await withPrometheus({ program, dataDir: theirs, ...shortBlocks }, (driver) => driver.cleanTombstones());
       const before = contents(ours);
       await withCompactor(ours, ranges, (it) => it.cleanTombstones());
       const withoutSources = (dir: string): unknown[] => contents(dir).map((content) => ({ ...content, sources: [] }));
@@ -248,6 +237,66 @@ describe('compaction beside Prometheus', function () {
       ok(metasOf(ours).every(({ stats }) => (stats.numTombstones ?? 0) === 0));
       notDeepEqual(contents(ours), before);
     });
+  });
+
+  it('makes the same blocks of a head, in order and out of order', async function () {
+    const program = needPeer(this, 'prometheus');
+    const root = temporaryDirectory((cleanUp) => after(cleanUp));
+    const [theirs, ours] = [join(root, 'theirs'), join(root, 'ours')];
+    const minuteMs = 60_000;
+    const startMs = Math.ceil(1_700_000_000_000 / (10 * minuteMs)) * 10 * minuteMs;
+    const random = seededRandom(11);
+    const commits = demoCommits({ random, startMs: startMs + 20 * minuteMs, stepMs: 15_000, steps: 56 });
+    // In any order, so that the chunks that came out of order overlap; their times lie before those of the others.
+    const late = demoCommits({ random, startMs, stepMs: 2_000, steps: 290 }).map((commit) => ({
+      commit,
+      at: random(),
+    }));
+    late.sort((a, b) => a.at - b.at);
+    const [last] = demoCommits({ random, startMs: startMs + 36 * minuteMs, stepMs: 1, steps: 1 });
+    const all = [...commits, ...late.map(({ commit }) => commit), last!];
+
+    await withPrometheus({ program, dataDir: theirs, ...shortBlocks, outOfOrderWindow: '1h' }, async (driver) => {
+      for (const commit of all) await driver.write(commit);
+      await driver.blocks(2);
+    });
+
+    const database = await openTsdb({
+      dir: ours,
+      fileSystem: nodeFileSystem,
+      clock: systemClock,
+      logger: createLogger('silent'),
+      kernels: createKernels(),
+      minBlockDurationMs: 10 * minuteMs,
+      maxBlockDurationMs: 10 * minuteMs,
+      retention: { timeMs: 0 },
+      outOfOrderWindowMs: 60 * minuteMs,
+    });
+    try {
+      for (const commit of all) await appendCommit(database, commit);
+      await database.compact();
+    } finally {
+      await database.close();
+    }
+
+    const byTime = (dir: string): string[] =>
+      metasOf(dir)
+        .sort((x, y) => x.minTime - y.minTime)
+        .map((meta) => join(dir, meta.ulid));
+    const expected = byTime(theirs);
+    equal(byTime(ours).length, expected.length);
+    for (const [i, block] of byTime(ours).entries()) {
+      // Theirs list the symbols of the whole head, and a parent without a ULID for what came out of order.
+      const differences = compareBlocks(block, expected[i]!).filter((line) => !/^(symbol|meta) /.test(line));
+      deepEqual(differences, []);
+    }
+    deepEqual(
+      metasOf(ours).map((meta) => [(meta.minTime - startMs) / minuteMs, meta.compaction.hints]),
+      [
+        [20, undefined],
+        [0, ['from-out-of-order']],
+      ],
+    );
   });
 });
 
