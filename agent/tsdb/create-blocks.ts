@@ -3,7 +3,7 @@ import { createKernels } from '../../lib/kernels/index.ts';
 import { LabelsBuilder, PromletError } from '../../lib/model/index.ts';
 import { type Appender, AppendResult, type SeriesRef } from '../../lib/storage/index.ts';
 import { BlockBuilder } from '../../lib/tsdb/index.ts';
-import { formatBase2Bytes, formatGoTime } from './go-format.ts';
+import { formatGoTime } from './go-format.ts';
 import type { TsdbHost } from './host.ts';
 import { LineReader } from './line-reader.ts';
 import { blocksText } from './list.ts';
@@ -149,7 +149,7 @@ class Backfill {
     });
     const filler = new BlockFiller(builder, this.#flags.label);
     for (const region of regions) {
-      this.#progress(() => `block of ${formatGoTime(startMs)}: at ${this.#share(region.offset)} of the input`);
+      this.#progress(() => `block of ${formatGoTime(startMs)}: at ${this.#share(region.offset)}`);
       await this.#fill(filler, region, startMs, endMs);
     }
     await filler.commit();
@@ -176,7 +176,7 @@ class Backfill {
   }
 
   #share(offset: number): string {
-    return `${formatBase2Bytes(offset)} of ${formatBase2Bytes(this.#lines.sizeBytes)}`;
+    return `${Math.floor((100 * offset) / this.#lines.sizeBytes)} % of the input`;
   }
 
   #progress(text: () => string): void {
