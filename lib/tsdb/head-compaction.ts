@@ -130,10 +130,13 @@ export class HeadCompaction {
         onRemove: (ref) => head.seriesLeaves(ref),
       });
       head.root.beginWrite();
-      head.tombstones.truncateBefore(maxMs);
+      head.tombstones.truncateBefore(head.oldestMs(maxMs));
       head.root.endWrite();
       const firstKept = Math.min(minFile ?? Infinity, head.outOfOrder.onFile().minFile, chunkWriter.file);
       const filesDeleted = chunkFiles.truncate(firstKept);
+      // The file that grows now can go at the next but one truncation, however little is in it.
+      chunkWriter.cut();
+      head.outOfOrder.forgetFiles(firstKept);
       this.firstChunkFile = firstKept;
       logger.info(
         {
