@@ -50,7 +50,12 @@ export class Machine {
   boot(): FileSystem {
     this.crash();
     this.#process = new FileSystemOfProcess(this);
-    const calls = this.#process.calls satisfies Record<keyof FileSystem, unknown>;
+    return this.fileSystem;
+  }
+
+  /** That of the process that is running. */
+  get fileSystem(): FileSystem {
+    const calls = this.#process!.calls satisfies Record<keyof FileSystem, unknown>;
     return calls as unknown as FileSystem;
   }
 
@@ -182,7 +187,7 @@ class FileSystemOfProcess {
     const bits = typeof flags === 'number' ? flags : OPEN_FLAGS[flags];
     if (bits === undefined) throw new TypeError(`open: flags ${flags} are not known`);
     const writes = (bits & (O_WRONLY | O_RDWR)) !== 0;
-    return this.#attempt(writes ? 'open' : 'read', path, () => {
+    const descriptor = this.#attempt(writes ? 'open' : 'read', path, (): Descriptor => {
       let node = this.#find(path, (bits & O_NOFOLLOW) === 0);
       if (node !== undefined && (bits & O_EXCL) !== 0) throw systemError('EEXIST', 'open', path);
       if (node === undefined) {
@@ -194,10 +199,11 @@ class FileSystemOfProcess {
       if (node.kind === 'symlink') throw systemError('ELOOP', 'open', path);
       if (node.kind === 'directory' && writes) throw systemError('EISDIR', 'open', path);
       if (node.kind === 'file' && (bits & O_TRUNC) !== 0) node.truncate(0);
-      const file = this.#nextDescriptor++;
-      this.#open.set(file, { node, path, flags: bits, position: 0 });
-      return file;
+      return { node, path, flags: bits, position: 0 };
     });
+    const file = this.#nextDescriptor++;
+    this.#open.set(file, descriptor);
+    return file;
   }
 
   #write(file: number, bytes: Uint8Array, position: number | null | undefined): number {

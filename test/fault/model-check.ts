@@ -2,11 +2,12 @@
  * `npm run modelcheck -- [--hours H | --cases N] [--steps S] [--seed N]`: random cases against a simple model, for as long as
  * asked. A case that fails is cut down to a small one and printed as data, for `model/found-cases.json`.
  */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '../../lib/env/index.ts';
 import { type Case, generateCase } from './model/operations.ts';
-import { capabilities, type Failure, failureText, runCase } from './model/run-case.ts';
+import { type Failure, failureText, runCase } from './model/run-case.ts';
 import { shrink } from './model/shrink.ts';
 
 export interface CheckedCase {
@@ -19,7 +20,7 @@ export async function checkSeed({
   seed,
   steps,
 }: CheckedCase): Promise<{ checked: Case; failure: Failure | undefined }> {
-  const checked = generateCase(seededRandom(seed), steps, await capabilities());
+  const checked = generateCase(seededRandom(seed), steps);
   return { checked, failure: await runCase(checked) };
 }
 
@@ -30,6 +31,15 @@ export async function explain(checked: Case): Promise<string> {
   const reason = failure === undefined ? 'does not fail every time' : failureText(failure);
   return `${reason}\n${JSON.stringify(small.options)}\n${small.operations.map((operation) => JSON.stringify(operation)).join('\n')}`;
 }
+
+interface FoundCase extends Case {
+  readonly why: string;
+}
+
+/** Small cases that failed once. */
+export const foundCases = JSON.parse(
+  readFileSync(new URL('model/found-cases.json', import.meta.url), 'utf8'),
+) as readonly FoundCase[];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({
@@ -45,6 +55,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const first = Number(values.seed);
   const steps = Number(values.steps);
   let failures = 0;
+  for (const { why, ...checked } of foundCases) {
+    const failure = await runCase(checked);
+    if (failure === undefined) continue;
+    failures++;
+    console.log(`found before: ${why}: ${failureText(failure)}`);
+  }
   let done = 0;
   for (; done < cases && Date.now() < endMs; done++) {
     const seed = first + done;

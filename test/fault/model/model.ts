@@ -10,6 +10,8 @@ interface Cell {
   /** What else may be right after a power loss within the fsync interval after `changedMs`. */
   before: readonly string[];
   changedMs: number;
+  /** It came out of order. */
+  late: boolean;
   /** Two samples of one time were taken, one of them out of order: which of them is answered is open for good. */
   contested: boolean;
 }
@@ -41,7 +43,13 @@ export class Model {
     if (series === undefined) this.#series.set(key, (series = { labels, cells: new Map() }));
     let cell = series.cells.get(timeMs);
     if (cell === undefined) {
-      cell = { allowed: [ABSENT], before: [ABSENT], changedMs: -Infinity, contested: false };
+      cell = {
+        allowed: [ABSENT],
+        before: [ABSENT],
+        changedMs: -Infinity,
+        late: false,
+        contested: false,
+      };
       series.cells.set(timeMs, cell);
     }
     return cell;
@@ -69,21 +77,31 @@ export class Model {
     return newest;
   }
 
-  /** A sample was committed. */
-  put(labels: Labels, timeMs: number, text: string, nowMs: number): void {
-    this.#change(this.#cell(labels, timeMs), [text], nowMs);
+  /** A sample was committed. @param late out of order */
+  put(labels: Labels, timeMs: number, text: string, nowMs: number, late: boolean): void {
+    const cell = this.#cell(labels, timeMs);
+    cell.late ||= late;
+    this.#change(cell, [text], nowMs);
   }
 
   /** A sample may have been committed, beside what was there. */
-  maybePut(labels: Labels, timeMs: number, text: string, nowMs: number): void {
+  maybePut(labels: Labels, timeMs: number, text: string, nowMs: number, late: boolean): void {
     const cell = this.#cell(labels, timeMs);
+    cell.late ||= late;
     this.#change(cell, union(cell.allowed, [text]), nowMs);
   }
 
   /** A sample was taken where there was another: either may be answered, at any time. */
   contest(labels: Labels, timeMs: number, text: string, nowMs: number): void {
-    this.maybePut(labels, timeMs, text, nowMs);
+    this.maybePut(labels, timeMs, text, nowMs, true);
     this.#cell(labels, timeMs).contested = true;
+  }
+
+  /** A sample was taken late into a range that had been deleted: as in Prometheus it may be hidden until it is compacted. */
+  putHidden(labels: Labels, timeMs: number, text: string, nowMs: number): void {
+    this.contest(labels, timeMs, text, nowMs);
+    const cell = this.#cell(labels, timeMs);
+    cell.allowed = union(cell.allowed, [ABSENT]);
   }
 
   /** @param surely false when the deletion was interrupted */
@@ -92,8 +110,9 @@ export class Model {
       if (!selected(labels)) continue;
       for (const [timeMs, cell] of cells) {
         if (timeMs < minMs || timeMs > maxMs) continue;
-        this.#change(cell, surely ? [ABSENT] : union(cell.allowed, [ABSENT]), nowMs);
-        if (surely) cell.contested = false;
+        // As in Prometheus, a deletion of what came out of order holds until that is compacted.
+        this.#change(cell, surely && !cell.late ? [ABSENT] : union(cell.allowed, [ABSENT]), nowMs);
+        cell.contested = cell.late;
       }
     }
   }
@@ -127,6 +146,7 @@ export class Model {
 
   /**
    * Compares with what the database answers for a selection, and takes over from it what was open.
+   * @param mayLackLate samples that came out of order need not be there
    * @returns what is wrong, undefined when nothing is
    */
   compare(
@@ -134,6 +154,7 @@ export class Model {
     selected: (labels: Labels) => boolean = () => true,
     minMs = -Infinity,
     maxMs = Infinity,
+    mayLackLate = false,
   ): string | undefined {
     const unknown = new Set(Object.keys(dump).filter((key) => dump[key]!.length > 0));
     for (const [key, { labels, cells }] of this.#series) {
@@ -153,6 +174,7 @@ export class Model {
       for (const [timeMs, cell] of cells) {
         if (timeMs < minMs || timeMs > maxMs) continue;
         const text = found.get(timeMs) ?? ABSENT;
+        if (mayLackLate && cell.late && text === ABSENT) continue;
         if (!cell.allowed.includes(text)) {
           const wanted = cell.allowed.map((allowed) => allowed || 'nothing').join(' or ');
           return `${key}: has ${text || 'nothing'} at ${timeMs}, not ${wanted}`;

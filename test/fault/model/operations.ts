@@ -10,6 +10,7 @@ export interface CheckedOptions {
   readonly outOfOrderWindowMs: number;
   readonly walCompression: 'none' | 'snappy';
   readonly walFsyncIntervalMs: number;
+  readonly walSegmentBytes: number;
   /** Blocks older than it, measured from the newest sample, may go. 0: none. */
   readonly retentionMs: number;
 }
@@ -30,7 +31,11 @@ export interface Row {
 
 export type Operation =
   /** The clock is put to `atMs`, then the rows are one commit. */
-  | { readonly op: 'append'; readonly atMs: number; readonly rows: readonly Row[] }
+  | {
+      readonly op: 'append';
+      readonly atMs: number;
+      readonly rows: readonly Row[];
+    }
   /** Many commits, one each `stepMs`, of a run of series. */
   | {
       readonly op: 'scrapes';
@@ -46,7 +51,12 @@ export type Operation =
   | { readonly op: 'compact' | 'clean' | 'snapshot' | 'restart' | 'crash' }
   | { readonly op: 'powerLoss'; readonly seed: number }
   /** Goes off in the nth mutation of the disk from here on. A power loss may follow the death of the process. */
-  | { readonly op: 'fault'; readonly after: number; readonly fault: Fault; readonly powerLossSeed?: number };
+  | {
+      readonly op: 'fault';
+      readonly after: number;
+      readonly fault: Fault;
+      readonly powerLossSeed?: number;
+    };
 
 /** `label` has `value`, in a range of time. */
 export interface Selection {
@@ -118,20 +128,18 @@ export function scrapedValue(series: number, timeMs: number): number {
   return series % 2 === 0 ? Math.round((timeMs - START_MS) / 100) * (series + 1) : Math.sin(timeMs / 1e4 + series);
 }
 
-/** What the database under test can do yet. */
-export type Capability = 'histograms' | 'outOfOrder' | 'compact' | 'delete' | 'clean' | 'snapshot';
-
 /** Makes a case of `steps` operations; the same from the same random numbers. */
-export function generateCase(random: Random, steps: number, capabilities: ReadonlySet<Capability>): Case {
+export function generateCase(random: Random, steps: number): Case {
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!;
   const below = (limit: number): number => Math.floor(random() * limit);
   const blockDurationMs = pick([10_000, 60_000, 200_000]);
   const options: CheckedOptions = {
     blockDurationMs,
-    outOfOrderWindowMs: capabilities.has('outOfOrder') ? pick([0, 0, blockDurationMs / 2, blockDurationMs * 3]) : 0,
+    outOfOrderWindowMs: pick([0, 0, blockDurationMs / 2, blockDurationMs * 3]),
     walCompression: pick(['none', 'snappy']),
     walFsyncIntervalMs: 5000,
-    retentionMs: capabilities.has('compact') ? pick([0, 0, blockDurationMs * 12]) : 0,
+    walSegmentBytes: pick([32_768, 131_072, 134_217_728]),
+    retentionMs: pick([0, 0, blockDurationMs * 12]),
   };
   let cursorMs = START_MS;
   let firstSeries = 0;
@@ -149,8 +157,13 @@ export function generateCase(random: Random, steps: number, capabilities: Readon
   const value = (series: number): CaseValue => {
     const luck = random();
     const kinds = ['integer', 'float', 'custom', 'gauge'] as const;
-    if (capabilities.has('histograms') && (series % 7 > 3 || luck < 0.02)) {
-      return luck > 0.97 ? 'stale' : { kind: kinds[series % 4]!, seen: Math.floor((cursorMs - START_MS) / stepMs) };
+    if (series % 7 > 3 || luck < 0.02) {
+      return luck > 0.97
+        ? 'stale'
+        : {
+            kind: kinds[series % 4]!,
+            seen: Math.floor((cursorMs - START_MS) / stepMs),
+          };
     }
     if (luck > 0.95) return pick(['NaN', 'stale', '-0', 'Infinity'] as const);
     return luck < 0.5 ? below(5) : random() * 1000;
@@ -168,22 +181,45 @@ export function generateCase(random: Random, steps: number, capabilities: Readon
       ['nothing', ''],
     ] as const);
     const from = cursorMs - below(blockDurationMs * 3);
-    return { label, value: text, minMs: from, maxMs: from + below(blockDurationMs * 2) };
+    return {
+      label,
+      value: text,
+      minMs: from,
+      maxMs: from + below(blockDurationMs * 2),
+    };
   };
   const fault = (): Fault => {
     const kind = pick(['ENOSPC', 'EIO', 'EMFILE', 'short', 'die', 'die'] as const);
-    return { kind, taken: pick([0, 0.5, 1]), ...(random() < 0.2 ? { afterwards: true } : {}) };
+    return {
+      kind,
+      taken: pick([0, 0.5, 1]),
+      ...(random() < 0.2 ? { afterwards: true } : {}),
+    };
   };
 
   const makers: readonly (readonly [weight: number, make: () => Operation])[] = [
-    [50, () => ({ op: 'append', atMs: (cursorMs += below(3) * stepMs), rows: rows() })],
+    [
+      50,
+      () => ({
+        op: 'append',
+        atMs: (cursorMs += below(3) * stepMs),
+        rows: rows(),
+      }),
+    ],
     [
       8,
       () => {
         const startMs = cursorMs;
         const count = 5 + below(150);
         cursorMs += count * stepMs;
-        return { op: 'scrapes', series: firstSeries, seriesCount: 1 + below(12), startMs, stepMs, count };
+        return {
+          op: 'scrapes',
+          series: firstSeries,
+          seriesCount: 1 + below(12),
+          startMs,
+          stepMs,
+          count,
+        };
       },
     ],
     [2, () => ({ op: 'rollback', rows: rows() })],
@@ -192,11 +228,18 @@ export function generateCase(random: Random, steps: number, capabilities: Readon
     [3, () => ({ op: 'restart' })],
     [4, () => ({ op: 'crash' })],
     [3, () => ({ op: 'powerLoss', seed: below(1e6) })],
-    [4, () => ({ op: 'fault', after: below(random() < 0.5 ? 12 : 80), fault: fault() })],
-    [capabilities.has('compact') ? 6 : 0, () => ({ op: 'compact' })],
-    [capabilities.has('delete') ? 4 : 0, () => ({ op: 'delete', ...selection() })],
-    [capabilities.has('clean') ? 2 : 0, () => ({ op: 'clean' })],
-    [capabilities.has('snapshot') ? 1 : 0, () => ({ op: 'snapshot' })],
+    [
+      4,
+      () => ({
+        op: 'fault',
+        after: below(random() < 0.5 ? 12 : 80),
+        fault: fault(),
+      }),
+    ],
+    [6, () => ({ op: 'compact' })],
+    [4, () => ({ op: 'delete', ...selection() })],
+    [2, () => ({ op: 'clean' })],
+    [1, () => ({ op: 'snapshot' })],
   ];
   const weights = makers.reduce((sum, [weight]) => sum + weight, 0);
   const operations = Array.from({ length: steps }, () => {

@@ -2,7 +2,7 @@ import { createLogger, seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { errorMessage, type Labels, Matcher } from '../../../lib/model/index.ts';
 import { AppendResult, type SeriesRef } from '../../../lib/storage/index.ts';
-import { openTsdb, type Tsdb } from '../../../lib/tsdb/index.ts';
+import { openTsdb, type Tsdb, type TsdbOptions } from '../../../lib/tsdb/index.ts';
 import { dumpOf } from '../../tools/samples.ts';
 import type { Fault } from '../faults.ts';
 import { faultAt } from '../faults.ts';
@@ -10,7 +10,6 @@ import { Machine } from '../file-system.ts';
 import { FakeClock, settled } from './fake-clock.ts';
 import { Model } from './model.ts';
 import {
-  type Capability,
   type Case,
   type CaseValue,
   type Operation,
@@ -33,14 +32,6 @@ export interface Failure {
   readonly operation: number;
   readonly reason: string;
 }
-
-/** Calls that only some stages of the database have. */
-type Growing = Tsdb & {
-  compact?(): Promise<unknown>;
-  deleteSeries?(minMs: number, maxMs: number, matchers: readonly Matcher[]): Promise<unknown>;
-  cleanTombstones?(): Promise<unknown>;
-  snapshot?(dir: string): Promise<unknown>;
-};
 
 class Mismatch extends Error {}
 
@@ -72,58 +63,14 @@ export async function runCase(checked: Case, options: RunOptions = {}): Promise<
   }
 }
 
-/** Finds out what the database can do, by trying. */
-export async function capabilities(): Promise<Set<Capability>> {
-  const found = new Set<Capability>();
-  const checker = new Checker(
-    {
-      options: {
-        blockDurationMs: 1000,
-        outOfOrderWindowMs: 1000,
-        walCompression: 'none',
-        walFsyncIntervalMs: 1000,
-        retentionMs: 0,
-      },
-      operations: [],
-    },
-    openTsdb,
-  );
-  await checker.open();
-  const { db } = checker;
-  if (db.compact !== undefined) found.add('compact');
-  if (db.deleteSeries !== undefined) found.add('delete');
-  if (db.cleanTombstones !== undefined) found.add('clean');
-  if (db.snapshot !== undefined) found.add('snapshot');
-  const labels = seriesLabels(0);
-  try {
-    const appender = db.appender();
-    const histogram = valueOf({ kind: 'integer', seen: 1 });
-    if (typeof histogram !== 'number') appender.appendHistogram(appender.series(labels), START_MS, histogram);
-    await appender.commit();
-    found.add('histograms');
-  } catch {
-    // Not yet.
-  }
-  for (const [timeMs, value] of [
-    [START_MS + 10, 1],
-    [START_MS + 5, 2],
-  ] as const) {
-    const appender = db.appender();
-    const result = appender.append(appender.series(seriesLabels(1)), timeMs, value);
-    await appender.commit();
-    if (value === 2 && result === AppendResult.ok) found.add('outOfOrder');
-  }
-  await checker.end();
-  return found;
-}
-
 class Checker {
-  db!: Growing;
+  db!: Tsdb;
   readonly #case: Case;
   readonly #opener: typeof openTsdb;
   readonly machine = new Machine();
   readonly #clock = new FakeClock(START_MS);
   readonly #model: Model;
+  readonly #random = seededRandom(1);
   /** A fault went off in the operation that is running. */
   #faultNow = false;
   /** An fsync failed: what it was to write may never reach the disk, whatever is done. */
@@ -134,8 +81,9 @@ class Checker {
   #expectDamage = false;
   /** No sample at or before it is surely accepted, because there may be a newer one. */
   #newestEverMs = -Infinity;
+  #snapshots = 0;
   /** Series may have left the head, and forgotten their newest sample. */
-  #compacted = false;
+  #truncated = false;
   readonly #deleted: Selection[] = [];
 
   constructor(checked: Case, opener: typeof openTsdb) {
@@ -148,10 +96,8 @@ class Checker {
   async open(): Promise<void> {
     const attempt = async (): Promise<Tsdb> => {
       const fileSystem = this.machine.boot();
-      const { blockDurationMs, ...options } = this.#case.options;
       return this.#opener({
-        ...options,
-        minBlockDurationMs: blockDurationMs,
+        ...this.#tsdbOptions(),
         dir: DIR,
         fileSystem,
         clock: this.#clock,
@@ -177,6 +123,17 @@ class Checker {
     if (!this.#expectDamage && damage.length > 0) throw new Mismatch(`damage in the log: ${JSON.stringify(damage)}`);
     // What could not be repaired is left for the next time.
     this.#expectDamage = this.#faultNow;
+  }
+
+  #tsdbOptions(): Partial<TsdbOptions> {
+    const { blockDurationMs, retentionMs, ...options } = this.#case.options;
+    return {
+      ...options,
+      minBlockDurationMs: blockDurationMs,
+      maxBlockDurationMs: blockDurationMs * 9,
+      retention: { timeMs: retentionMs },
+      random: this.#random,
+    };
   }
 
   async end(): Promise<void> {
@@ -244,11 +201,10 @@ class Checker {
         await this.#delete(operation);
         return;
       case 'compact':
-        this.#compacted = true;
-        await this.db.compact?.();
+        await this.db.compact();
         return;
       case 'clean':
-        await this.db.cleanTombstones?.();
+        await this.db.cleanTombstones();
         return;
       case 'snapshot':
         await this.#snapshot();
@@ -307,7 +263,11 @@ class Checker {
 
   async #scrape(first: number, count: number, timeMs: number): Promise<void> {
     const rows = Array.from({ length: count }, (_, i): Row => {
-      return { series: first + i, timeMs, value: scrapedValue(first + i, timeMs) };
+      return {
+        series: first + i,
+        timeMs,
+        value: scrapedValue(first + i, timeMs),
+      };
     });
     const appender = this.db.appender();
     const refs = Uint32Array.from(rows, ({ series }) => appender.series(seriesLabels(series)));
@@ -338,7 +298,8 @@ class Checker {
     }
     const surely = this.machine.isRunning;
     const nowMs = this.#clock.now();
-    const newestBefore = new Map(rows.map(({ series }) => [series, this.#newestMs(seriesLabels(series))]));
+    const newestEverMs = this.#newestEverMs;
+    const { outOfOrderWindowMs } = this.#case.options;
     const seen = new Map<number, number>();
     for (const [i, { series, timeMs, value }] of rows.entries()) {
       if (results[i] !== AppendResult.ok) continue;
@@ -346,12 +307,15 @@ class Checker {
       const text = textOf(value);
       const there = this.#model.at(labels, timeMs);
       const rises = timeMs > (seen.get(series) ?? -Infinity);
-      const hidden = timeMs <= newestBefore.get(series)! && this.#wasDeleted(labels, timeMs);
+      // Older than what its series has, or than what the head takes in order.
+      const late = outOfOrderWindowMs > 0 && timeMs < newestEverMs;
+      const hidden = late && this.#wasDeleted(labels, timeMs);
       seen.set(series, Math.max(timeMs, seen.get(series) ?? -Infinity));
       this.#newestEverMs = Math.max(this.#newestEverMs, timeMs);
-      if (there.some((other) => other !== text)) this.#model.contest(labels, timeMs, text, nowMs);
-      else if (surely && rises && !hidden) this.#model.put(labels, timeMs, text, nowMs);
-      else this.#model.maybePut(labels, timeMs, text, nowMs);
+      if (hidden) this.#model.putHidden(labels, timeMs, text, nowMs);
+      else if (there.some((other) => other !== text)) this.#model.contest(labels, timeMs, text, nowMs);
+      else if (surely && rises) this.#model.put(labels, timeMs, text, nowMs, late);
+      else this.#model.maybePut(labels, timeMs, text, nowMs, late);
     }
   }
 
@@ -378,12 +342,16 @@ class Checker {
     // Of two rows of a series in one commit, the second is judged against what the first will have changed, or not.
     if (rows.slice(0, i).some((row) => row.series === series)) return;
     const newest = this.#newestMs(labels);
-    const recent = timeMs >= this.#newestEverMs - blockDurationMs / 2;
+    // In an empty database the first sample says what is recent.
+    const firstMs = rows.find((row) => row.timeMs <= this.#clock.now() + MAX_FUTURE_MS)!.timeMs;
+    const newestEverMs = this.#newestEverMs === -Infinity ? firstMs : this.#newestEverMs;
+    const recent = timeMs >= newestEverMs - blockDurationMs / 2;
     if (timeMs > newest && recent && result !== AppendResult.ok) {
       throw new Mismatch(`${what}: refused with ${result}, the newest sample of the series is at ${newest}`);
     }
     const there = this.#model.at(labels, timeMs);
-    const mayReplace = outOfOrderWindowMs > 0 || this.#compacted;
+    this.#truncated ||= this.db.stats().headTruncations > 0;
+    const mayReplace = outOfOrderWindowMs > 0 || this.#truncated;
     const surelyNewest = this.#model.newestMs(labels);
     if (timeMs <= surelyNewest && result === AppendResult.ok && !there.includes(textOf(value)) && !mayReplace) {
       throw new Mismatch(`${what}: accepted, though the newest sample of the series is at ${surelyNewest}`);
@@ -396,7 +364,7 @@ class Checker {
     this.#deleted.push(selection);
     let surely = false;
     try {
-      await this.db.deleteSeries?.(minMs, maxMs, [matcherOf(selection)]);
+      await this.db.deleteSeries(minMs, maxMs, [matcherOf(selection)]);
       surely = this.machine.isRunning;
     } finally {
       this.#model.delete(selected, minMs, maxMs, this.#clock.now(), surely);
@@ -412,7 +380,24 @@ class Checker {
   }
 
   async #snapshot(): Promise<void> {
-    await this.db.snapshot?.(`${DIR}/snapshots/one`);
+    const dir = `${DIR}/snapshots/${this.#snapshots++}`;
+    await this.db.snapshot(dir, true);
+    const copy = await this.#opener({
+      ...this.#tsdbOptions(),
+      dir,
+      fileSystem: this.machine.fileSystem,
+      clock: new FakeClock(this.#clock.now()),
+      logger: createLogger('silent'),
+      kernels: createKernels(),
+    });
+    try {
+      // As in Prometheus, what the head has out of order is not in it.
+      const wrong = this.#model.compare(await dumpOf(copy), () => true, -Infinity, Infinity, true);
+      if (wrong !== undefined) throw new Mismatch(`the snapshot: ${wrong}`);
+    } finally {
+      await copy.close();
+    }
+    this.machine.fileSystem.rmSync(dir, { recursive: true });
   }
 
   #expire(): void {
