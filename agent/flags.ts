@@ -108,6 +108,7 @@ function agentCommand(version: string): Command {
     .description('Scrapes the pods of its node into a local Prometheus TSDB and answers PromQL on it.')
     .version(version)
     .allowExcessArguments(false)
+    .addHelpText('after', '\nCommands:\n  tsdb  works on a data directory instead; see promlet-agent tsdb --help')
     .option('--config.file <path>', 'Prometheus configuration file (default: "prometheus.yml")')
     .option('--kube.config-secret <namespace/name>', 'watch the configuration in this Secret instead', parseName)
     .option('--kubeconfig <path>', 'kubeconfig of the API server (default: the service account of the pod)')

@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { seededRandom } from '../../lib/env/index.ts';
+import { bundlePrograms } from '../tools/bundle.ts';
 import { demoCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
 import { blockDirectories, PrometheusDriver } from '../tools/prometheus-driver.ts';
@@ -274,5 +275,43 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     const { stdout, stderr } = await run('sh', ['-c', command]);
     assert.match(stdout, /^\{.*\n$/);
     assert.equal(stderr, '');
+  });
+});
+
+describe('tsdb commands of the bundle', function () {
+  this.timeout(60_000);
+  let dir: string;
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'promlet-bundle-'));
+    await bundlePrograms(join(dir, 'dist'));
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('run from it', async () => {
+    const input = join(dir, 'input.txt');
+    writeFileSync(input, 'a 1 7000\n# EOF\n');
+    const bundled = (...args: readonly string[]) => run(process.execPath, [join(dir, 'dist', 'agent.mjs'), ...args]);
+    await bundled('tsdb', 'create-blocks-from', 'openmetrics', input, join(dir, 'data'));
+    assert.equal((await bundled('tsdb', 'dump', join(dir, 'data'))).stdout, '{__name__="a"} 1 7000000\n');
+    assert.match((await bundled('--help')).stdout, /Commands:\n {2}tsdb/);
+  });
+
+  it('load nothing of the server', () => {
+    const read = (file: string) => readFileSync(join(dir, 'dist', file), 'utf8');
+    const closure = (file: string, seen = new Set<string>()): Set<string> => {
+      if (seen.has(file)) return seen;
+      seen.add(file);
+      for (const [, next] of read(file).matchAll(/(?:from|import)\s*"\.\/([^"]+\.mjs)"/g)) closure(next!, seen);
+      return seen;
+    };
+    const started = [...read('agent.mjs').matchAll(/import\("\.\/([^"]+)"\)/g)].map(([, file]) => file!);
+    const withText = (text: string) =>
+      started.filter((file) => [...closure(file)].some((part) => read(part).includes(text)));
+    const commands = withText('OpenMetricsParser=class');
+    assert.equal(commands.length, 1);
+    for (const text of ['ScrapeManager=class', 'koa', 'zod', 'undici']) {
+      assert.ok(withText(text).length <= 1 && withText(text)[0] !== commands[0], text);
+    }
+    assert.equal(withText('ScrapeManager=class').length, 1);
   });
 });
