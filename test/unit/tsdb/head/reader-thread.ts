@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { createKernels } from '../../../../lib/kernels/index.ts';
-import { type Labels, Matcher, SampleColumns } from '../../../../lib/model/index.ts';
+import { type FloatHistogram, type Labels, Matcher, SampleColumns } from '../../../../lib/model/index.ts';
 import { ChunkReader } from '../../../../lib/tsdb/head/chunk-reader.ts';
 import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
 import { headSource } from '../../../../lib/tsdb/head/head-source.ts';
@@ -11,7 +11,11 @@ import { HeadReader } from '../../../../lib/tsdb/head/querier.ts';
 import {
   FLAG_KEPT_FROM,
   FLAG_STOP,
+  histogramOf,
   INTERVAL_MS,
+  isHistogram,
+  LATE_INTERVALS,
+  LATE_MS,
   type ReaderData,
   type ReaderReport,
   SERIES_PER_GROUP,
@@ -30,6 +34,13 @@ let selections = 0;
 let whole = 0;
 let samples = 0;
 let sources = 0;
+let late = 0;
+
+function sameHistogram(found: FloatHistogram | undefined, expected: FloatHistogram): boolean {
+  if (found?.count !== expected.count || found.sum !== expected.sum || found.zeroCount !== expected.zeroCount)
+    return false;
+  return found.positiveBuckets.every((count, i) => count === expected.positiveBuckets[i]);
+}
 
 /** Intervals of the first and the last sample, of which there is one in each. */
 function checkSeries(labels: Labels): { group: number; index: number; first: number; last: number } {
@@ -38,16 +49,25 @@ function checkSeries(labels: Labels): { group: number; index: number; first: num
   assert.equal(labels.get('__name__'), `m${index % 7}`, labels.toString());
   assert.equal(labels.get('pod'), `pod-${group}-${index >> 3}`);
   assert.equal(labels.size, 4);
-  const first = columns.timestamps[0]! / INTERVAL_MS;
+  // Late samples may be older than the first scrape.
+  const first = columns.timestamps.find((timeMs) => timeMs % INTERVAL_MS === 0)! / INTERVAL_MS;
+  let next = first;
   for (let i = 0; i < columns.length; i++) {
-    if (columns.timestamps[i] !== (first + i) * INTERVAL_MS || columns.values[i] !== valueOf(group, index, first + i)) {
-      assert.fail(
-        `${labels.toString()}: sample ${i} from ${first} on is ${columns.timestamps[i]} ${columns.values[i]}`,
-      );
+    const timeMs = columns.timestamps[i]!;
+    const isLate = timeMs % INTERVAL_MS !== 0;
+    const interval = isLate ? (timeMs - LATE_MS) / INTERVAL_MS : next++;
+    const expectedMs = interval * INTERVAL_MS + (isLate ? LATE_MS : 0);
+    const allowed = !isLate || (index === 0 && interval % LATE_INTERVALS === 0);
+    const right = isHistogram(index)
+      ? sameHistogram(columns.histograms?.[i], histogramOf(group, index, interval))
+      : columns.values[i] === valueOf(group, index, interval);
+    if (timeMs !== expectedMs || !allowed || !right) {
+      assert.fail(`${labels.toString()}: sample ${i} from ${first} on is ${timeMs} ${columns.values[i]}`);
     }
+    if (isLate) late++;
   }
   samples += columns.length;
-  return { group, index, first, last: first + columns.length - 1 };
+  return { group, index, first, last: next - 1 };
 }
 
 /** Ways to select, and how many series of a group each finds. */
@@ -135,4 +155,4 @@ try {
 } catch (thrown) {
   error = thrown instanceof Error ? thrown.stack : String(thrown);
 }
-parentPort!.postMessage({ error, selections, whole, samples, sources } satisfies ReaderReport);
+parentPort!.postMessage({ error, selections, whole, samples, late, sources } satisfies ReaderReport);

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { seededRandom } from '../../../../lib/env/index.ts';
 import { createKernels } from '../../../../lib/kernels/index.ts';
 import { Head } from '../../../../lib/tsdb/head/head.ts';
+import { HistogramSamples } from '../../../../lib/tsdb/wal/histogram-record.ts';
 import { SampleBuffer } from '../../../../lib/tsdb/head/columns.ts';
 import type { ChunkPlace } from '../../../../lib/tsdb/head/series-reader.ts';
 import { truncateHead } from '../../../../lib/tsdb/head/truncation.ts';
@@ -11,8 +12,12 @@ import {
   FLAG_KEPT_FROM,
   FLAG_STOP,
   FLAGS,
+  histogramOf,
   INTERVAL_MS,
+  isHistogram,
   labelsOf,
+  LATE_INTERVALS,
+  LATE_MS,
   type ReaderData,
   type ReaderReport,
   SERIES_PER_GROUP,
@@ -21,7 +26,7 @@ import {
   valueOf,
 } from './two-threads.ts';
 
-const SECONDS = Number(process.env['PROMLET_TWO_THREADS_SECONDS'] ?? 3);
+const SECONDS = Number(process.env['PROMLET_TWO_THREADS_SECONDS'] ?? 2);
 const GROUPS = 12;
 /** Intervals that stay when the head is truncated; and how often that is. */
 const KEPT_INTERVALS = 150;
@@ -51,15 +56,28 @@ describe('tsdb head: a writer and a reader on two threads', () => {
     while (groups.length < GROUPS) addGroup();
     const samples = new SampleBuffer(arena);
     const scrape = ({ group, refs }: { group: number; refs: number[] }, interval: number): void => {
+      const timeMs = interval * INTERVAL_MS;
+      const histograms = new HistogramSamples();
       samples.length = 0;
       samples.reserve(SERIES_PER_GROUP);
       refs.forEach((ref, i) => {
-        arena.u32[(samples.refs >>> 2) + i] = ref;
-        arena.f64[samples.times / 8 + i] = interval * INTERVAL_MS;
-        arena.f64[samples.values / 8 + i] = valueOf(group, i, interval);
+        if (isHistogram(i)) {
+          histograms.push(ref, timeMs, histogramOf(group, i, interval));
+          return;
+        }
+        arena.u32[(samples.refs >>> 2) + samples.length] = ref;
+        arena.f64[samples.times / 8 + samples.length] = timeMs;
+        arena.f64[samples.values / 8 + samples.length++] = valueOf(group, i, interval);
       });
-      samples.length = SERIES_PER_GROUP;
+      // As an appender commits.
+      head.root.beginWrite();
       head.apply(samples, () => assert.fail('a series is missing'));
+      head.applyHistograms(histograms, () => assert.fail('a series is missing'));
+      if (interval % LATE_INTERVALS === 0) {
+        const lateInterval = interval - LATE_INTERVALS;
+        head.outOfOrder.insert(refs[0]!, lateInterval * INTERVAL_MS + LATE_MS, valueOf(group, 0, lateInterval));
+      }
+      head.root.endWrite();
     };
     const places: ChunkPlace[] = [];
     let fileEnd = 0;
@@ -108,7 +126,11 @@ describe('tsdb head: a writer and a reader on two threads', () => {
           Atomics.store(words, FLAG_KEPT_FROM, from);
           const current = new Set(groups.flatMap(({ refs }) => refs));
           const mayRemove = (ref: number): boolean => !current.has(ref);
-          await truncateHead(head, from * INTERVAL_MS, { pace: () => undefined, mayRemove, onRemove: () => {} });
+          const onRemove = (ref: number): void => {
+            head.outOfOrder.remove(ref);
+            head.seriesLeaves(ref);
+          };
+          await truncateHead(head, from * INTERVAL_MS, { pace: () => undefined, mayRemove, onRemove });
           truncations++;
         }
         // About as much time for the reader as a head has between its scrapes.
@@ -122,7 +144,7 @@ describe('tsdb head: a writer and a reader on two threads', () => {
     const [report] = await reported;
     assert.equal(report.error, undefined);
     assert.ok(truncations > 2 && head.seriesRemoved > SERIES_PER_GROUP, `${truncations} truncations`);
-    assert.ok(report.whole > 3 && report.sources > 1, JSON.stringify(report));
+    assert.ok(report.whole > 3 && report.sources > 1 && report.late > 100, JSON.stringify(report));
     if (process.env['PROMLET_VERBOSE']) console.log({ ...report, interval, truncations, removed: head.seriesRemoved });
   });
 });

@@ -1,5 +1,5 @@
 /** What writer and reader of the two-thread test agree on: groups of series, scraped together, that come and go. */
-import { Labels } from '../../../../lib/model/index.ts';
+import { type FloatHistogram, Labels } from '../../../../lib/model/index.ts';
 import type { Chunk } from '../../../../lib/tsdb/chunk/chunk.ts';
 import type { HeadHandle } from '../../../../lib/tsdb/head/head-view.ts';
 import type { ChunkFilePlace } from '../../../../lib/tsdb/head/chunk-block.ts';
@@ -26,6 +26,8 @@ export interface ReaderReport {
   readonly selections: number;
   readonly whole: number;
   readonly samples: number;
+  /** Of those, out of order. */
+  readonly late: number;
   readonly sources: number;
 }
 
@@ -41,6 +43,31 @@ export function labelsOf(group: number, index: number): Labels {
 export function valueOf(group: number, index: number, scrape: number): number {
   return index % 3 === 0 ? index : group * 1e6 + index * 1e3 + scrape * (index % 3 === 1 ? 1 : 0.37);
 }
+
+/** Series of histograms. */
+export function isHistogram(index: number): boolean {
+  return index % 10 === 9;
+}
+
+export function histogramOf(group: number, index: number, scrape: number): FloatHistogram {
+  return {
+    counterResetHint: 'unknown',
+    schema: 0,
+    zeroThreshold: 0.001,
+    zeroCount: scrape,
+    count: 3 * scrape + index,
+    sum: valueOf(group, index, scrape),
+    positiveSpans: [{ offset: 0, length: 2 }],
+    negativeSpans: [],
+    positiveBuckets: Float64Array.of(scrape, scrape + index),
+    negativeBuckets: new Float64Array(0),
+    customValues: new Float64Array(0),
+  };
+}
+
+/** Out-of-order samples of the first series of a group lie so far behind every third interval, and come three late. */
+export const LATE_MS = 5000;
+export const LATE_INTERVALS = 3;
 
 const HEADER_BYTES = 24;
 
