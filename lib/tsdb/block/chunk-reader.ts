@@ -25,6 +25,8 @@ const ENCODINGS: ReadonlySet<number> = new Set(Object.values(Encoding));
 export interface ReadChunk {
   readonly encoding: Encoding;
   readonly bytes: Uint8Array;
+  /** As `Chunk.crc`. */
+  readonly crc: number;
 }
 
 /** The chunk segments of a block (tsdb/chunks/chunks.go, `Reader`). */
@@ -82,12 +84,13 @@ export class ChunkReader {
     }
     const address = file.at(contents, 1 + length + CRC_BYTES);
     const { u8 } = arena;
-    if (wasm.crc32c(0, address, 1 + length) >>> 0 !== readU32(u8, address + 1 + length)) {
+    const crc = readU32(u8, address + 1 + length);
+    if (wasm.crc32c(0, address, 1 + length) >>> 0 !== crc) {
       throw badBlock(file.path, offset, 'a chunk does not match its checksum');
     }
     const encoding = u8[address]!;
     if (!ENCODINGS.has(encoding)) throw badBlock(file.path, offset, `chunk encoding ${encoding} is not known`);
-    return { encoding: encoding as Encoding, bytes: u8.subarray(address + 1, address + 1 + length) };
+    return { encoding: encoding as Encoding, bytes: u8.subarray(address + 1, address + 1 + length), crc };
   }
 
   close(): void {

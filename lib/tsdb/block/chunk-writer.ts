@@ -87,12 +87,19 @@ export class ChunkSegmentWriter {
     segment.writeU32(CHUNKS_VERSION << 24);
   }
 
-  #writeChunk({ encoding, bytes }: Chunk): void {
+  #writeChunk({ encoding, bytes, crc }: Chunk): void {
     const segment = this.#last;
     const head = segment.reserve(MAX_VARINT32_BYTES);
     const { u8 } = this.#kernels.arena;
     segment.advance(writeUvarint(u8, head, bytes.length) - head);
     this.#encoding[0] = encoding;
-    segment.writeU32(segment.writeSummed(bytes, segment.writeSummed(this.#encoding, 0)));
+    if (crc === undefined) {
+      segment.writeU32(segment.writeSummed(bytes, segment.writeSummed(this.#encoding, 0)));
+      return;
+    }
+    // What goes from block to block keeps its checksum, which tells of damage on the way, too.
+    segment.write(this.#encoding);
+    segment.write(bytes);
+    segment.writeU32(crc);
   }
 }

@@ -55,7 +55,7 @@ function* seriesOf(block: Block): Generator<SourceSeries, void, undefined> {
 /** The bytes lie in the window until the next chunk is read. */
 function* chunksOf(reader: ChunkReader, { chunks }: IndexSeries): Generator<Chunk, void, undefined> {
   for (let i = 0; i < chunks.length; i++) {
-    const { encoding, bytes } = reader.read(chunks.segments[i]!, chunks.offsets[i]!);
-    yield { minTimeMs: chunks.minTimesMs[i]!, maxTimeMs: chunks.maxTimesMs[i]!, encoding, bytes };
+    const { encoding, bytes, crc } = reader.read(chunks.segments[i]!, chunks.offsets[i]!);
+    yield { minTimeMs: chunks.minTimesMs[i]!, maxTimeMs: chunks.maxTimesMs[i]!, encoding, bytes, crc };
   }
 }

@@ -18,6 +18,8 @@ export interface Chunk {
   readonly encoding: Encoding;
   /** As chunkenc has them, the sample count in front. Valid until the source that gave the chunk moves on. */
   readonly bytes: Uint8Array;
+  /** CRC-32C of the encoding's byte and the bytes, where it was read with them and has been checked. */
+  readonly crc?: number;
 }
 
 /** A closed interval of times, as tombstones name what is deleted. */

@@ -1,6 +1,6 @@
 import type { Chunk } from '../chunk/chunk.ts';
 
 /** A chunk with bytes of its own, for when its source moves on before it is written. */
-export function keep({ minTimeMs, maxTimeMs, encoding, bytes }: Chunk): Chunk {
-  return { minTimeMs, maxTimeMs, encoding, bytes: new Uint8Array(bytes) };
+export function keep(chunk: Chunk): Chunk {
+  return { ...chunk, bytes: new Uint8Array(chunk.bytes) };
 }
