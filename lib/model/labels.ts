@@ -181,21 +181,32 @@ export function formatLabelName(name: string): string {
   return LEGACY_LABEL_NAME.test(name) ? name : quote(name);
 }
 
-/** Go's strconv.Quote for what label values hold. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+/** What Go's unicode.IsPrint is false for. */
+const NOT_PRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\n': '\\n',
+  '\t': '\\t',
+  '\r': '\\r',
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\v': '\\v',
+  '\f': '\\f',
+};
+
+/** Go's strconv.Quote. */
 export function quote(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   let out = '"';
-  for (const char of text) {
-    const code = char.codePointAt(0)!;
-    if (char === '"' || char === '\\') out += `\\${char}`;
-    else if (char === '\n') out += '\\n';
-    else if (char === '\t') out += '\\t';
-    else if (char === '\r') out += '\\r';
-    else if (code === 7) out += '\\a';
-    else if (code === 8) out += '\\b';
-    else if (code === 11) out += '\\v';
-    else if (code === 12) out += '\\f';
-    else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, '0')}`;
-    else out += char;
-  }
+  for (const char of text) out += ESCAPES[char] ?? (NOT_PRINTABLE.test(char) ? codeEscape(char) : char);
   return `${out}"`;
+}
+
+function codeEscape(char: string): string {
+  const code = char.codePointAt(0)!;
+  const hex = code.toString(16);
+  if (code < 0x80) return `\\x${hex.padStart(2, '0')}`;
+  return code < 0x10000 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
 }

@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict';
+import { quote } from '../../../lib/model/index.ts';
+
+describe('quoted text', () => {
+  /** Printed by strconv.Quote. */
+  const cases: readonly [text: string, quoted: string][] = [
+    ['', '""'],
+    ['plain text!', '"plain text!"'],
+    ['a"b\\c\n\t\r\v\f\b\x07', String.raw`"a\"b\\c\n\t\r\v\f\b\a"`],
+    ['\x00\x1f\x7f', String.raw`"\x00\x1f\x7f"`],
+    ['é😀漢', '"é😀漢"'],
+    ['a\u00a0b\u200b\ue000\u2028\ufeff\u{e0001}', String.raw`"a\u00a0b\u200b\ue000\u2028\ufeff\U000e0001"`],
+    ['\u0301 \u20ac', '"\u0301 \u20ac"'],
+    ['__proto__', '"__proto__"'],
+  ];
+  for (const [text, quoted] of cases) it(`is ${quoted}, as in Go`, () => assert.equal(quote(text), quoted));
+});
