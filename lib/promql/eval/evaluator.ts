@@ -1,4 +1,5 @@
 import { assert, type Labels, SampleColumns } from '../../model/index.ts';
+import { checkExtension } from '../functions/extended-window.ts';
 import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
 import { evaluateWindows } from '../functions/window-driver.ts';
 import { WINDOW_FUNCTIONS } from '../functions/windows.ts';
@@ -13,8 +14,10 @@ import { absentLabels } from './absent.ts';
 import { selectInstant, lookupTimes } from './instant-selector.ts';
 import { columnsBytes, histogramsBytes, newSeriesBytes, SAMPLE_BYTES, seriesBytes, stepsBytes } from './memory.ts';
 import { vectorBinary } from './matching.ts';
+import { extendSamples } from './extended-range.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
+import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
 import { isStepInvariant } from './step-invariance.ts';
 import type { MatrixSeries } from './value.ts';
@@ -92,9 +95,12 @@ export class Evaluator {
     const range = await this.#rangeVector(expr, grid, {});
     const fromMs = range.times.firstMs - range.rangeMs;
     const out: MatrixSeries[] = [];
-    await range.visit((labels, samples) => {
+    const { extension } = range;
+    const hiddenUntilMs = extension === undefined ? fromMs : -Infinity;
+    await range.visit((labels, read) => {
+      const samples = extension === undefined ? read : extendSamples(read, fromMs, range.times.lastMs, extension);
       let from = 0;
-      while (from < samples.length && samples.timestamps[from]! <= fromMs) from++;
+      while (from < samples.length && samples.timestamps[from]! <= hiddenUntilMs) from++;
       if (from === samples.length) return;
       this.#context.holdSamples(this.#context.samples + samples.length - from);
       this.#context.takeBytes(newSeriesBytes(grid, labels) + SAMPLE_BYTES * (samples.length - from));
@@ -108,7 +114,8 @@ export class Evaluator {
   }
 
   async #select(expr: Expr & { kind: 'vector' }, grid: StepGrid, hints: SelectorHints): Promise<Columns> {
-    return { type: 'vector', series: await selectInstant(expr, grid, this.#context, this.#reader, hints) };
+    const select = expr.extension === 'smoothed' ? selectSmoothed : selectInstant;
+    return { type: 'vector', series: await select(expr, grid, this.#context, this.#reader, hints) };
   }
 
   async #unary(op: '+' | '-', expr: Expr, grid: StepGrid): Promise<Columns> {
@@ -190,10 +197,12 @@ export class Evaluator {
     const { name } = expr.func;
     const windowFunction = WINDOW_FUNCTIONS.get(name);
     if (windowFunction === undefined) throw executionError(`function ${name} is not supported`);
+    const matrixArg = expr.args[matrixIndex]!;
     const params: Float64Array[] = [];
     for (const [i, arg] of expr.args.entries()) if (i !== matrixIndex) params.push(await this.scalar(arg, grid));
-    const range = await this.#rangeVector(expr.args[matrixIndex]!, grid, { func: name });
-    const call = { expr, matrixArg: expr.args[matrixIndex]!, params, range, grid };
+    if (matrixArg.kind === 'matrix') checkExtension(matrixArg.selector.extension, name);
+    const range = await this.#rangeVector(matrixArg, grid, { func: name });
+    const call = { expr, matrixArg, params, range, grid };
     const series = await evaluateWindows(windowFunction, call, this.#context);
     if (name === 'absent_over_time') return absentWindows(series, expr.args[0]!, grid);
     return { type: 'vector', series: this.#mergeRenamed(series) };

@@ -1,7 +1,7 @@
 import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
 import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
-import { executionError, type QueryContext } from './context.ts';
+import type { QueryContext } from './context.ts';
 import { newSeriesBytes, seriesBytes } from './memory.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 
@@ -30,9 +30,6 @@ export async function selectInstant(
   hints: SelectorHints,
   what: 'value' | 'timestamp' = 'value',
 ): Promise<ColumnSeries[]> {
-  if (selector.extension !== undefined) {
-    throw executionError(`${selector.extension} modifier on an instant vector selector is not supported`);
-  }
   const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
   const { lookbackDeltaMs } = context;
   const out: ColumnSeries[] = [];

@@ -1,17 +1,29 @@
 import { isStaleNaN, type Labels, SampleColumns } from '../../model/index.ts';
 import type { MatrixSelector } from '../parse/ast.ts';
 import type { StepGrid } from './columns.ts';
-import { executionError, type QueryContext } from './context.ts';
+import type { QueryContext } from './context.ts';
 import { type LookupTimes, lookupTimes } from './instant-selector.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 
 /** Samples of one series without stale markers, for windows (end − range, end] that end at the lookup times. */
 export type RangeVisitor = (labels: Labels, samples: SampleColumns, dropName: boolean) => void | Promise<void>;
 
+export type RangeExtensionKind = 'anchored' | 'smoothed';
+
+/** Windows of an `anchored` or `smoothed` selector: samples next to them count too, as far as the lookback delta. */
+export interface RangeExtension {
+  readonly kind: RangeExtensionKind;
+  /** Of samples before the start of a window, ms. */
+  readonly beforeMs: number;
+  /** Of samples behind the end of a window, ms. */
+  readonly afterMs: number;
+}
+
 /** A range vector: a matrix selector or a subquery, evaluated series by series. */
 export interface RangeVector {
   readonly times: LookupTimes;
   readonly rangeMs: number;
+  readonly extension?: RangeExtension;
   visit(visitor: RangeVisitor): Promise<void>;
 }
 
@@ -24,18 +36,19 @@ export function selectRange(
 ): RangeVector {
   const { selector } = expr;
   const rangeMs = expr.range as number;
-  if (selector.extension !== undefined) {
-    throw executionError(`${selector.extension} modifier on a range vector selector is not supported`);
-  }
+  const { extension: kind } = selector;
+  const beforeMs = kind === undefined ? 0 : context.lookbackDeltaMs;
+  const afterMs = kind === 'smoothed' ? context.lookbackDeltaMs : 0;
   const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
   const scratch = new SampleColumns();
   return {
     times,
     rangeMs,
+    ...(kind === undefined ? {} : { extension: { kind, beforeMs, afterMs } }),
     async visit(visitor) {
       const selectHints = { ...hints, stepMs: grid.stepMs, rangeMs };
-      const minMs = times.firstMs - rangeMs + 1;
-      await reader.read(selector, minMs, times.lastMs, selectHints, (labels, samples) => {
+      const minMs = times.firstMs - rangeMs - beforeMs + 1;
+      await reader.read(selector, minMs, times.lastMs + afterMs, selectHints, (labels, samples) => {
         context.requireRoom(samples.length);
         return visitor(labels, withoutStaleMarkers(samples, scratch), false);
       });
@@ -44,7 +57,7 @@ export function selectRange(
 }
 
 /** The samples themselves when none is stale, else a copy in `scratch`. */
-function withoutStaleMarkers(samples: SampleColumns, scratch: SampleColumns): SampleColumns {
+export function withoutStaleMarkers(samples: SampleColumns, scratch: SampleColumns): SampleColumns {
   const { values, length, histograms } = samples;
   const isStale = (i: number): boolean => isStaleNaN(histograms?.[i]?.sum ?? values[i]!);
   let first = 0;

@@ -1,3 +1,4 @@
+import { ResetList } from './reset-list.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
 
 /** A gap of up to this many average intervals at an end of the window is taken for a missing sample. */
@@ -11,11 +12,7 @@ export class DeltaKernel implements WindowKernel {
   result = 0;
   readonly #isCounter: boolean;
   readonly #isRate: boolean;
-  /** Indices of samples below their predecessor, ascending. */
-  #resets = new Int32Array(16);
-  #resetCount = 0;
-  /** First reset behind the start of the window. */
-  #firstReset = 0;
+  readonly #resets = new ResetList();
 
   constructor(kind: { isCounter: boolean; isRate: boolean }) {
     this.#isCounter = kind.isCounter;
@@ -23,20 +20,7 @@ export class DeltaKernel implements WindowKernel {
   }
 
   begin(window: Window): void {
-    this.#resetCount = 0;
-    this.#firstReset = 0;
-    if (!this.#isCounter) return;
-    const { values, length } = window;
-    for (let i = 1; i < length; i++) if (values[i]! < values[i - 1]!) this.#pushReset(i);
-  }
-
-  #pushReset(index: number): void {
-    if (this.#resetCount === this.#resets.length) {
-      const grown = new Int32Array(this.#resets.length * 2);
-      grown.set(this.#resets);
-      this.#resets = grown;
-    }
-    this.#resets[this.#resetCount++] = index;
+    if (this.#isCounter) this.#resets.find(window.values, window.length);
   }
 
   evaluate(window: Window): boolean {
@@ -45,7 +29,7 @@ export class DeltaKernel implements WindowKernel {
     if (intervals < 1) return false;
     const first = values[low]!;
     let delta = values[high - 1]! - first;
-    if (this.#isCounter) delta = this.#withResets(delta, values, low, high);
+    if (this.#isCounter) delta = this.#resets.lostBetween(values, low, high, delta);
     const firstMs = timestamps[low]!;
     const lastMs = timestamps[high - 1]!;
     const sampledSeconds = (lastMs - firstMs) / 1000;
@@ -64,15 +48,6 @@ export class DeltaKernel implements WindowKernel {
     if (this.#isRate) factor /= window.rangeMs / 1000;
     this.result = delta * factor;
     return true;
-  }
-
-  #withResets(delta: number, values: Float64Array, low: number, high: number): number {
-    const resets = this.#resets;
-    const count = this.#resetCount;
-    while (this.#firstReset < count && resets[this.#firstReset]! <= low) this.#firstReset++;
-    let corrected = delta;
-    for (let i = this.#firstReset; i < count && resets[i]! < high; i++) corrected += values[resets[i]! - 1]!;
-    return corrected;
   }
 }
 

@@ -2,7 +2,7 @@ import { type FloatHistogram, METRIC_NAME, quote, SampleColumns } from '../../mo
 import { type ColumnSeries, newSeries, renamed, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
 import { KERNEL_SAMPLE_BYTES, newSeriesBytes, seriesBytes } from '../eval/memory.ts';
-import { floatsOnly, type RangeVector } from '../eval/range-selector.ts';
+import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
 import type { CallExpr, Expr } from '../parse/ast.ts';
 
 /** A call of a window function, arguments evaluated. */
@@ -22,7 +22,10 @@ export class Window {
   histograms: (FloatHistogram | undefined)[] | undefined;
   /** Samples of the series. */
   length = 0;
-  /** Samples [low, high) are in the window (startMs, endMs]. Both only grow from step to step. */
+  /**
+   * Samples [low, high) are in the window (startMs, endMs], or in what an extended selector adds to it. Both only grow from
+   * step to step.
+   */
   low = 0;
   high = 0;
   startMs = 0;
@@ -47,7 +50,8 @@ export interface WindowKernel {
 }
 
 export interface WindowFunction {
-  readonly create: () => WindowKernel;
+  /** A kernel for plain windows, or for those of an `anchored` or `smoothed` selector. */
+  readonly create: (extension?: RangeExtensionKind) => WindowKernel;
   /** `last_over_time` and `first_over_time` yield samples of the metric itself. */
   readonly keepsName?: boolean;
   /** Histogram samples count as samples, instead of being left out. */
@@ -67,7 +71,7 @@ export async function evaluateWindows(
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
   const { grid, range } = call;
-  const kernel = windowFunction.create();
+  const kernel = windowFunction.create(range.extension?.kind);
   const window = new Window();
   window.rangeMs = range.rangeMs;
   window.slideMs = range.times.stepMs;
@@ -121,13 +125,15 @@ function load(window: Window, samples: SampleColumns): void {
 }
 
 function slide(window: Window, step: number, call: WindowCall): void {
-  const { times } = call.range;
+  const { times, extension } = call.range;
+  const beforeMs = extension?.beforeMs ?? 0;
+  const afterMs = extension?.afterMs ?? 0;
   const { timestamps, length } = window;
   const endMs = times.firstMs + step * times.stepMs;
   const startMs = endMs - window.rangeMs;
   let { low, high } = window;
-  while (high < length && timestamps[high]! <= endMs) high++;
-  while (low < high && timestamps[low]! <= startMs) low++;
+  while (high < length && timestamps[high]! <= endMs + afterMs) high++;
+  while (low < high && timestamps[low]! <= startMs - beforeMs) low++;
   window.low = low;
   window.high = high;
   window.startMs = startMs;

@@ -12,6 +12,8 @@ import {
   stdvar,
   SumKernel,
 } from './over-time.ts';
+import { AnchoredKernel } from './extended-window.ts';
+import { ExtendedDeltaKernel } from './extended-rate.ts';
 import { ChangesKernel, DeltaKernel, InstantDeltaKernel } from './rate.ts';
 import { deriv, doubleExponentialSmoothing, predictLinear } from './trend.ts';
 import type { Window, WindowCall, WindowFunction, WindowKernel } from './window-driver.ts';
@@ -27,6 +29,17 @@ function plain(compute: (window: Window) => number | undefined): () => WindowKer
       return true;
     },
   });
+}
+
+function delta(kind: { isCounter: boolean; isRate: boolean }): WindowFunction['create'] {
+  return (extension) => (extension === undefined ? new DeltaKernel(kind) : new ExtendedDeltaKernel(kind, extension));
+}
+
+function changes(isChange: (previous: number, current: number) => boolean): WindowFunction['create'] {
+  return (extension) => {
+    const kernel = new ChangesKernel(isChange);
+    return extension === undefined ? kernel : new AnchoredKernel(kernel);
+  };
 }
 
 function checkQuantile(call: WindowCall, context: QueryContext): void {
@@ -46,13 +59,13 @@ function checkSmoothing(call: WindowCall): void {
 
 /** Functions over range vectors, by name. */
 export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<string, WindowFunction>([
-  ['rate', { create: () => new DeltaKernel({ isCounter: true, isRate: true }), expectsCounter: true }],
-  ['increase', { create: () => new DeltaKernel({ isCounter: true, isRate: false }), expectsCounter: true }],
-  ['delta', { create: () => new DeltaKernel({ isCounter: false, isRate: false }) }],
+  ['rate', { create: delta({ isCounter: true, isRate: true }), expectsCounter: true }],
+  ['increase', { create: delta({ isCounter: true, isRate: false }), expectsCounter: true }],
+  ['delta', { create: delta({ isCounter: false, isRate: false }) }],
   ['irate', { create: () => new InstantDeltaKernel(true) }],
   ['idelta', { create: () => new InstantDeltaKernel(false) }],
-  ['changes', { create: () => new ChangesKernel((a, b) => a !== b && !(a !== a && b !== b)) }],
-  ['resets', { create: () => new ChangesKernel((previous, current) => current < previous) }],
+  ['changes', { create: changes((a, b) => a !== b && !(a !== a && b !== b)) }],
+  ['resets', { create: changes((previous, current) => current < previous) }],
   ['deriv', { create: plain(deriv), rescans: true }],
   ['predict_linear', { create: plain(predictLinear), rescans: true }],
   ['double_exponential_smoothing', { create: plain(doubleExponentialSmoothing), rescans: true, check: checkSmoothing }],

@@ -1,0 +1,34 @@
+/** Where a counter was reset: found once per series, so that a window only looks at the resets in it. */
+export class ResetList {
+  /** Indices of samples below their predecessor, ascending. */
+  #indices = new Int32Array(16);
+  #count = 0;
+  /** First reset behind the start of the last window. */
+  #next = 0;
+
+  /** Takes the samples 0 … length − 1 of a new series. */
+  find(values: Float64Array, length: number): void {
+    this.#count = 0;
+    this.#next = 0;
+    for (let i = 1; i < length; i++) if (values[i]! < values[i - 1]!) this.#push(i);
+  }
+
+  #push(index: number): void {
+    if (this.#count === this.#indices.length) {
+      const grown = new Int32Array(this.#indices.length * 2);
+      grown.set(this.#indices);
+      this.#indices = grown;
+    }
+    this.#indices[this.#count++] = index;
+  }
+
+  /** `base` plus the values before each reset between the samples low … high − 1; `low` must not shrink from call to call. */
+  lostBetween(values: Float64Array, low: number, high: number, base: number): number {
+    const indices = this.#indices;
+    const count = this.#count;
+    while (this.#next < count && indices[this.#next]! <= low) this.#next++;
+    let sum = base;
+    for (let i = this.#next; i < count && indices[i]! < high; i++) sum += values[indices[i]! - 1]!;
+    return sum;
+  }
+}
