@@ -55,6 +55,7 @@ export class LogTruncation {
         corruptDir: join(dir, 'corrupt'),
         lastSegment,
         mintMs,
+        tombstonesMintMs: head.oldestMs(mintMs),
         keep: (ref) => head.isInLog(ref, mintMs),
         compress: walCompression !== 'none',
       });

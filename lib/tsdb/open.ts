@@ -172,7 +172,7 @@ class Opening {
       applier,
     );
     const lateLog = await this.#replayLate(new OutOfOrderReplay(head, applier, found.lastOutOfOrder));
-    const unclaimedChunks = found.release();
+    const unclaimedChunks = found.release(head);
     const { lastSegment, ...counts } = log;
     const replay = {
       ...counts,

@@ -84,6 +84,6 @@ async function replayedHead(options: ReadOnlyOptions, chunkFiles: HeadChunkFiles
   };
   await replay('wal', applier);
   await replay('wbl', new OutOfOrderReplay(head, applier, found.lastOutOfOrder));
-  found.release();
+  found.release(head);
   return head;
 }

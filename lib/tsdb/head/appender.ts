@@ -29,9 +29,10 @@ export class HeadAppender implements Appender {
   readonly #host: AppenderHost;
   readonly #head: Head;
   readonly #kernels: Kernels;
-  // Fixed when the appender begins, as in Prometheus.
-  readonly #minValidMs: number;
-  readonly #minLateMs: number;
+  // Fixed when the appender begins, as in Prometheus; in an empty head by the first sample.
+  #minValidMs: number;
+  #minLateMs: number;
+  #isFirst: boolean;
   readonly #outOfOrder: OutOfOrderHost | undefined;
   readonly #batches: StagedBatch[];
   #batch: StagedBatch;
@@ -51,6 +52,7 @@ export class HeadAppender implements Appender {
     this.#minValidMs = head.minValidTimeMs;
     this.#outOfOrder = outOfOrder;
     this.#minLateMs = outOfOrder === undefined ? Infinity : head.maxTimeMs - outOfOrder.windowMs;
+    this.#isFirst = head.maxTimeMs === -Infinity;
     this.#batch = new StagedBatch(head.kernels.arena);
     this.#batches = [this.#batch];
     head.openAppenders.add(this);
@@ -263,6 +265,7 @@ export class HeadAppender implements Appender {
       head.appendCounts[outside]! += refused;
       return refused;
     }
+    if (this.#isFirst) this.#setTimes(timestampMs);
     const { samples } = this.#batch;
     samples.reserve(count);
     samples.length += wasm.stageSamples(
@@ -313,11 +316,19 @@ export class HeadAppender implements Appender {
     return refused;
   }
 
+  /** Without samples in the head, the first one says what is too old (`Head.initTime`). */
+  #setTimes(firstMs: number): void {
+    this.#isFirst = false;
+    this.#minValidMs = this.#head.minValidTimeAfter(firstMs);
+    if (this.#outOfOrder !== undefined) this.#minLateMs = firstMs - this.#outOfOrder.windowMs;
+  }
+
   #checkHistogram(ref: SeriesRef, timestampMs: number, histogram: FloatHistogram): AppendResult | 'late' {
     const outside = this.#outsideTime(timestampMs);
     if (outside !== AppendResult.ok) return outside;
     const record = this.#head.table.record(ref);
     if (record === 0) return AppendResult.unknownRef;
+    if (this.#isFirst) this.#setTimes(timestampMs);
     const result =
       timestampMs < this.#minValidMs
         ? AppendResult.tooOld

@@ -61,7 +61,8 @@ export class ChunkMapper {
 
   async #run(): Promise<void> {
     const { table } = this.#head;
-    const refs = table.takeUnmapped();
+    // A series can be on the list twice: kept when writing failed, and put there again after a truncation.
+    const refs = [...new Set(table.takeUnmapped())];
     let sliceStartMs = this.#monotonicMs();
     let good = true;
     for (let i = 0; i < refs.length; i++) {

@@ -69,11 +69,14 @@ export class FoundChunks {
     }
   }
 
-  /** Forgets what no series of the log claimed. @returns how many chunks */
-  release(): number {
+  /** Forgets what no series of the log claimed; no other gets its ref. @returns how many chunks */
+  release(head: Head): number {
     let left = 0;
     for (const column of [this.#inOrder, this.#outOfOrder]) {
-      for (const [ref] of column.entries()) left += this.#take(column, ref).length;
+      for (const [ref] of column.entries()) {
+        left += this.#take(column, ref).length;
+        head.reserveRef(ref);
+      }
       column.release();
     }
     return left;

@@ -126,7 +126,12 @@ export class Head {
    * is in blocks already (head_append.go `appendableMinValidTime`).
    */
   get minValidTimeMs(): number {
-    return Math.max(this.#minValidMs, this.maxTimeMs - this.#blockDurationMs / 2);
+    return this.minValidTimeAfter(this.maxTimeMs);
+  }
+
+  /** What `minValidTimeMs` is when the newest sample is at `maxTimeMs`. */
+  minValidTimeAfter(maxTimeMs: number): number {
+    return Math.max(this.#minValidMs, maxTimeMs - this.#blockDurationMs / 2);
   }
 
   /** From now on samples before `timeMs` are too old. */
@@ -172,6 +177,11 @@ export class Head {
     if (this.outOfOrder.has(ref)) return false;
     for (const appender of this.openAppenders) if (appender.holds(ref)) return false;
     return true;
+  }
+
+  /** Where the head's samples begin, when those in order begin at `minMs`: what is deleted before is gone. */
+  oldestMs(minMs: number): number {
+    return Math.min(minMs, this.outOfOrder.oldestMs);
   }
 
   /** Whether the log still needs the record of a series, when it keeps samples from `minMs` on. */
@@ -282,6 +292,11 @@ export class Head {
       this.root.endWrite();
     }
     this.seriesCreated++;
+    this.#nextRef = Math.max(this.#nextRef, ref + 1);
+  }
+
+  /** A log or a file names a series by this ref, which may be lost: no other gets it. */
+  reserveRef(ref: SeriesRef): void {
     this.#nextRef = Math.max(this.#nextRef, ref + 1);
   }
 

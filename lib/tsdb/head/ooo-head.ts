@@ -62,6 +62,8 @@ export class OutOfOrderHead {
   readonly #chunkSamples: number;
   readonly #columns = new SampleColumns();
   readonly #headRoot: number;
+  /** The first time of the chunks in a file, also of those that have left the head and come back with a restart. */
+  readonly #fileTimes = new Map<number, number>();
   /** Completed chunks, and how many of those are not on file. */
   numChunks = 0;
   numUnmapped = 0;
@@ -167,6 +169,7 @@ export class OutOfOrderHead {
     arena.u32[link >>> 2] = replacement;
     freeChunk(arena, block);
     this.numUnmapped--;
+    this.#onFile(place.file, chunk.minTimeMs);
   }
 
   /** Where the newest completed chunk lies on file; undefined when there is none, or it is in memory. */
@@ -186,6 +189,7 @@ export class OutOfOrderHead {
     );
     this.numChunks++;
     this.#widen(chunk.minTimeMs, chunk.maxTimeMs);
+    this.#onFile(chunk.place.file, chunk.minTimeMs);
   }
 
   /** Forgets what of the series is not on file: replay found that all of it is. */
@@ -197,16 +201,18 @@ export class OutOfOrderHead {
   }
 
   /**
-   * Forgets the chunks on file up to `last`, which are in blocks now, and the series that have nothing else
-   * (`truncateChunksBefore` of tsdb/head.go).
+   * Forgets the chunks on file up to `last` that end before `endMs`, which are in blocks now, and the series that have nothing
+   * else (`truncateChunksBefore` of tsdb/head.go).
    */
-  truncate(last: ChunkFilePlace): void {
+  truncate(last: ChunkFilePlace, endMs = Infinity): void {
+    const arena = this.#arena;
+    const isCompacted = (block: number): boolean =>
+      isMapped(arena, block) &&
+      !isBehind(filePlace(arena, block), last) &&
+      arena.f64[(block + CHUNK_MAX_TIME) / 8]! < endMs;
     this.#setTimes(Infinity, -Infinity);
     for (const [ref, record] of this.#records.entries()) {
-      this.#removeChunks(
-        ref,
-        (block) => isMapped(this.#arena, block) && !isBehind(filePlace(this.#arena, block), last),
-      );
+      this.#removeChunks(ref, isCompacted);
       if (this.#word(record, OOO_COUNT) === 0 && this.#word(record, OOO_CHUNKS) === 0) this.remove(ref);
       else this.#takeTimes(ref, record);
     }
@@ -220,6 +226,16 @@ export class OutOfOrderHead {
     this.#freeOpen(record);
     this.#records.set(ref, 0);
     this.#arena.free(record, OOO_RECORD_SIZE);
+  }
+
+  /** Where the samples begin that are here, or would be after a restart; +Infinity when there are none. */
+  get oldestMs(): number {
+    return Math.min(this.minTimeMs, ...this.#fileTimes.values());
+  }
+
+  /** Files below `firstKept` are deleted. */
+  forgetFiles(firstKept: number): void {
+    for (const file of this.#fileTimes.keys()) if (file < firstKept) this.#fileTimes.delete(file);
   }
 
   /** Of all chunks on file: the place of the newest, the number of the oldest file that has one, and their times. */
@@ -240,6 +256,10 @@ export class OutOfOrderHead {
       }
     }
     return { last, minFile, minTimeMs, maxTimeMs };
+  }
+
+  #onFile(file: number, minTimeMs: number): void {
+    this.#fileTimes.set(file, Math.min(minTimeMs, this.#fileTimes.get(file) ?? Infinity));
   }
 
   #create(ref: SeriesRef): number {

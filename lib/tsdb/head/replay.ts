@@ -82,7 +82,6 @@ export class HeadReplay implements LogVisitor {
     const { root, table, tombstones } = this.#head;
     root.beginWrite();
     for (const { ref, interval } of rows) {
-      if (interval.maxTimeMs < this.#minValidMs) continue;
       const known = this.known(ref);
       if (known === 0) continue;
       // Prometheus removed the series whole; what comes under its labels later is another one.
@@ -101,10 +100,14 @@ export class HeadReplay implements LogVisitor {
   /** As `known`, for a ref that the head does not have itself. */
   readonly resolve = (ref: SeriesRef): SeriesRef => {
     const alias = this.#aliases.get(ref);
-    if (alias === undefined) this.unknownSeriesSamples++;
+    if (alias === undefined) {
+      this.unknownSeriesSamples++;
+      this.#head.reserveRef(ref);
+      return 0;
+    }
     // The log needs the record of this ref as long as it has samples by it.
-    else this.#head.logAliases.set(ref, this.#head.maxTimeMs);
-    return alias ?? 0;
+    this.#head.logAliases.set(ref, this.#head.maxTimeMs);
+    return alias;
   };
 
   /** Runs what refuses bad input by throwing. @returns false, counted, when it did */

@@ -22,8 +22,10 @@ export interface CheckpointOptions extends Pick<
   readonly lastSegment: number;
   /** Whether the log still needs a series: it is in the head, or has samples at or after `mintMs`. Must not change. */
   readonly keep: (ref: SeriesRef) => boolean;
-  /** Samples, exemplars and tombstones wholly before it are left out. */
+  /** Samples and exemplars before it are left out. */
   readonly mintMs: number;
+  /** Tombstones wholly before it are left out. Default `mintMs`. */
+  readonly tombstonesMintMs?: number;
   readonly compress: boolean;
   /** Default 128 MiB. */
   readonly segmentBytes?: number;
@@ -216,11 +218,11 @@ class Checkpointer implements LogVisitor {
   }
 
   tombstones(rows: readonly LoggedTombstone[]): void {
-    const { keep, mintMs } = this.#options;
+    const { keep, mintMs, tombstonesMintMs = mintMs } = this.#options;
     const tombstones = this.#filter(
       rows,
       this.#counts.tombstones,
-      ({ ref, interval }) => keep(ref) && interval.maxTimeMs >= mintMs,
+      ({ ref, interval }) => keep(ref) && interval.maxTimeMs >= tombstonesMintMs,
     );
     this.#files.add({ tombstones });
   }

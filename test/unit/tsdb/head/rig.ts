@@ -89,7 +89,7 @@ export class HeadRig implements Appendable, Queryable {
     const wal = await replayLog({ ...log, dir: dirOf('wal') }, replay);
     const late = new OutOfOrderReplay(head, replay, waiting.lastOutOfOrder);
     const wbl = await replayLog({ ...log, dir: dirOf('wbl') }, late);
-    const unclaimed = waiting.release();
+    const unclaimed = waiting.release(head);
     head.appendCounts.fill(0);
     const fsyncIntervalMs = 5000;
     const writer = new HeadChunkWriter({ ...shared, dir: chunksDir, nextFile: found.nextFile, fsyncIntervalMs });
