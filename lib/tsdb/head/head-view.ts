@@ -86,7 +86,7 @@ export class HeadView {
     this.#root = root;
     this.#kernels = kernels;
     this.isWriter = views === kernels.arena;
-    this.series = new SeriesReader(views, root);
+    this.series = new SeriesReader(views, root, () => void this.bounded(Infinity));
     this.#scratch = kernels.arena.allocate(TEXT_SCRATCH_BYTES);
   }
 

@@ -10,7 +10,7 @@ import type {
   SeriesRef,
   SeriesSet,
 } from '../../storage/index.ts';
-import { Encoding } from '../chunk/chunk.ts';
+import { rawEncoding } from '../chunk/raw.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { type PostingsSource, selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { ChunkReader } from './chunk-reader.ts';
@@ -41,14 +41,12 @@ class HeadSeries implements ChunkSeries {
 
   chunks(minMs: number, maxMs: number): RawChunk[] {
     const found = this.#chunks.readableChunks(this.#ref, Math.max(minMs, this.#minMs), Math.min(maxMs, this.#maxMs));
-    return found.map((chunk) => ({ ...chunk, encoding: encodingName(chunk.encoding) }));
+    return found.map((chunk) => {
+      const encoding = rawEncoding(chunk.encoding);
+      assert(encoding !== undefined, 'head: an encoding it never writes');
+      return { ...chunk, encoding };
+    });
   }
-}
-
-function encodingName(encoding: Encoding): RawChunk['encoding'] {
-  if (encoding === Encoding.xor) return 'xor';
-  assert(encoding === Encoding.histogram || encoding === Encoding.floatHistogram, 'head: an encoding it never writes');
-  return encoding === Encoding.histogram ? 'histogram' : 'float_histogram';
 }
 
 /** Series of a selection that had samples in its range, and of each the last time it may be read to. */

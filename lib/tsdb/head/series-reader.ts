@@ -29,8 +29,8 @@ const {
 } = layout;
 
 const TWO_32 = 4_294_967_296;
-/** No series has so many chunks: links that a reader follows while the writer is at work may lead in circles. */
-const MAX_CHUNKS = 1 << 20;
+/** Links that are followed before it is asked whether they are real: what is read while the writer is at work may lead in circles. */
+const LINKS_PER_CHECK = 1024;
 const LENGTH_MASK = 2 ** CHUNK_LENGTH_BITS - 1;
 
 /** One chunk of a series: its bytes in the arena, or its place in a file of `chunks_head/`. */
@@ -54,10 +54,16 @@ export class SeriesReader {
   protected readonly views: ArenaViews;
   protected readonly root: number;
 
-  /** @param root address of the head's root */
-  constructor(views: ArenaViews, root: number) {
+  readonly #check: () => void;
+
+  /**
+   * @param root address of the head's root
+   * @param check throws when what was read may be garbage
+   */
+  constructor(views: ArenaViews, root: number, check: () => void) {
     this.views = views;
     this.root = root;
+    this.#check = check;
   }
 
   /** The address of the record of `ref`, 0 when there is no such series. */
@@ -102,7 +108,8 @@ export class SeriesReader {
       if (this.time(record + SERIES_CHUNK_MIN_TIME) <= maxMs) return true;
     }
     let block = u32[(record + SERIES_OLDER_CHUNK) >>> 2];
-    for (let i = 0; block && i < MAX_CHUNKS; i++) {
+    for (let links = 1; block; links++) {
+      if (links % LINKS_PER_CHECK === 0) this.#check();
       if (f64[(block + CHUNK_MAX_TIME) / 8]! < minMs) return false;
       if (f64[(block + CHUNK_MIN_TIME) / 8]! <= maxMs) return true;
       block = u32[(block + CHUNK_OLDER) >>> 2];
@@ -130,7 +137,8 @@ export class SeriesReader {
       }
     }
     let block = u32[(record + SERIES_OLDER_CHUNK) >>> 2];
-    for (let i = 0; block && i < MAX_CHUNKS; i++) {
+    for (let links = 1; block; links++) {
+      if (links % LINKS_PER_CHECK === 0) this.#check();
       const minTimeMs = f64[(block + CHUNK_MIN_TIME) / 8]!;
       const maxTimeMs = f64[(block + CHUNK_MAX_TIME) / 8]!;
       if (maxTimeMs < minMs) break;

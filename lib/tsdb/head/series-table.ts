@@ -64,7 +64,7 @@ export class SeriesTable extends SeriesReader {
   chunksCreated = 0;
 
   constructor(arena: SharedArena, root: HeadRoot, blockDurationMs: number) {
-    super(arena, root.address);
+    super(arena, root.address, () => {});
     this.#arena = arena;
     this.#blockDurationMs = blockDurationMs;
     this.#setDirectory(this.#newDirectory(FIRST_PAGE_CAPACITY), FIRST_PAGE_CAPACITY);
