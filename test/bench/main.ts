@@ -5,7 +5,7 @@
  *   --seconds=60                window of each ingest run
  *   --repeat=1                  ingest runs of each contender, in turns; the medians are printed
  *   --series=100000,50000       ingest sizes, 1,000 series a target
- *   --samples=10000000          samples that are replayed
+ *   --samples=10000000          samples that are replayed, or selected
  *   --targets=1250              of compaction, 80 series each
  *   --services=100 --hours=1,6,24   of the scale example, 800 series a service
  */
@@ -23,6 +23,7 @@ import { run as runXor } from './kernels-xor.ts';
 import { run as runReplay } from './replay.ts';
 import { run as runScale, type ScaleFigures } from './scale.ts';
 import { run as runScan } from './scan.ts';
+import { run as runSelect } from './select.ts';
 import { run as runServerCompaction } from './server-compaction.ts';
 import { run as runStartup } from './startup.ts';
 import { type Cell, compared, MB, median, table } from './table.ts';
@@ -34,6 +35,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   ingest,
   replay,
   compaction,
+  select,
   scale,
   startup,
 };
@@ -54,6 +56,8 @@ const SERIES_PER_PAGE = 1_000;
 const INTERVAL_SECONDS = 5;
 /** Scrapes of the history that is replayed: 25 minutes. */
 const REPLAY_SCRAPES = 100;
+/** Of a block: two hours at 15 s. */
+const BLOCK_SCRAPES = 480;
 
 const parts = flags.only.split(',');
 for (const part of parts) if (PARTS[part] === undefined) throw new Error(`--only: no part "${part}"`);
@@ -214,6 +218,15 @@ async function compaction(): Promise<void> {
       return compared(title, figures.map(read), digits);
     }
   });
+}
+
+async function select(): Promise<void> {
+  const targets = Math.max(1, Math.round(Number(flags.samples) / BLOCK_SCRAPES / SERIES_PER_TARGET));
+  const { samples, headNs, blockNs, sum } = await runSelect(targets, BLOCK_SCRAPES);
+  table(`Select and decode ${samples} samples in storage (sum of the newest ${sum})`, [
+    ['from the head, ns per sample', ns(headNs)],
+    ['from a block, ns per sample', ns(blockNs)],
+  ]);
 }
 
 async function scale(): Promise<void> {
