@@ -52,6 +52,8 @@ export interface BlockSetStats {
   readonly sizeRetentions: number;
 }
 
+const BAD_BLOCK = 'storage/bad-block';
+
 /** A block and who uses it. */
 interface Entry {
   readonly block: Block;
@@ -67,8 +69,8 @@ export class BlockSet {
   #entries: ReadonlyMap<string, Entry> = new Map();
   /** ULIDs of blocks that are deleted when their leases end. */
   readonly #leaving = new Set<string>();
-  /** ULIDs of blocks that could not be opened; they are not tried again. */
-  readonly #unreadable = new Set<string>();
+  /** Why blocks could not be opened, by ULID. A bad one is not tried again, one that could not be read is. */
+  readonly #unreadable = new Map<string, string>();
   #reloads = 0;
   #reloadFailures = 0;
   #timeRetentions = 0;
@@ -96,9 +98,9 @@ export class BlockSet {
     return [...this.#entries.values()].map((entry) => entry.block);
   }
 
-  /** False for a block that is in the directory and could not be opened. */
-  isReadable(ulid: string): boolean {
-    return !this.#unreadable.has(ulid);
+  /** Why a block that is in the directory is not in the set: `storage/bad-block`, `storage/block-read`. */
+  whyUnreadable(ulid: string): string | undefined {
+    return this.#unreadable.get(ulid);
   }
 
   /**
@@ -169,7 +171,8 @@ export class BlockSet {
       if (entry !== undefined) this.#letGo(entry, 'deleted');
       else if (names.has(name)) this.#removal.remove(name);
     }
-    for (const name of this.#unreadable) if (!names.has(name) || obsolete.has(name)) this.#unreadable.delete(name);
+    for (const name of this.#unreadable.keys())
+      if (!names.has(name) || obsolete.has(name)) this.#unreadable.delete(name);
   }
 
   /**
@@ -217,19 +220,22 @@ export class BlockSet {
 
   /** @returns undefined when it cannot be opened; reported once */
   #open(name: string): Entry | undefined {
-    if (this.#unreadable.has(name)) return undefined;
+    if (this.#unreadable.get(name) === BAD_BLOCK) return undefined;
     const { dir, cache, logger } = this.#options;
     try {
       const block = Block.open({ dir: join(dir, name), cache });
       if (block.meta.ulid !== name) {
         block.close();
-        throw new PromletError('storage/bad-block', `${block.dir}: the block in it calls itself ${block.meta.ulid}`);
+        throw new PromletError(BAD_BLOCK, `${block.dir}: the block in it calls itself ${block.meta.ulid}`);
       }
+      this.#unreadable.delete(name);
       return { block, leases: 0, fate: 'open' };
     } catch (error) {
       if (!(error instanceof PromletError)) throw error;
-      this.#unreadable.add(name);
-      logger.error({ block: name, error: error.message }, 'cannot open a block; it is left as it is');
+      if (!this.#unreadable.has(name)) {
+        logger.error({ block: name, error: error.message }, 'cannot open a block; it is left as it is');
+      }
+      this.#unreadable.set(name, error.code);
       return undefined;
     }
   }

@@ -236,14 +236,19 @@ export class Compactor {
     }
   }
 
-  /** @throws PromletError `storage/bad-block` when a new block cannot be opened: it is deleted, and what it replaces stays */
+  /**
+   * @throws PromletError when a new block cannot be opened: it is deleted, and what it replaces stays. `storage/bad-block` when
+   *   it would be bad again, else `storage/block-write`
+   */
   #takeIn(...written: (BlockMeta | undefined)[]): void {
     const { blocks } = this.#options;
     this.reload();
-    const lost = written.filter((meta) => meta !== undefined && !blocks.isReadable(meta.ulid));
-    if (lost.length === 0) return;
-    for (const meta of written) if (meta !== undefined) blocks.discard(meta.ulid);
-    throw new PromletError('storage/bad-block', `the new block ${lost[0]!.ulid} cannot be opened`);
+    const names = written.flatMap((meta) => meta?.ulid ?? []);
+    const faults = names.flatMap((name) => blocks.whyUnreadable(name) ?? []);
+    if (faults.length === 0) return;
+    for (const name of names) blocks.discard(name);
+    const code = faults.includes('storage/bad-block') ? 'storage/bad-block' : 'storage/block-write';
+    throw new PromletError(code, `new blocks cannot be opened: ${names.join(' ')}`);
   }
 
   #newUlid(): string {

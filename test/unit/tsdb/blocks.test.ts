@@ -82,6 +82,24 @@ describe('the set of blocks', () => {
     deepEqual(entries(fileSystem), before);
   });
 
+  it('tries a block again that could not be read, and not one that is bad', async () => {
+    await putBlocks(fileSystem, {
+      '1': { times: [0, 20], series },
+      '2': { times: [20, 40], series: { 'a=b': ['21'] } },
+    });
+    const index = fileSystem.readFileSync(join(DIR, id('2'), 'index'));
+    fileSystem.writeFileSync(join(DIR, id('2'), 'index'), 'nonsense');
+    machine.plan = (point, path) => (point === 'read' && path.includes(id('1')) ? { kind: 'EIO' } : undefined);
+    const { blocks } = open(fileSystem);
+    equal(blocks.stats.unreadable, 2);
+    machine.plan = undefined;
+    fileSystem.writeFileSync(join(DIR, id('2'), 'index'), index);
+    blocks.reload();
+    deepEqual(ranges(blocks.blocks), ['0-20']);
+    equal(blocks.stats.unreadable, 1);
+    deepEqual(ranges(open(fileSystem).blocks.blocks), ['0-20', '20-40']);
+  });
+
   it('does not open a block that calls itself another', async () => {
     await putBlocks(fileSystem, { '1': { times: [0, 20], series } });
     fileSystem.renameSync(join(DIR, id('1')), join(DIR, id('2')));

@@ -191,11 +191,12 @@ describe('the compactor', () => {
     deepEqual(ranges(blocks.blocks), ['0-60 level 2', '60-80']);
   });
 
-  it('deletes a new block that cannot be opened, and keeps what it was made from', async () => {
+  it('deletes a new block that is bad, and keeps what it was made from', async () => {
     await putBlocks(fileSystem, ADJACENT);
     const runner: CompactionRunner = {
       run({ dir, meta }) {
         fileSystem.mkdirSync(join(dir, meta.ulid));
+        fileSystem.writeFileSync(join(dir, meta.ulid, 'meta.json'), 'nonsense');
         return Promise.resolve({ ...meta, stats: {}, version: 1 });
       },
     };
@@ -205,6 +206,25 @@ describe('the compactor', () => {
     deepEqual(entries(fileSystem), ['1', '2', '3', '4'].map(id));
     deepEqual(samplesOf(blocks.blocks), ADJACENT_SAMPLES);
     equal(blocks.stats.unreadable, 0);
+    deepEqual(
+      blocks.blocks.map((block) => block.meta.compaction.failed === true),
+      [true, true, true, false],
+    );
+  });
+
+  it('tries again when a new block could not be read', async () => {
+    const { blocks, compactor } = await opened(ADJACENT);
+    const parents = ['1', '2', '3', '4'].map(id);
+    machine.plan = (point, path) =>
+      point === 'read' && path.endsWith('/meta.json') && parents.every((name) => !path.includes(name))
+        ? { kind: 'EIO' }
+        : undefined;
+    await rejects(compactor.compactBlocks(), { code: 'storage/block-write' });
+    machine.plan = undefined;
+    await blocks.settled();
+    deepEqual(entries(fileSystem), parents);
+    await compactor.compactBlocks();
+    deepEqual(ranges(blocks.blocks), ['0-60 level 2', '60-80']);
   });
 
   describe('cleaning tombstones', () => {
