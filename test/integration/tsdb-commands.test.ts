@@ -153,6 +153,23 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     await same('dump', `--max-time=${START_MS + 300_000}`, data);
   });
 
+  it('dump samples that came out of order, from their log, as promtool does', async function () {
+    const late = join(dir, 'late');
+    const program = needPeer(this, 'prometheus');
+    const driver = await PrometheusDriver.start({ program, version: 3, dataDir: late, outOfOrderWindow: '30m' });
+    try {
+      const random = seededRandom(9);
+      const commits = demoCommits({ random, startMs: START_MS, stepMs: 15_000, steps: 60, kinds: ['gauge', 'float'] });
+      for (const commit of [...commits.filter((_, i) => i % 3 === 0), ...commits.filter((_, i) => i % 3 > 0)]) {
+        await driver.write(commit);
+      }
+    } finally {
+      await driver.stop('SIGKILL');
+    }
+    assert.ok((await same('dump', late)).split('\n').length > 400);
+    assert.match((await promlet('verify', late)).stdout, /wbl: .* [1-9]\d* samples.*\n3 parts, .*: no damage found\n$/);
+  });
+
   it('dump samples as OpenMetrics text as promtool does', async () => {
     const text = await same('dump-openmetrics', snapshot);
     assert.match(text, /\n# EOF\n$/);
