@@ -17,6 +17,7 @@ import { type AgentFlags, flagValues } from './flags.ts';
 import { LastGoodConfig } from './last-good-config.ts';
 import { LastKnownTargets } from './last-known-targets.ts';
 import { createMetrics } from './metrics.ts';
+import { QueryThreads } from './query/index.ts';
 import { ScrapeManager } from './scrape/index.ts';
 import { requireAll, servedJobs } from './served-jobs.ts';
 import { agentStatus } from './status.ts';
@@ -45,6 +46,9 @@ export interface Agent {
 /** Top-level sections of the configuration that are served. */
 const SECTIONS = ['global', 'runtime', 'scrape_configs', 'storage'];
 
+/** For pages of blocks, in each query thread. */
+const QUERY_CACHE_BYTES = 16 << 20;
+
 /** `$(NAME)` of these is expanded. Not of all variables: monitors of tenants end up in the configuration. */
 const CONFIG_VARIABLES = ['NODE_NAME', 'POD_NAME', 'POD_NAMESPACE', 'POD_IP'];
 
@@ -72,6 +76,7 @@ class StartingAgent implements Agent {
   readonly #discovery: DiscoveryManager;
   #ready = false;
   #shownConfig: Promise<string> | undefined;
+  readonly #queryThreads: QueryThreads;
   #tsdb: Tsdb | undefined;
   #retention: RetentionOptions;
   #replay: ReplayProgress | undefined;
@@ -87,6 +92,13 @@ class StartingAgent implements Agent {
     const { clock, random, flags, logger } = options;
     this.#options = options;
     this.#retention = flaggedRetention(flags);
+    this.#queryThreads = new QueryThreads({
+      // Only asked while ready.
+      tsdb: () => this.#tsdb!,
+      clock,
+      logger: logger.child({ component: 'query' }),
+      limits: { ...flags, cacheBytes: QUERY_CACHE_BYTES },
+    });
     this.#startedAtMs = clock.now() - process.uptime() * 1000;
     this.#discovery = new DiscoveryManager({
       nodeName: flags.nodeName,
@@ -134,6 +146,7 @@ class StartingAgent implements Agent {
     this.#tsdb = tsdb;
     this.#remoteRead = remoteRead({ queryable: tsdb, codec: createWireCodec(kernels), logger });
     this.#stops.push(() => tsdb.close());
+    this.#stops.push(() => this.#queryThreads.close());
     const scrape = new ScrapeManager({
       ...this.#options,
       logger: logger.child({ component: 'scrape' }),
@@ -293,6 +306,7 @@ class StartingAgent implements Agent {
       }),
       tsdbStatus: (limit) => tsdbStatus(this.#tsdb!, limit),
       limits: { queryTimeoutMs: flags.queryTimeoutMs },
+      endpoints: this.#queryThreads.endpoints(),
     };
   }
 }

@@ -22,6 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/api': ['lib/model', 'lib/env', 'lib/storage', 'lib/promql', 'lib/config'],
   agent: ['lib/*', 'agent/*'],
   'agent/discovery': ['lib/*'],
+  'agent/query': ['lib/*'],
   'agent/scrape': ['lib/*'],
   'agent/remote': ['lib/*'],
   'agent/tsdb': ['lib/*'],

@@ -45,6 +45,7 @@ export async function bundlePrograms(outdir: string): Promise<Map<string, number
       operator: 'operator/main.ts',
       'parse-process': 'lib/config/parse-process.ts',
       'compaction-worker': 'lib/tsdb/compact/compaction-worker.ts',
+      'query-thread': 'agent/query/query-thread.ts',
     },
     outdir,
     // What is imported on demand stays a file of its own, so that an agent that never needs it never loads it.

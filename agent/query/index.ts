@@ -1,0 +1,1 @@
+export { QueryThreads, type QueryThreadsOptions } from './query-threads.ts';

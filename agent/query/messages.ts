@@ -1,0 +1,43 @@
+import type { ReadHandle } from '../../lib/tsdb/index.ts';
+import type { ErrorType } from '../../lib/api/index.ts';
+
+/** What a query thread is started with. */
+export interface ThreadData {
+  /** Times in ms. */
+  readonly limits: {
+    readonly queryTimeoutMs: number;
+    readonly queryMaxSamples: number;
+    readonly queryMaxBytes: number;
+    readonly queryLookbackDeltaMs: number;
+    readonly cacheBytes: number;
+  };
+}
+
+/** To a thread; it works on one request at a time. */
+export type ToThread =
+  | {
+      readonly kind: 'run';
+      /** Of the API, below `/api/v1/`. */
+      readonly endpoint: string;
+      readonly name: string;
+      readonly params: string;
+      readonly handle: ReadHandle;
+    }
+  /** One more piece may be sent. */
+  | { readonly kind: 'more' }
+  | { readonly kind: 'cancel' };
+
+/** From a thread: an answer and its pieces, or an error; `last` ends the request. */
+export type FromThread =
+  | {
+      readonly kind: 'answer';
+      readonly data: unknown;
+      readonly warnings: readonly string[];
+      readonly infos: readonly string[];
+      readonly warning: string | undefined;
+      /** JSON text of the data, if it is not in `data`; more follows unless `last`. */
+      readonly piece: string | undefined;
+      readonly last: boolean;
+    }
+  | { readonly kind: 'piece'; readonly piece: string; readonly last: boolean }
+  | { readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string };

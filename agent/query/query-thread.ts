@@ -1,0 +1,89 @@
+/** A thread that answers the endpoints that read storage: the database is lent to it, one request at a time. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { type Answer, ApiError, DEFAULT_API_LIMITS, queryEndpoints, toApiError } from '../../lib/api/index.ts';
+import { createLogger, nodeFileSystem, systemClock } from '../../lib/env/index.ts';
+import { createKernels } from '../../lib/kernels/index.ts';
+import { assert } from '../../lib/model/index.ts';
+import { Engine } from '../../lib/promql/index.ts';
+import type { Queryable } from '../../lib/storage/index.ts';
+import { TsdbReader } from '../../lib/tsdb/index.ts';
+import type { FromThread, ThreadData, ToThread } from './messages.ts';
+
+const { limits } = workerData as ThreadData;
+const port = parentPort!;
+const reader = new TsdbReader({
+  fileSystem: nodeFileSystem,
+  kernels: createKernels(),
+  cacheBytes: limits.cacheBytes,
+});
+let lent: Queryable | undefined;
+let running: AbortController | undefined;
+let wake: (() => void) | undefined;
+
+const endpoints = queryEndpoints(
+  {
+    queryable: () => lent!,
+    engine: new Engine({
+      clock: systemClock,
+      timeoutMs: limits.queryTimeoutMs,
+      maxSamples: limits.queryMaxSamples,
+      maxBytes: limits.queryMaxBytes,
+      lookbackDeltaMs: limits.queryLookbackDeltaMs,
+    }),
+    clock: systemClock,
+    log: createLogger('silent'),
+  },
+  { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
+);
+
+port.on('message', (message: ToThread) => {
+  if (message.kind === 'run') void run(message);
+  else if (message.kind === 'cancel') {
+    running?.abort();
+    wake?.();
+  } else wake?.();
+});
+
+async function run({ endpoint, name, params, handle }: ToThread & { kind: 'run' }): Promise<void> {
+  assert(running === undefined, 'query thread: two requests at a time');
+  running = new AbortController();
+  const { signal } = running;
+  try {
+    lent = reader.queryable(handle);
+    const answer = await endpoints[endpoint]!({ params: new URLSearchParams(params), name, signal });
+    await sendPieces(answer, signal);
+  } catch (error) {
+    const { errorType, message } = toApiError(error, signal);
+    send({ kind: 'error', errorType, message });
+  } finally {
+    running = undefined;
+  }
+}
+
+/** One piece ahead of what the client has taken. */
+async function sendPieces({ data, pieces, annotations, warning }: Answer, signal: AbortSignal): Promise<void> {
+  const texts = pieces?.[Symbol.iterator]();
+  let next = texts?.next();
+  const piece = next?.done === false ? next.value : undefined;
+  next = texts?.next();
+  send({
+    kind: 'answer',
+    data,
+    warnings: annotations?.warnings ?? [],
+    infos: annotations?.infos ?? [],
+    warning,
+    piece,
+    last: next?.done !== false,
+  });
+  while (next?.done === false) {
+    await new Promise<void>((resolve) => (wake = resolve));
+    if (signal.aborted) throw new ApiError('canceled', 'the client closed the connection');
+    const { value } = next;
+    next = texts!.next();
+    send({ kind: 'piece', piece: value, last: next.done === true });
+  }
+}
+
+function send(message: FromThread): void {
+  port.postMessage(message);
+}

@@ -1,0 +1,129 @@
+/** The API on query threads: the same answers as without, and nothing but the own request suffers from what a query does. */
+import assert from 'node:assert/strict';
+import Koa from 'koa';
+import { QueryThreads } from '../../agent/query/index.ts';
+import { createApi, listen, type Listening } from '../../lib/api/index.ts';
+import { createLogger, systemClock } from '../../lib/env/index.ts';
+import { Engine } from '../../lib/promql/index.ts';
+import type { Tsdb } from '../../lib/tsdb/index.ts';
+import { open, START_MS, temporaryDirectory, write } from '../unit/tsdb/harness.ts';
+
+const STEP_MS = 15_000;
+const SERIES = 300;
+const STEPS = 200;
+const LIMITS = {
+  queryTimeoutMs: 30_000,
+  queryMaxSamples: 50_000_000,
+  queryMaxBytes: 256 << 20,
+  queryLookbackDeltaMs: 300_000,
+};
+
+describe('query threads', function () {
+  this.timeout(60_000);
+  let cleanUp = (): void => {};
+  let db: Tsdb;
+  let threads: QueryThreads;
+  let threaded: Listening;
+  let plain: Listening;
+
+  before(async () => {
+    db = await open(
+      temporaryDirectory((remove) => (cleanUp = remove)),
+      { minBlockDurationMs: 600_000, limits: { maxFutureMs: 0 } },
+    );
+    for (let step = 0; step < STEPS; step++) {
+      const rows = Array.from({ length: SERIES }, (_, i): [string, number, number] => {
+        return [`m i=${i} job=${i % 7}`, START_MS + step * STEP_MS, i + step];
+      });
+      await write(db, rows);
+      if (step === 150) await db.compact();
+    }
+    const logger = createLogger('silent');
+    threads = new QueryThreads({
+      tsdb: () => db,
+      clock: systemClock,
+      logger,
+      limits: { ...LIMITS, cacheBytes: 1 << 20 },
+      threads: 2,
+    });
+    const deps = {
+      queryable: () => db,
+      engine: new Engine({ clock: systemClock }),
+      clock: systemClock,
+      log: logger,
+      ready: () => true,
+      build: { version: '', revision: '', branch: '', buildUser: '', buildDate: '', goVersion: '' },
+      flags: {},
+      lifecycle: false,
+    };
+    threaded = await listen(new Koa().use(createApi({ ...deps, endpoints: threads.endpoints() })), '127.0.0.1:0');
+    plain = await listen(new Koa().use(createApi(deps)), '127.0.0.1:0');
+  });
+
+  after(async () => {
+    await threaded.close();
+    await plain.close();
+    await threads.close();
+    await db.close();
+    cleanUp();
+  });
+
+  const at = (step: number): string => String((START_MS + step * STEP_MS) / 1000);
+  const url = (server: Listening, path: string): string => `http://127.0.0.1:${server.port}/api/v1/${path}`;
+  const range = (query: string): string =>
+    `query_range?query=${encodeURIComponent(query)}&start=${at(0)}&end=${at(STEPS)}&step=15`;
+
+  const REQUESTS = [
+    `query?query=sum(m)&time=${at(100)}`,
+    `query?query=m{job="3"}&time=${at(190)}`,
+    `query?query=${encodeURIComponent('m[5m]')}&time=${at(50)}&limit=3`,
+    `query?query=sum(&time=1`,
+    `query?query=m+%2B+on(job)+m&time=${at(10)}`,
+    'query?query=1&time=x',
+    range('sum by (job) (rate(m[1m]))'),
+    range('m'),
+    range('quantile_over_time(2, m{i="1"}[1m])'),
+    'query_range?query=m&start=0&end=1e10&step=1',
+    'labels',
+    'label/i/values?limit=5',
+    `series?match[]=${encodeURIComponent('m{job=~"1|2"}')}`,
+    'series',
+  ];
+  for (const request of REQUESTS) {
+    it(`answer as without them: ${request.slice(0, 60)}`, async () => {
+      const [ours, expected] = await Promise.all(
+        [threaded, plain].map(async (server) => {
+          const response = await fetch(url(server, request));
+          return { status: response.status, body: await response.text() };
+        }),
+      );
+      assert.deepEqual(ours, expected);
+    });
+  }
+
+  it('answer many requests at once, more than there are threads', async () => {
+    const bodies = await Promise.all(
+      Array.from({ length: 12 }, async (_, i) => (await fetch(url(threaded, `query?query=${i}&time=1`))).json()),
+    );
+    assert.deepEqual(
+      bodies.map((body) => (body as { data: { result: [number, string] } }).data.result[1]),
+      Array.from({ length: 12 }, (_, i) => String(i)),
+    );
+  });
+
+  it('stop when their client goes away, and serve the next', async () => {
+    const heavy = range('sum by (i) (sum_over_time(m[45m:1s]))');
+    for (let i = 0; i < 3; i++) {
+      await assert.rejects(fetch(url(threaded, heavy), { signal: AbortSignal.timeout(100) }));
+    }
+    const response = await fetch(url(threaded, `query?query=1&time=1`));
+    assert.equal(response.status, 200);
+    assert.equal(threads.killed, 0);
+  });
+
+  it('say when the time of a query is over', async () => {
+    const response = await fetch(url(threaded, `${range('sum by (i) (sum_over_time(m[45m:1s]))')}&timeout=200ms`));
+    assert.equal(response.status, 503);
+    assert.equal(((await response.json()) as { errorType: string }).errorType, 'timeout');
+  });
+});
