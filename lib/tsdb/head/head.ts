@@ -306,7 +306,9 @@ export class Head {
 
   /** The labels of a series that is there. */
   labels(ref: SeriesRef): Labels {
-    return this.view.read(() => this.view.labels(this.table.record(ref)));
+    const record = this.table.record(ref);
+    assert(record !== 0, 'head: labels of a series that is not there');
+    return this.view.read(() => this.view.labels(record));
   }
 
   /**
