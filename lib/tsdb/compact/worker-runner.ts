@@ -29,7 +29,10 @@ export class WorkerRunner implements CompactionRunner {
     this.#fileSystem = fileSystem;
   }
 
-  /** @throws besides as `runJob`: PromletError `storage/compaction-memory` when the thread runs out of memory */
+  /**
+   * @throws besides as `runJob`: PromletError `storage/compaction-memory` when the thread runs out of memory,
+   *   `storage/compaction-thread` when there can be none
+   */
   async run(job: CompactionJob, signal?: AbortSignal): Promise<BlockMeta | undefined> {
     signal?.throwIfAborted();
     const worker = new Worker(PROGRAM, {
@@ -68,15 +71,24 @@ function outcomeOf(worker: Worker): Promise<JobOutcome | undefined> {
     let outcome: JobOutcome | undefined;
     let failure: Error | undefined;
     worker.on('message', (message: JobOutcome) => (outcome = message));
-    worker.on('error', (error: NodeJS.ErrnoException) => {
-      failure =
-        error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-          ? new PromletError('storage/compaction-memory', `compaction takes more than ${OLD_GENERATION_MB} MB`)
-          : error;
-    });
+    worker.on('error', (error: NodeJS.ErrnoException) => (failure = failureOf(error)));
     worker.on('exit', () => {
       if (failure === undefined) resolve(outcome);
       else reject(failure);
     });
   });
+}
+
+/** What is not the code's fault as a typed error. */
+function failureOf(cause: NodeJS.ErrnoException): Error {
+  switch (cause.code) {
+    case 'ERR_WORKER_OUT_OF_MEMORY':
+      return new PromletError('storage/compaction-memory', `compaction takes more than ${OLD_GENERATION_MB} MB`, {
+        cause,
+      });
+    case 'ERR_WORKER_INIT_FAILED':
+      return new PromletError('storage/compaction-thread', `cannot start a thread: ${cause.message}`, { cause });
+    default:
+      return cause;
+  }
 }
