@@ -81,7 +81,7 @@ export class Database implements Tsdb {
     this.#parts = parts;
     this.head = head;
     this.#replayedSeries = head.seriesCreated;
-    this.#logTruncation = new LogTruncation(options, head, wal);
+    this.#logTruncation = new LogTruncation(options, head, wal, parts.blocks);
     this.#headCompaction = new HeadCompaction(
       {
         dir,

@@ -103,6 +103,8 @@ export class HeadCompaction {
       head.outOfOrder.truncate(part.last, endMs);
       head.root.endWrite();
     }
+    // From now on what is left of them is in these files only.
+    await this.#parts.chunkWriter.sync();
     await log.truncate(segment);
   }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { BlockSet } from './blocks.ts';
 import type { Head } from './head/head.ts';
 import type { TsdbOptions } from './tsdb.ts';
 import { type CheckpointReport, checkpointTarget, writeCheckpoint } from './wal/checkpoint.ts';
@@ -18,14 +19,16 @@ export class LogTruncation {
   readonly #options: LogTruncationOptions;
   readonly #head: Head;
   readonly #wal: WalWriter;
+  readonly #blocks: BlockSet;
   #truncatedMs = -Infinity;
   checkpoints = 0;
   failures = 0;
 
-  constructor(options: LogTruncationOptions, head: Head, wal: WalWriter) {
+  constructor(options: LogTruncationOptions, head: Head, wal: WalWriter, blocks: BlockSet) {
     this.#options = options;
     this.#head = head;
     this.#wal = wal;
+    this.#blocks = blocks;
   }
 
   /**
@@ -55,7 +58,9 @@ export class LogTruncation {
         corruptDir: join(dir, 'corrupt'),
         lastSegment,
         mintMs,
-        tombstonesMintMs: head.oldestMs(mintMs),
+        // What is deleted may lie in a file of head chunks still. A range of which all is deleted has no block, so that a restart
+        // would bring it back.
+        tombstonesMintMs: Math.min(head.oldestMs(mintMs), this.#blocks.inOrderMaxTimeMs),
         keep: (ref) => head.isInLog(ref, mintMs),
         compress: walCompression !== 'none',
       });

@@ -59,13 +59,18 @@ export class FoundChunks {
 
   #claimInOrder(ref: SeriesRef, known: SeriesRef, head: Head, minValidMs: number): void {
     const inOrder = this.#take(this.#inOrder, ref).filter(({ maxTimeMs }) => maxTimeMs >= minValidMs);
-    const first = inOrder[0];
-    if (first !== undefined && first.minTimeMs <= head.table.lastTimeMs(head.table.record(known))) {
-      this.overlapping += inOrder.length;
-    } else {
-      // A series that came back: what it had by its former ref is older, and may be in blocks already.
-      if (first !== undefined) head.table.closeChunk(known);
-      for (const chunk of inOrder) head.addMappedChunk(known, chunk, chunk.place);
+    const { table } = head;
+    for (const chunk of inOrder) {
+      if (chunk.minTimeMs > table.lastTimeMs(table.record(known))) {
+        // A series that came back: what the log had by its former ref is older.
+        table.closeChunk(known);
+        head.addMappedChunk(known, chunk, chunk.place);
+      } else if (table.insertMappedChunk(known, chunk, chunk.place)) {
+        // After another restart it goes on under its former ref: that one's chunks are newer.
+        head.extendTimes(chunk.minTimeMs, chunk.maxTimeMs);
+      } else {
+        this.overlapping++;
+      }
     }
   }
 

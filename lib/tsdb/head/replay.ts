@@ -43,7 +43,10 @@ export class HeadReplay implements LogVisitor {
       const known = head.replaySeries(ref, labels);
       // The first ref of a label set stays; a ref that comes again for other labels keeps its first meaning.
       if (known === 0) continue;
-      if (known !== ref) this.#aliases.set(ref, known);
+      if (known !== ref) {
+        this.#aliases.set(ref, known);
+        head.reserveRef(ref);
+      }
       this.#found?.claim(ref, known, head, this.#minValidMs);
     }
   }

@@ -209,6 +209,28 @@ export class SeriesTable extends SeriesReader {
   }
 
   /**
+   * As `addMappedChunk`, for a chunk that belongs between those that the series has.
+   * @returns false when it overlaps one of them: nothing was done
+   */
+  insertMappedChunk(ref: number, chunk: Omit<Chunk, 'bytes'>, place: ChunkFilePlace): boolean {
+    const record = this.record(ref);
+    const { u32, f64 } = this.#arena;
+    let newerMs = this.#word(record, SERIES_CHUNK) === 0 ? Infinity : this.time(record + SERIES_CHUNK_MIN_TIME);
+    let link = record + SERIES_OLDER_CHUNK;
+    let block = u32[link >>> 2]!;
+    while (block !== 0 && f64[(block + CHUNK_MAX_TIME) / 8]! >= chunk.minTimeMs) {
+      newerMs = f64[(block + CHUNK_MIN_TIME) / 8]!;
+      link = block + CHUNK_OLDER;
+      block = u32[link >>> 2]!;
+    }
+    if (chunk.maxTimeMs >= newerMs) return false;
+    const inserted = storeMappedChunk(this.#arena, chunk, place, block);
+    this.#arena.u32[link >>> 2] = inserted;
+    this.#countChunk();
+    return true;
+  }
+
+  /**
    * Frees the chunks of a series whose samples are all before `minMs` (`truncateChunksBefore` of tsdb/head.go).
    * @returns how many
    */
