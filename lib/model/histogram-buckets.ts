@@ -23,8 +23,24 @@ export function bucketIndexes(spans: readonly HistogramSpan[]): number[] {
   return indexes;
 }
 
+/** The spans of buckets whose ascending indexes are given. */
+export function bucketSpans(indexes: readonly number[]): HistogramSpan[] {
+  const spans: { offset: number; length: number }[] = [];
+  let end = 0;
+  for (const index of indexes) {
+    const open = spans.at(-1);
+    if (open !== undefined && index === end) open.length++;
+    else spans.push({ offset: index - end, length: 1 });
+    end = index + 1;
+  }
+  return spans;
+}
+
+/** What bounds depend on. */
+export type BucketLayout = Pick<FloatHistogram, 'schema' | 'customValues'>;
+
 /** Upper bound of the positive bucket `index`, to the bit as Prometheus computes it (`getBound`). */
-export function bucketBound({ schema, customValues }: FloatHistogram, index: number): number {
+export function bucketBound({ schema, customValues }: BucketLayout, index: number): number {
   if (schema !== CUSTOM_BUCKETS_SCHEMA) return exponentialBound(index, schema);
   if (index < 0) return -Infinity;
   return index < customValues.length ? customValues[index]! : Infinity;

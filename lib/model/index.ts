@@ -2,9 +2,16 @@ export { Annotations } from './annotations.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export { assert, AssertionError, errorMessage, PromletError, shorten } from './errors.ts';
 export { formatFloat, formatGeneral, formatOpenMetricsFloat, parseFloatStrict } from './format.ts';
-export { bucketBound, bucketIndexes, CUSTOM_BUCKETS_SCHEMA } from './histogram-buckets.ts';
+export {
+  bucketBound,
+  bucketIndexes,
+  type BucketLayout,
+  bucketSpans,
+  CUSTOM_BUCKETS_SCHEMA,
+} from './histogram-buckets.ts';
 export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote } from './labels.ts';
 export { Matcher, type MatchType } from './matcher.ts';
+export { OrderedBuckets } from './ordered-buckets.ts';
 export { compileRegex, expandTemplate, type LinearRegex } from './regex.ts';
 export {
   type FloatHistogram,

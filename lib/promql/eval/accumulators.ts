@@ -1,3 +1,4 @@
+import type { FloatHistogram } from '../../model/index.ts';
 import type { AggregateOperator } from '../parse/ast.ts';
 import { type ColumnSeries, isFloat, type StepGrid } from './columns.ts';
 import { quantile } from './quantile.ts';
@@ -5,9 +6,10 @@ import { quantile } from './quantile.ts';
 export interface AggregatedColumn {
   readonly values: Float64Array;
   readonly present: Uint8Array;
+  readonly histograms?: (FloatHistogram | undefined)[];
 }
 
-/** Reduces the series of a group, one after the other, step by step. Native histograms are left out. */
+/** Reduces the series of a group, one after the other, step by step. Those here leave histograms out. */
 export interface Accumulator {
   add(series: ColumnSeries): void;
   finish(): AggregatedColumn;

@@ -1,12 +1,14 @@
-import { formatFloat, quote } from '../../model/index.ts';
+import { formatFloat, formatGeneral, quote } from '../../model/index.ts';
 import { WORK_PER_LABEL_SET } from '../limits.ts';
-import type { AggregateExpr } from '../parse/ast.ts';
+import type { AggregateExpr, AggregateOperator } from '../parse/ast.ts';
+import { histogramText } from '../histogram/text.ts';
 import { ACCUMULATORS } from './accumulators.ts';
-import { type ColumnSeries, hasSamples, isFloat, isLabelName, type StepGrid, withLabel } from './columns.ts';
+import { type ColumnSeries, hasHistograms, hasSamples, isLabelName, type StepGrid, withLabel } from './columns.ts';
 import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { HistogramAccumulator } from './histogram-accumulator.ts';
 import { groupLabels, groupSeries } from './grouping.ts';
-import { ACCUMULATOR_STEP_BYTES, newSeriesBytes } from './memory.ts';
+import { ACCUMULATOR_STEP_BYTES, seriesBytes } from './memory.ts';
 import { selectK } from './select-k.ts';
 
 /** The parameter of an aggregation: a scalar per step, or the label of `count_values`. */
@@ -30,10 +32,16 @@ export async function aggregate(
     return selectK(expr, groups, param!, grid, context);
   }
   if (expr.op === 'quantile') warnOfQuantiles(expr, param!, context);
+  const hasAnyHistogram = input.some(hasHistograms);
+  if (hasAnyHistogram && IGNORING_HISTOGRAMS.has(expr.op)) {
+    context.info(`ignored histogram in ${expr.op} aggregation`, expr.expr);
+  }
   const out: ColumnSeries[] = [];
   for (const group of groups) {
     context.requireBytes(ACCUMULATOR_STEP_BYTES * grid.count);
-    const accumulator = ACCUMULATORS[expr.op](grid, param);
+    const floats = ACCUMULATORS[expr.op](grid, param);
+    const addsHistograms = (expr.op === 'sum' || expr.op === 'avg') && group.series.some(hasHistograms);
+    const accumulator = addsHistograms ? new HistogramAccumulator(expr, floats, grid, context) : floats;
     for (const series of group.series) {
       accumulator.add(series);
       if (context.spend(grid.count)) await context.pause();
@@ -42,16 +50,18 @@ export async function aggregate(
     const dropName = group.series.some((series) => series.dropName);
     const result = { labels: group.labels, dropName, ...columns };
     if (!hasSamples(result)) continue;
-    context.takeBytes(newSeriesBytes(grid, result.labels));
+    context.takeBytes(seriesBytes(result));
     out.push(result);
   }
   return out;
 }
 
+const IGNORING_HISTOGRAMS: ReadonlySet<AggregateOperator> = new Set(['min', 'max', 'stddev', 'stdvar', 'quantile']);
+
 function warnOfQuantiles(expr: AggregateExpr, param: Float64Array, context: QueryContext): void {
   const bad = param.find((q) => !(q >= 0 && q <= 1));
   if (bad !== undefined) {
-    context.warn(`quantile value should be between 0 and 1, got ${formatFloat(bad)}`, expr.param!);
+    context.warn(`quantile value should be between 0 and 1, got ${formatGeneral(bad)}`, expr.param!);
   }
 }
 
@@ -68,14 +78,16 @@ async function countValues(
   const collector = new SeriesCollector(grid, context);
   for (const series of input) {
     /** By value: most series take few values over time. */
-    const outputs = new Map<number, ColumnSeries>();
+    const outputs = new Map<number | string, ColumnSeries>();
     if (context.spend(grid.count)) await context.pause();
     for (let step = 0; step < grid.count; step++) {
-      if (!isFloat(series, step)) continue;
-      const value = series.values[step]!;
+      if (series.present[step] === 0) continue;
+      const histogram = series.histograms?.[step];
+      const value = histogram === undefined ? series.values[step]! : histogramText(histogram);
       let output = Object.is(value, -0) ? undefined : outputs.get(value);
       if (output === undefined) {
-        output = collector.series(labelsOf(withLabel(series.labels, label, formatFloat(value))), false);
+        const text = typeof value === 'number' ? formatFloat(value) : value;
+        output = collector.series(labelsOf(withLabel(series.labels, label, text)), false);
         if (context.spend(WORK_PER_LABEL_SET)) await context.pause();
         if (!Object.is(value, -0)) outputs.set(value, output);
       }

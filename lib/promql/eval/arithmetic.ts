@@ -1,7 +1,9 @@
-import { assert } from '../../model/index.ts';
-import { type BinaryOperator, isComparison } from '../parse/ast.ts';
+import { assert, type FloatHistogram } from '../../model/index.ts';
+import { histogramBinary } from '../histogram/binary.ts';
+import { type BinaryOperator, isComparison, type SourceRange } from '../parse/ast.ts';
 import { type ColumnSeries, renamed } from './columns.ts';
 import type { QueryContext } from './context.ts';
+import { LastNotes } from './last-notes.ts';
 import { seriesBytes } from './memory.ts';
 
 /** A float operation; comparisons yield 1 or 0. */
@@ -46,27 +48,76 @@ export interface VectorScalarOperands {
   readonly scalar: Float64Array;
   readonly scalarIsLeft: boolean;
   readonly returnBool: boolean;
+  /** The whole operation, for notes. */
+  readonly at: SourceRange;
+}
+
+/** The operators whose result is no longer a value of the metric. */
+export function changesMetric(op: BinaryOperator): boolean {
+  return !isComparison(op) && op !== '</' && op !== '>/';
 }
 
 /** A vector with a scalar. A comparison without `bool` filters, and keeps the vector's value on either side. */
 export function vectorScalarBinary(operands: VectorScalarOperands, context: QueryContext): ColumnSeries[] {
   const { op, scalar, scalarIsLeft, returnBool } = operands;
   const apply = floatOperation(op);
-  if (apply === undefined) return [];
   const isFilter = isComparison(op) && !returnBool;
-  return operands.series.map((series) => {
+  const dropsName = changesMetric(op) || returnBool;
+  const notes = new LastNotes();
+  const out = operands.series.map((series, place) => {
     context.takeBytes(seriesBytes(series));
+    const name = dropsName ? renamed(context, series.labels) : { labels: series.labels, dropName: series.dropName };
+    if (apply === undefined || series.histograms !== undefined) {
+      return { ...name, ...withHistograms(operands, series, notes, place) };
+    }
     const values = new Float64Array(scalar.length);
     const present = new Uint8Array(scalar.length);
     for (let i = 0; i < scalar.length; i++) {
-      if (series.present[i] === 0 || series.histograms?.[i] !== undefined) continue;
+      if (series.present[i] === 0) continue;
       const value = series.values[i]!;
       const result = scalarIsLeft ? apply(scalar[i]!, value) : apply(value, scalar[i]!);
       if (isFilter && result === 0) continue;
       present[i] = 1;
       values[i] = isFilter ? value : result;
     }
-    if (isFilter) return { labels: series.labels, dropName: series.dropName, values, present };
-    return { ...renamed(context, series.labels), values, present };
+    return { ...name, values, present };
   });
+  notes.report(context, operands.at);
+  return out;
+}
+
+/** The same for a series that holds histograms, or an operator of histograms. */
+function withHistograms(
+  operands: VectorScalarOperands,
+  series: ColumnSeries,
+  notes: LastNotes,
+  place: number,
+): Pick<ColumnSeries, 'values' | 'present' | 'histograms'> {
+  const { op, scalar, scalarIsLeft, returnBool } = operands;
+  const apply = floatOperation(op);
+  const isFilter = isComparison(op) && !returnBool;
+  const values = new Float64Array(scalar.length);
+  const present = new Uint8Array(scalar.length);
+  const histograms: (FloatHistogram | undefined)[] = [];
+  for (let i = 0; i < scalar.length; i++) {
+    if (series.present[i] === 0) continue;
+    const sample = series.histograms?.[i] ?? series.values[i]!;
+    if (typeof sample === 'number' && apply !== undefined) {
+      const result = scalarIsLeft ? apply(scalar[i]!, sample) : apply(sample, scalar[i]!);
+      if (isFilter && result === 0) continue;
+      present[i] = 1;
+      values[i] = isFilter ? sample : result;
+      continue;
+    }
+    const { value, note } = scalarIsLeft
+      ? histogramBinary(op, scalar[i]!, sample)
+      : histogramBinary(op, sample, scalar[i]!);
+    if (note !== undefined) notes.add(i, place, note);
+    // Comparisons of a histogram with a number have no value.
+    if (typeof value !== 'object') continue;
+    present[i] = 1;
+    values[i] = NaN;
+    histograms[i] = value;
+  }
+  return histograms.length === 0 ? { values, present } : { values, present, histograms };
 }

@@ -43,6 +43,14 @@ export function isFloat(series: ColumnSeries, step: number): boolean {
   return series.present[step] === 1 && series.histograms?.[step] === undefined;
 }
 
+/** The series has a histogram at some step. */
+export function hasHistograms({ histograms, present }: ColumnSeries): boolean {
+  // Histograms may be left over at steps whose samples are gone. (`some` skips the holes of a sparse list.)
+  return (
+    histograms !== undefined && histograms.some((histogram, step) => histogram !== undefined && present[step] === 1)
+  );
+}
+
 /** What a value costs of the sample budget: columns are dense, so an absent sample takes as much memory as any. */
 export function countSamples(columns: Columns): number {
   if (columns.type === 'scalar') return columns.values.length;

@@ -1,4 +1,4 @@
-import type { Labels } from '../../model/index.ts';
+import type { FloatHistogram, Labels } from '../../model/index.ts';
 import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { newSeriesBytes, stepsBytes } from './memory.ts';
@@ -21,22 +21,29 @@ export function mergeEqualLabels(series: readonly ColumnSeries[], context: Query
 
 function joined(a: ColumnSeries, b: ColumnSeries): ColumnSeries {
   const out = { ...a, values: a.values.slice(), present: a.present.slice() };
-  const histograms = [...(a.histograms ?? [])];
   for (let i = 0; i < out.present.length; i++) {
     if (b.present[i] === 0) continue;
     if (out.present[i] === 1) throw executionError(SAME_LABELS);
     out.present[i] = 1;
     out.values[i] = b.values[i]!;
-    if (b.histograms?.[i] !== undefined) histograms[i] = b.histograms[i];
   }
-  return a.histograms === undefined && b.histograms === undefined ? out : { ...out, histograms };
+  if (a.histograms === undefined && b.histograms === undefined) return out;
+  const histograms: (FloatHistogram | undefined)[] = [];
+  for (let i = 0; i < out.present.length; i++) {
+    const histogram = (b.present[i] === 1 ? b : a).histograms?.[i];
+    if (histogram !== undefined) histograms[i] = histogram;
+  }
+  return { ...out, histograms };
 }
+
+/** A series that is still being filled. */
+type OpenSeries = ColumnSeries & { histograms?: (FloatHistogram | undefined)[] };
 
 /** Collects output samples by labels; two samples of one label set at one step are an error. */
 export class SeriesCollector {
   readonly #grid: StepGrid;
   readonly #context: QueryContext;
-  readonly #byLabels = new Map<string, ColumnSeries>();
+  readonly #byLabels = new Map<string, OpenSeries>();
 
   constructor(grid: StepGrid, context: QueryContext) {
     this.#grid = grid;
@@ -44,7 +51,7 @@ export class SeriesCollector {
   }
 
   /** The series to write to; only `put` may write. @throws PromletError `promql/too-many-bytes` */
-  series(labels: Labels, dropName: boolean): ColumnSeries {
+  series(labels: Labels, dropName: boolean): OpenSeries {
     let series = this.#byLabels.get(labels.key);
     if (series === undefined) {
       this.#context.takeBytes(newSeriesBytes(this.#grid, labels));
@@ -54,10 +61,15 @@ export class SeriesCollector {
     return series;
   }
 
-  put(series: ColumnSeries, step: number, value: number): void {
+  put(series: OpenSeries, step: number, value: number): void {
     if (series.present[step] === 1) throw executionError(SAME_LABELS);
     series.present[step] = 1;
     series.values[step] = value;
+  }
+
+  putHistogram(series: OpenSeries, step: number, histogram: FloatHistogram): void {
+    this.put(series, step, NaN);
+    (series.histograms ??= [])[step] = histogram;
   }
 
   /** Those with samples, in the order they were first asked for. */

@@ -1,13 +1,14 @@
-import { assert, type Labels, SampleColumns } from '../../model/index.ts';
+import { assert, type FloatHistogram, type Labels, SampleColumns } from '../../model/index.ts';
 import { checkExtension } from '../functions/extended-window.ts';
 import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
 import { evaluateWindows } from '../functions/window-driver.ts';
 import { WINDOW_FUNCTIONS } from '../functions/windows.ts';
+import { multiplied, withHint } from '../histogram/arithmetic.ts';
 import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, SubqueryExpr } from '../parse/ast.ts';
 import { valueTypeOf, withoutParens } from '../parse/ast.ts';
 import { aggregate } from './aggregate.ts';
 import { scalarBinary, vectorScalarBinary } from './arithmetic.ts';
-import { type ColumnSeries, type Columns, countSamples, isFloat, renamed, type StepGrid } from './columns.ts';
+import { type ColumnSeries, type Columns, countSamples, renamed, type StepGrid } from './columns.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { absentLabels } from './absent.ts';
@@ -123,11 +124,7 @@ export class Evaluator {
     if (op === '+') return operand;
     this.#context.takeBytes(columnsBytes(operand));
     if (operand.type === 'scalar') return { type: 'scalar', values: operand.values.map((value) => -value) };
-    const series = operand.series.map((one) => ({
-      ...renamed(this.#context, one.labels),
-      values: one.values.map((value) => -value),
-      present: one.present.map((_, step) => Number(isFloat(one, step))),
-    }));
+    const series = operand.series.map((one) => ({ ...renamed(this.#context, one.labels), ...negated(one) }));
     return { type: 'vector', series: this.#mergeRenamed(series) };
   }
 
@@ -142,11 +139,11 @@ export class Evaluator {
     const right = await this.evaluate(expr.right, grid);
     if (left.type === 'scalar') {
       if (right.type === 'scalar') return { type: 'scalar', values: scalarBinary(op, left.values, right.values) };
-      const operands = { op, series: right.series, scalar: left.values, scalarIsLeft: true, returnBool };
+      const operands = { op, series: right.series, scalar: left.values, scalarIsLeft: true, returnBool, at: expr };
       return { type: 'vector', series: this.#mergeRenamed(vectorScalarBinary(operands, this.#context)) };
     }
     if (right.type === 'scalar') {
-      const operands = { op, series: left.series, scalar: right.values, scalarIsLeft: false, returnBool };
+      const operands = { op, series: left.series, scalar: right.values, scalarIsLeft: false, returnBool, at: expr };
       return { type: 'vector', series: this.#mergeRenamed(vectorScalarBinary(operands, this.#context)) };
     }
     const matching = expr.matching!;
@@ -154,7 +151,7 @@ export class Evaluator {
       return { type: 'vector', series: setOperation(op, left.series, right.series, matching, grid, this.#context) };
     }
     const series = await vectorBinary(
-      { op, left: left.series, right: right.series, matching, returnBool },
+      { op, left: left.series, right: right.series, matching, returnBool, at: expr },
       grid,
       this.#context,
     );
@@ -257,8 +254,24 @@ function collectSamples(series: ColumnSeries, startMs: number, stepMs: number, i
     if (present[i] === 0) continue;
     const histogram = histograms?.[i];
     if (histogram === undefined) into.push(startMs + i * stepMs, values[i]!);
-    else into.pushHistogram(startMs + i * stepMs, histogram);
+    else into.pushHistogram(startMs + i * stepMs, withoutResetHint(histogram));
   }
+}
+
+/** Steps skip samples or repeat them, so that what was true of neighbours in storage is not of those in a subquery. */
+function withoutResetHint(histogram: FloatHistogram): FloatHistogram {
+  const { counterResetHint } = histogram;
+  return counterResetHint === 'reset' || counterResetHint === 'not_reset' ? withHint(histogram, 'unknown') : histogram;
+}
+
+function negated({
+  values,
+  present,
+  histograms,
+}: ColumnSeries): Pick<ColumnSeries, 'values' | 'present' | 'histograms'> {
+  const negative = { values: values.map((value) => -value), present };
+  if (histograms === undefined) return negative;
+  return { ...negative, histograms: histograms.map((one) => one && multiplied(one, -1)) };
 }
 
 /** One step's value at every step. */

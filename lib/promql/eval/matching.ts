@@ -1,10 +1,12 @@
-import { type Labels, LabelsBuilder } from '../../model/index.ts';
+import { type FloatHistogram, type Labels, LabelsBuilder } from '../../model/index.ts';
 import { WORK_PER_LABEL_SET } from '../limits.ts';
-import { type BinaryOperator, isComparison, type VectorMatching } from '../parse/ast.ts';
-import { floatOperation, type FloatOperation } from './arithmetic.ts';
-import { type ColumnSeries, isFloat, type StepGrid, withoutMetadata } from './columns.ts';
+import { type BinaryOperator, isComparison, type SourceRange, type VectorMatching } from '../parse/ast.ts';
+import { type BinaryResult, histogramBinary, type SampleValue } from '../histogram/binary.ts';
+import { changesMetric, floatOperation, type FloatOperation } from './arithmetic.ts';
+import { type ColumnSeries, type StepGrid, withoutMetadata } from './columns.ts';
 import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { LastNotes } from './last-notes.ts';
 import { ENTRY_BYTES, labelsBytes } from './memory.ts';
 import { matchedLabels, matchSignature } from './signature.ts';
 
@@ -14,6 +16,8 @@ export interface VectorOperands {
   readonly right: readonly ColumnSeries[];
   readonly matching: VectorMatching;
   readonly returnBool: boolean;
+  /** The whole operation, for notes. */
+  readonly at: SourceRange;
 }
 
 /** The series of both sides that share a signature. "many" may hold several samples a step, "one" a single one. */
@@ -31,7 +35,6 @@ export async function vectorBinary(
   grid: StepGrid,
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
-  if (floatOperation(operands.op) === undefined) return [];
   const operation = new VectorOperation(operands, grid, context);
   for (const group of await operation.groups()) {
     operation.evaluate(group);
@@ -46,11 +49,14 @@ class VectorOperation {
   readonly #matching: VectorMatching;
   readonly #grid: StepGrid;
   readonly #context: QueryContext;
-  readonly #apply: FloatOperation;
+  /** undefined for operators that floats do not have. */
+  readonly #apply: FloatOperation | undefined;
   readonly #isFilter: boolean;
   /** With `group_right` the sides are exchanged, and each float operation exchanges them back. */
   readonly #isSwapped: boolean;
   readonly #collector: SeriesCollector;
+  readonly #notes = new LastNotes();
+  #places: Map<ColumnSeries, number> | undefined;
   /** Output series by "many" and "one" series: labels are joined once per pair, not once per step. */
   #outputs = new Map<ColumnSeries, Map<ColumnSeries | undefined, ColumnSeries>>();
 
@@ -59,13 +65,14 @@ class VectorOperation {
     this.#matching = operands.matching;
     this.#grid = grid;
     this.#context = context;
-    this.#apply = floatOperation(operands.op)!;
+    this.#apply = floatOperation(operands.op);
     this.#isFilter = isComparison(operands.op) && !operands.returnBool;
     this.#isSwapped = operands.matching.cardinality === 'one-to-many';
     this.#collector = new SeriesCollector(grid, context);
   }
 
   result(): ColumnSeries[] {
+    this.#notes.report(this.#context, this.#operands.at);
     return this.#collector.result();
   }
 
@@ -107,19 +114,67 @@ class VectorOperation {
     for (const many of group.many) {
       if (many.present[step] === 0) continue;
       if (one === undefined && fillRight === undefined) continue;
-      matchCount++;
-      if (matchCount > 1 && this.#matching.cardinality === 'one-to-one') {
-        throw executionError(
-          'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)',
-        );
+      if (this.#apply === undefined || many.histograms !== undefined || one?.histograms !== undefined) {
+        matchCount += this.#putAny(many, one, step, matchCount);
+        continue;
       }
-      if (!isFloat(many, step) || (one !== undefined && !isFloat(one, step))) continue;
+      this.#checkUnique(++matchCount);
       const output = this.#output(many, one, many);
       this.#put(output, step, many.values[step]!, one === undefined ? fillRight! : one.values[step]!);
     }
-    if (one !== undefined && matchCount === 0 && fillLeft !== undefined && isFloat(one, step)) {
-      this.#put(this.#output(one, one, undefined), step, fillLeft, one.values[step]!);
+    if (one === undefined || matchCount > 0 || fillLeft === undefined) return;
+    if (this.#apply === undefined || one.histograms !== undefined) this.#putAny(undefined, one, step, 0);
+    else this.#put(this.#output(one, one, undefined), step, fillLeft, one.values[step]!);
+  }
+
+  #checkUnique(matchCount: number): void {
+    if (matchCount > 1 && this.#matching.cardinality === 'one-to-one') {
+      throw executionError(
+        'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)',
+      );
     }
+  }
+
+  /**
+   * The same for samples that may be histograms. A side without a sample is filled in.
+   * @returns 1 if they matched, 0 when the operator does not apply to them
+   */
+  #putAny(many: ColumnSeries | undefined, one: ColumnSeries | undefined, step: number, matchCount: number): 0 | 1 {
+    const { fillLeft, fillRight } = this.#matching;
+    const manyValue = many === undefined ? fillLeft! : (many.histograms?.[step] ?? many.values[step]!);
+    const oneValue = one === undefined ? fillRight! : (one.histograms?.[step] ?? one.values[step]!);
+    const areFloats = typeof manyValue === 'number' && typeof oneValue === 'number';
+    if (areFloats && this.#apply !== undefined) {
+      this.#checkUnique(matchCount + 1);
+      this.#put(this.#output(many ?? one!, one, many), step, manyValue, oneValue);
+      return 1;
+    }
+    const [left, right] = this.#isSwapped ? [oneValue, manyValue] : [manyValue, oneValue];
+    const result = histogramBinary(this.#operands.op, left, right);
+    if (result.note !== undefined) this.#notes.add(step, this.#placeOf(many, one), result.note);
+    if (result.value === undefined) return 0;
+    this.#checkUnique(matchCount + 1);
+    this.#putResult(this.#output(many ?? one!, one, many), step, result, left);
+    return 1;
+  }
+
+  /** Where Prometheus would come across the pair: samples of the "many" side in order, then those that are filled in. */
+  #placeOf(many: ColumnSeries | undefined, one: ColumnSeries | undefined): number {
+    if (this.#places === undefined) {
+      const { left, right } = this.#operands;
+      const inOrder = this.#isSwapped ? [...right, ...left] : [...left, ...right];
+      this.#context.takeBytes(ENTRY_BYTES * inOrder.length);
+      // Both sides may be one and the same list: then the places of the "many" side count.
+      this.#places = new Map(inOrder.map((series, place) => [series, place] as const).reverse());
+    }
+    return this.#places.get((many ?? one)!)!;
+  }
+
+  #putResult(output: ColumnSeries, step: number, { value }: BinaryResult, left: SampleValue): void {
+    this.#checkNew(output, step);
+    if (typeof value === 'object') this.#collector.putHistogram(output, step, value);
+    else if (!this.#isFilter) this.#collector.put(output, step, Number(value));
+    else if (value === true) this.#collector.putHistogram(output, step, left as FloatHistogram);
   }
 
   /** The single sample of the "one" side at this step. */
@@ -152,12 +207,16 @@ class VectorOperation {
   }
 
   #put(output: ColumnSeries, step: number, many: number, one: number): void {
-    const value = this.#isSwapped ? this.#apply(one, many) : this.#apply(many, one);
+    const value = this.#isSwapped ? this.#apply!(one, many) : this.#apply!(many, one);
+    this.#checkNew(output, step);
+    if (!this.#isFilter) this.#collector.put(output, step, value);
+    else if (value === 1) this.#collector.put(output, step, this.#isSwapped ? one : many);
+  }
+
+  #checkNew(output: ColumnSeries, step: number): void {
     if (this.#matching.cardinality !== 'one-to-one' && output.present[step] === 1) {
       throw executionError('multiple matches for labels: grouping labels must ensure unique matches');
     }
-    if (!this.#isFilter) this.#collector.put(output, step, value);
-    else if (value === 1) this.#collector.put(output, step, this.#isSwapped ? one : many);
   }
 
   #output(key: ColumnSeries, one: ColumnSeries | undefined, many: ColumnSeries | undefined): ColumnSeries {
@@ -181,7 +240,7 @@ class VectorOperation {
   #resultLabels(many: Labels, one: Labels): Labels {
     const { op, returnBool } = this.#operands;
     const { cardinality, labels: names, on, include } = this.#matching;
-    const dropsName = !isComparison(op) || (returnBool && !this.#context.delayedNameRemoval);
+    const dropsName = changesMetric(op) || (returnBool && !this.#context.delayedNameRemoval);
     let labels = dropsName ? withoutMetadata(many) : many;
     if (cardinality === 'one-to-one') {
       const set = new Set(names);

@@ -52,11 +52,13 @@ export function seriesBytes(series: ColumnSeries): number {
 export function histogramsBytes(histograms: readonly (FloatHistogram | undefined)[]): number {
   let bytes = 8 * histograms.length;
   for (const histogram of histograms) {
-    if (histogram === undefined) continue;
-    const { positiveBuckets, negativeBuckets, customValues } = histogram;
-    bytes += HISTOGRAM_BYTES + 8 * (positiveBuckets.length + negativeBuckets.length + customValues.length);
+    if (histogram !== undefined) bytes += histogramBytes(histogram);
   }
   return bytes;
+}
+
+export function histogramBytes({ positiveBuckets, negativeBuckets, customValues }: FloatHistogram): number {
+  return HISTOGRAM_BYTES + 8 * (positiveBuckets.length + negativeBuckets.length + customValues.length);
 }
 
 export function columnsBytes(columns: Columns): number {

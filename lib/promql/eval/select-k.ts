@@ -1,4 +1,4 @@
-import { formatFloat, type Labels } from '../../model/index.ts';
+import { formatGeneral, type Labels } from '../../model/index.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
 import type { Group } from './grouping.ts';
 import { type ColumnSeries, hasSamples, isFloat, newSeries, type StepGrid } from './columns.ts';
@@ -20,7 +20,7 @@ export async function selectK(
   grid: StepGrid,
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
-  const choose = choiceOf(expr, param, context);
+  const choose = choiceOf(expr, groups, param, context);
   const out: ColumnSeries[] = [];
   for (const { series } of groups) {
     const outputs = new Map<number, ColumnSeries>();
@@ -47,9 +47,10 @@ export async function selectK(
   return out.filter(hasSamples);
 }
 
-function choiceOf(expr: AggregateExpr, param: Float64Array, context: QueryContext): Choice {
+function choiceOf(expr: AggregateExpr, groups: readonly Group[], param: Float64Array, context: QueryContext): Choice {
   if (expr.op === 'limit_ratio') return ratioChoice(expr, param, context);
   checkCounts(param);
+  noteIgnoredHistograms(expr, groups, param, context);
   const countAt = (step: number): number => Math.max(0, Math.trunc(param[step]!));
   if (expr.op === 'limitk') return (_, candidates, step) => candidates.slice(0, countAt(step));
   const sign = expr.op === 'topk' ? -1 : 1;
@@ -65,18 +66,28 @@ function choiceOf(expr: AggregateExpr, param: Float64Array, context: QueryContex
   };
 }
 
+/** Unless nothing is asked for at the steps where they are. */
+function noteIgnoredHistograms(
+  expr: AggregateExpr,
+  groups: readonly Group[],
+  param: Float64Array,
+  context: QueryContext,
+): void {
+  if (expr.op === 'limitk') return;
+  const isIgnored = ({ histograms, present }: ColumnSeries): boolean =>
+    histograms !== undefined &&
+    histograms.some((one, step) => one !== undefined && present[step] === 1 && param[step]! >= 1);
+  if (groups.some(({ series }) => series.some(isIgnored)))
+    context.info(`ignored histogram in ${expr.op} aggregation`, expr);
+}
+
 function checkCounts(param: Float64Array): void {
   if (!param.some((count) => count >= 1 || Number.isNaN(count))) return;
   if (param.some((count) => Number.isNaN(count))) throw executionError('Parameter value is NaN');
   for (const count of param) {
-    if (count <= -(2 ** 63)) throw executionError(`Scalar value ${goFloat(count)} underflows int64`);
-    if (count >= 2 ** 63) throw executionError(`Scalar value ${goFloat(count)} overflows int64`);
+    if (count <= -(2 ** 63)) throw executionError(`Scalar value ${formatGeneral(count)} underflows int64`);
+    if (count >= 2 ** 63) throw executionError(`Scalar value ${formatGeneral(count)} overflows int64`);
   }
-}
-
-/** Go's %v of a float: exponents from 1e21 on. */
-function goFloat(value: number): string {
-  return Math.abs(value) >= 1e21 && Number.isFinite(value) ? String(value) : formatFloat(value);
 }
 
 function ratioChoice(expr: AggregateExpr, param: Float64Array, context: QueryContext): Choice {
@@ -87,7 +98,7 @@ function ratioChoice(expr: AggregateExpr, param: Float64Array, context: QueryCon
   ] as const) {
     const bad = param.find(isBad);
     if (bad === undefined) continue;
-    const message = `ratio value should be between -1 and 1, got ${formatFloat(bad)}, capping to ${bound}`;
+    const message = `ratio value should be between -1 and 1, got ${formatGeneral(bad)}, capping to ${bound}`;
     context.warn(message, expr.param!);
   }
   const offsets = new Map<Labels, number>();

@@ -1,0 +1,68 @@
+import { bucketIndexes, bucketSpans, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
+
+const NO_BUCKETS = { spans: [], counts: new Float64Array(0) };
+
+/** `FloatHistogram.Mul`: a negative factor makes a gauge. */
+export function multiplied(histogram: FloatHistogram, factor: number): FloatHistogram {
+  const changed = mapped(histogram, (count) => count * factor);
+  return factor < 0 ? withHint(changed, 'gauge') : changed;
+}
+
+/** `FloatHistogram.Div`: a negative divisor makes a gauge; division by 0 leaves no buckets. */
+export function divided(histogram: FloatHistogram, divisor: number): FloatHistogram {
+  const changed = mapped(histogram, (count) => count / divisor);
+  if (divisor < 0) return withHint(changed, 'gauge');
+  return divisor === 0 ? withBuckets(changed, NO_BUCKETS, NO_BUCKETS) : changed;
+}
+
+export function withHint(
+  histogram: FloatHistogram,
+  counterResetHint: FloatHistogram['counterResetHint'],
+): FloatHistogram {
+  return { ...histogram, counterResetHint };
+}
+
+/** Every count and the sum changed; no longer integers. */
+function mapped(histogram: FloatHistogram, change: (count: number) => number): FloatHistogram {
+  const { integer: _, ...floats } = histogram;
+  return {
+    ...floats,
+    zeroCount: change(histogram.zeroCount),
+    count: change(histogram.count),
+    sum: change(histogram.sum),
+    positiveBuckets: histogram.positiveBuckets.map(change),
+    negativeBuckets: histogram.negativeBuckets.map(change),
+  };
+}
+
+/** Buckets of one sign. */
+interface Side {
+  readonly spans: readonly HistogramSpan[];
+  readonly counts: Float64Array;
+}
+
+function withBuckets(histogram: FloatHistogram, positive: Side, negative: Side): FloatHistogram {
+  return {
+    ...histogram,
+    positiveSpans: positive.spans,
+    positiveBuckets: positive.counts,
+    negativeSpans: negative.spans,
+    negativeBuckets: negative.counts,
+  };
+}
+
+/** `FloatHistogram.Compact(0)`: without empty buckets. */
+export function compacted(histogram: FloatHistogram): FloatHistogram {
+  const { positiveBuckets, negativeBuckets, positiveSpans, negativeSpans } = histogram;
+  if (!positiveBuckets.includes(0) && !negativeBuckets.includes(0)) return histogram;
+  return withBuckets(
+    histogram,
+    withoutEmpty(positiveSpans, positiveBuckets),
+    withoutEmpty(negativeSpans, negativeBuckets),
+  );
+}
+
+function withoutEmpty(spans: readonly HistogramSpan[], counts: Float64Array): Side {
+  const indexes = bucketIndexes(spans).filter((_, i) => counts[i] !== 0);
+  return { spans: bucketSpans(indexes), counts: counts.filter((count) => count !== 0) };
+}
