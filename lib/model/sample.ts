@@ -74,11 +74,17 @@ export class SampleColumns {
   values = new Float64Array(256);
   /** Sparse; `undefined` while no histogram was pushed since the last `clear`. */
   histograms: (FloatHistogram | undefined)[] | undefined = undefined;
+  /**
+   * When the counter of a sample began to count, ms, 0 where that is not known; `undefined` while no sample had a start
+   * since the last `clear`. As long as `timestamps` or longer.
+   */
+  starts: Float64Array | undefined = undefined;
   length = 0;
 
   clear(): void {
     this.length = 0;
     this.histograms = undefined;
+    this.starts = undefined;
   }
 
   /** Makes room for `extra` more samples behind `length`. */
@@ -92,6 +98,11 @@ export class SampleColumns {
     values.set(this.values.subarray(0, this.length));
     this.timestamps = timestamps;
     this.values = values;
+    if (this.starts !== undefined) {
+      const starts = new Float64Array(capacity);
+      starts.set(this.starts.subarray(0, this.length));
+      this.starts = starts;
+    }
   }
 
   push(timestampMs: number, value: number): void {
@@ -104,5 +115,11 @@ export class SampleColumns {
   pushHistogram(timestampMs: number, histogram: FloatHistogram): void {
     this.push(timestampMs, NaN);
     (this.histograms ??= [])[this.length - 1] = histogram;
+  }
+
+  /** Of the sample that was pushed last. */
+  setStart(startMs: number): void {
+    this.starts ??= new Float64Array(this.timestamps.length);
+    this.starts[this.length - 1] = startMs;
   }
 }

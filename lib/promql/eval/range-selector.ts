@@ -69,6 +69,7 @@ export function withoutStaleMarkers(samples: SampleColumns, scratch: SampleColum
     const histogram = histograms?.[i];
     if (histogram === undefined) scratch.push(samples.timestamps[i]!, values[i]!);
     else scratch.pushHistogram(samples.timestamps[i]!, histogram);
+    if (samples.starts !== undefined) scratch.setStart(samples.starts[i]!);
   }
   return scratch;
 }
@@ -78,7 +79,9 @@ export function floatsOnly(samples: SampleColumns, scratch: SampleColumns): Samp
   if (samples.histograms === undefined) return samples;
   scratch.clear();
   for (let i = 0; i < samples.length; i++) {
-    if (samples.histograms[i] === undefined) scratch.push(samples.timestamps[i]!, samples.values[i]!);
+    if (samples.histograms[i] !== undefined) continue;
+    scratch.push(samples.timestamps[i]!, samples.values[i]!);
+    if (samples.starts !== undefined) scratch.setStart(samples.starts[i]!);
   }
   return scratch;
 }

@@ -136,6 +136,7 @@ function copyOf(samples: SampleColumns): SampleColumns {
   copy.timestamps = samples.timestamps.slice(0, samples.length);
   copy.values = samples.values.slice(0, samples.length);
   copy.histograms = samples.histograms?.slice();
+  copy.starts = samples.starts?.slice(0, samples.length);
   copy.length = samples.length;
   return copy;
 }

@@ -1,19 +1,48 @@
-import { Annotations, compareUtf8, type FloatHistogram, type Labels, type Matcher } from '../../../lib/model/index.ts';
+import { createKernels } from '../../../lib/kernels/index.ts';
+import {
+  Annotations,
+  compareUtf8,
+  type FloatHistogram,
+  isStaleNaN,
+  type Labels,
+  type Matcher,
+  SampleColumns,
+} from '../../../lib/model/index.ts';
 import type { LabelAnswer, Querier, Queryable, Series, SeriesSet } from '../../../lib/storage/index.ts';
+import { ChunkDecoder } from '../../../lib/tsdb/chunk/decoder.ts';
+import { encodeSamples } from '../../../lib/tsdb/chunk/encode.ts';
 
 interface StoredSeries {
   readonly labels: Labels;
-  readonly samples: { timestampMs: number; value: number; histogram: FloatHistogram | undefined }[];
+  readonly samples: SampleColumns;
+  /** The samples as chunks give them back, made when they are first read. */
+  read: SampleColumns | undefined;
 }
 
-/** The smallest storage that can be queried: label sets with samples, in memory. */
+const kernels = createKernels();
+const decoder = new ChunkDecoder(kernels);
+
+/**
+ * The smallest storage that can be queried: label sets with samples, in memory. Histograms go through chunks, from which
+ * they come back with the counter reset hints that storage knows.
+ */
 export class MemoryStorage implements Queryable {
   readonly #series = new Map<string, StoredSeries>();
 
-  add(labels: Labels, timestampMs: number, value: number, histogram?: FloatHistogram): void {
+  /** @param startMs when the counter began to count, 0 when that is not known */
+  add(labels: Labels, timestampMs: number, value: number, histogram?: FloatHistogram, startMs = 0): void {
     let series = this.#series.get(labels.key);
-    if (series === undefined) this.#series.set(labels.key, (series = { labels, samples: [] }));
-    series.samples.push({ timestampMs, value, histogram });
+    if (series === undefined) {
+      series = { labels, samples: new SampleColumns(), read: undefined };
+      this.#series.set(labels.key, series);
+    }
+    const { samples } = series;
+    series.read = undefined;
+    const previous = samples.histograms?.[samples.length - 1];
+    if (histogram !== undefined) samples.pushHistogram(timestampMs, histogram);
+    else if (previous !== undefined && isStaleNaN(value)) samples.pushHistogram(timestampMs, { ...previous, sum: value });
+    else samples.push(timestampMs, value);
+    if (startMs !== 0) samples.setStart(startMs);
   }
 
   querier(minTimeMs: number, maxTimeMs: number): Querier {
@@ -50,11 +79,25 @@ function readable(stored: StoredSeries, minTimeMs: number, maxTimeMs: number): S
   return {
     labels: stored.labels,
     read(into) {
-      for (const { timestampMs, value, histogram } of stored.samples) {
+      const samples = (stored.read ??= throughChunks(stored.samples));
+      for (let i = 0; i < samples.length; i++) {
+        const timestampMs = samples.timestamps[i]!;
         if (timestampMs < minTimeMs || timestampMs > maxTimeMs) continue;
-        if (histogram === undefined) into.push(timestampMs, value);
+        const histogram = samples.histograms?.[i];
+        if (histogram === undefined) into.push(timestampMs, samples.values[i]!);
         else into.pushHistogram(timestampMs, histogram);
+        if (samples.starts !== undefined) into.setStart(samples.starts[i]!);
       }
     },
   };
+}
+
+function throughChunks(samples: SampleColumns): SampleColumns {
+  if (samples.histograms === undefined) return samples;
+  const read = new SampleColumns();
+  for (const { encoding, bytes } of encodeSamples(kernels, samples, 0, samples.length)) {
+    decoder.decode(encoding, bytes, -Infinity, Infinity, read);
+  }
+  read.starts = samples.starts;
+  return read;
 }

@@ -1,9 +1,12 @@
-import { errorMessage, type FloatHistogram, isStaleNaN } from '../../../lib/model/index.ts';
+import { errorMessage } from '../../../lib/model/index.ts';
 import { Engine, parseExpr, type QueryResult, type QueryValue } from '../../../lib/promql/index.ts';
 import { atVariants } from './at-variants.ts';
+import { compare, Mismatch } from './compare.ts';
 import { MemoryStorage } from './memory-storage.ts';
+import { nativeFromClassic } from './native-from-classic.ts';
 import { type EvalCommand, type Expectation, type LoadCommand, parseScript } from './script.ts';
-import { parseSeriesDescription, toNumber, UnsupportedDescription } from './series-description.ts';
+import { parseSeriesDescription, type SeriesDescription } from './series-description.ts';
+import { parseStartTimes, type StartTimes } from './start-times.ts';
 
 const FEATURES = {
   experimentalFunctions: true,
@@ -12,8 +15,6 @@ const FEATURES = {
   fillModifiers: true,
   delayedNameRemoval: true,
 };
-const RELATIVE_TOLERANCE = 1e-6;
-const MIN_NORMAL = 2.2250738585072014e-308;
 /** Queries whose meaning depends on the range they run over: not repeated as range queries. */
 const CONTEXT_FUNCTIONS = /(start|end|range|step)\(\)/;
 
@@ -54,27 +55,47 @@ export async function runScript(text: string): Promise<Outcome[]> {
   return outcomes;
 }
 
-class Mismatch extends Error {}
-
 async function failureOf(run: () => Promise<void>): Promise<string | undefined> {
   try {
     await run();
     return undefined;
   } catch (error) {
-    if (error instanceof Mismatch || error instanceof UnsupportedDescription) return error.message;
-    return `error: ${errorMessage(error)}`;
+    return error instanceof Mismatch ? error.message : `error: ${errorMessage(error)}`;
   }
 }
 
 function load(command: LoadCommand, storage: MemoryStorage): void {
+  const descriptions = [];
+  let starts: StartTimes | undefined;
   for (const line of command.series) {
-    if (/^\S*@st\s/.test(line)) throw new UnsupportedDescription('start timestamps');
-    const { labels, values } = parseSeriesDescription(line);
-    values.forEach((value, i) => {
-      if (value === undefined) return;
-      if (typeof value === 'number') storage.add(labels, i * command.stepMs, value);
-      else storage.add(labels, i * command.stepMs, NaN, value);
-    });
+    const startTimes = parseStartTimes(line);
+    if (startTimes !== undefined) {
+      if (starts !== undefined) throw new Error('a line of start times has no samples behind it');
+      starts = startTimes;
+      continue;
+    }
+    const description = parseSeriesDescription(line);
+    descriptions.push(description);
+    const { labels, values } = description;
+    if (starts !== undefined && (!starts.labels.equals(labels) || starts.offsetsMs.length !== values.length)) {
+      throw new Error(`start times and samples of ${labels} do not fit`);
+    }
+    append({ ...description, ...starts }, command.stepMs, storage);
+    starts = undefined;
+  }
+  if (starts !== undefined) throw new Error('a line of start times has no samples behind it');
+  if (!command.withNativeHistograms) return;
+  for (const native of nativeFromClassic(descriptions)) append(native, command.stepMs, storage);
+}
+
+function append(series: SeriesDescription & Partial<StartTimes>, stepMs: number, storage: MemoryStorage): void {
+  for (const [i, value] of series.values.entries()) {
+    if (value === undefined) continue;
+    const timeMs = i * stepMs;
+    const offsetMs = series.offsetsMs?.[i];
+    const startMs = offsetMs === undefined ? 0 : timeMs + offsetMs;
+    if (typeof value === 'number') storage.add(series.labels, timeMs, value, undefined, startMs);
+    else storage.add(series.labels, timeMs, NaN, value, startMs);
   }
 }
 
@@ -82,11 +103,12 @@ async function runEval(command: EvalCommand, engine: Engine, storage: MemoryStor
   const { query, startMs, endMs, stepMs } = command;
   if (stepMs > 0) {
     const result = await outcomeOf(command, () => engine.range(storage, query, startMs, endMs, stepMs));
-    if (result !== undefined) check(command, result.value, { startMs, endMs, stepMs });
+    if (result !== undefined) compare(command, result.value, { startMs, endMs, stepMs }, has(command, 'ordered'));
     return;
   }
-  await runInstant(command, query, startMs, engine, storage);
-  const variants = atVariants(parseExpr(query, FEATURES), startMs);
+  const evalMs = command.rangeVector?.endMs ?? startMs;
+  await runInstant(command, query, evalMs, engine, storage);
+  const variants = atVariants(parseExpr(query, FEATURES), evalMs);
   for (const timeMs of variants?.timesMs ?? []) await runInstant(command, variants!.query, timeMs, engine, storage);
 }
 
@@ -98,13 +120,16 @@ async function runInstant(
   engine: Engine,
   storage: MemoryStorage,
 ): Promise<void> {
+  const isOrdered = has(command, 'ordered');
   const result = await outcomeOf(command, () => engine.instant(storage, query, timeMs));
   if (result === undefined) return;
-  check(command, result.value, command.rangeVector ?? { startMs: timeMs, endMs: timeMs, stepMs: 1 });
+  const instant = { startMs: timeMs, endMs: timeMs, stepMs: 1 };
+  compare(command, result.value, command.rangeVector ?? instant, isOrdered);
   const isExcluded = command.rangeVector !== undefined || command.expectedString !== undefined;
-  if (isExcluded || CONTEXT_FUNCTIONS.test(query) || has(command, 'ordered')) return;
+  if (isExcluded || CONTEXT_FUNCTIONS.test(query)) return;
   const range = await engine.range(storage, query, timeMs - 60_000, timeMs + 60_000, 60_000);
-  check(command, middleOf(range.value, timeMs, result.value.type), { startMs: timeMs, endMs: timeMs, stepMs: 1 });
+  // The answer to a range query is sorted by labels, always.
+  if (!isOrdered) compare(command, middleOf(range.value, timeMs, result.value.type), instant, false);
 }
 
 function middleOf(value: QueryValue, timestampMs: number, type: QueryValue['type']): QueryValue {
@@ -160,103 +185,4 @@ function checkAnnotations(command: EvalCommand, what: 'warn' | 'info', found: re
       throw new Mismatch(`unexpected ${what}: ${message}`);
     }
   }
-}
-
-interface Times {
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly stepMs: number;
-}
-
-function check(command: EvalCommand, value: QueryValue, times: Times): void {
-  switch (value.type) {
-    case 'string':
-      if (value.value !== command.expectedString) throw new Mismatch(`got the string ${value.value}`);
-      return;
-    case 'scalar': {
-      const [expected = ''] = command.results;
-      if (!isAlmostEqual(toNumber(expected), value.value)) {
-        throw new Mismatch(`expected ${expected}, got ${value.value}`);
-      }
-      return;
-    }
-    case 'vector': {
-      const series = value.samples.map(({ labels, value: sample, histogram }) => {
-        return { labels: labels.toString(), points: new Map([[times.startMs, histogram ?? sample]]) };
-      });
-      checkSeries(command, series, times);
-      return;
-    }
-    case 'matrix': {
-      const series = value.series.map(({ labels, timestamps, values, histograms }) => {
-        const points = Array.from(timestamps, (ms, i) => [ms, histograms?.[i] ?? values[i]!] as const);
-        return { labels: labels.toString(), points: new Map(points) };
-      });
-      checkSeries(command, series, times);
-    }
-  }
-}
-
-interface Found {
-  readonly labels: string;
-  readonly points: ReadonlyMap<number, number | FloatHistogram>;
-}
-
-function checkSeries(command: EvalCommand, found: readonly Found[], times: Times): void {
-  const expected = command.results.map(parseSeriesDescription);
-  const names = expected.map(({ labels }) => labels.toString());
-  for (const [i, { labels, points }] of found.entries()) {
-    const position = names.indexOf(labels);
-    if (position < 0) throw new Mismatch(`unexpected series ${labels}`);
-    if (has(command, 'ordered') && position !== i) throw new Mismatch(`${labels} is at position ${i}`);
-    checkPoints(labels, expected[position]!.values, points, times);
-  }
-  for (const name of names) {
-    if (!found.some(({ labels }) => labels === name)) throw new Mismatch(`missing series ${name}`);
-  }
-}
-
-function checkPoints(
-  labels: string,
-  expected: readonly (number | FloatHistogram | undefined)[],
-  points: Found['points'],
-  times: Times,
-): void {
-  let count = 0;
-  for (const [i, value] of expected.entries()) {
-    if (value === undefined) continue;
-    count++;
-    const timeMs = times.startMs + i * times.stepMs;
-    const point = points.get(timeMs);
-    if (point === undefined) throw new Mismatch(`${labels} has no sample at ${timeMs}`);
-    if (typeof value === 'number' && typeof point === 'number') {
-      if (!isAlmostEqual(value, point)) throw new Mismatch(`${labels}: expected ${value} at ${timeMs}, got ${point}`);
-    } else if (typeof value === 'number' || typeof point === 'number' || !isSameHistogram(value, point)) {
-      throw new Mismatch(`${labels}: a histogram at ${timeMs} differs`);
-    }
-  }
-  if (points.size !== count) throw new Mismatch(`${labels}: expected ${count} samples, got ${points.size}`);
-}
-
-function isSameHistogram(a: FloatHistogram, b: FloatHistogram): boolean {
-  const shape = (h: FloatHistogram): string =>
-    JSON.stringify([h.schema, h.zeroThreshold, h.positiveSpans, h.negativeSpans, [...h.customValues]]);
-  const numbers = (h: FloatHistogram): number[] => [
-    h.count,
-    h.sum,
-    h.zeroCount,
-    ...h.positiveBuckets,
-    ...h.negativeBuckets,
-  ];
-  const other = numbers(b);
-  return shape(a) === shape(b) && numbers(a).every((value, i) => isAlmostEqual(value, other[i]!));
-}
-
-function isAlmostEqual(a: number, b: number): boolean {
-  if (isStaleNaN(a) || isStaleNaN(b)) return isStaleNaN(a) && isStaleNaN(b);
-  if (a === b || (a !== a && b !== b)) return true;
-  const sum = Math.abs(a) + Math.abs(b);
-  const difference = Math.abs(a - b);
-  if (a === 0 || b === 0 || sum < MIN_NORMAL) return difference < RELATIVE_TOLERANCE * MIN_NORMAL;
-  return difference / Math.min(sum, Number.MAX_VALUE) < RELATIVE_TOLERANCE;
 }

@@ -1,3 +1,4 @@
+import { RE2JS } from 're2js';
 import { parseDuration } from '../../../lib/model/index.ts';
 
 export interface LoadCommand {
@@ -105,6 +106,6 @@ function expectation(what: Expectation['what'], kind: string | undefined, value:
   if (kind === undefined) return { what, matches: undefined, text: '' };
   const text = value!.trim();
   if (kind === 'msg') return { what, matches: (message) => message === text, text };
-  const regex = new RegExp(text.replace(/^\(\?i\)/, ''), text.startsWith('(?i)') ? 'i' : '');
-  return { what, matches: (message) => regex.test(message), text };
+  const regex = RE2JS.compile(text);
+  return { what, matches: (message) => regex.matcher(message).find(), text };
 }
