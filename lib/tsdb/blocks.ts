@@ -265,6 +265,11 @@ export class BlockSet {
 
 /** ULIDs of blocks that say they can be deleted and of those that others were made from, whether they are there or not. */
 function replaced(metas: readonly BlockMeta[]): Set<string> {
-  const ulids = metas.filter((meta) => meta.compaction.deletable === true).map((meta) => meta.ulid);
-  return new Set([...ulids, ...metas.flatMap((meta) => (meta.compaction.parents ?? []).map((parent) => parent.ulid))]);
+  const ulids = new Set<string>();
+  for (const { ulid, compaction } of metas) {
+    if (compaction.deletable === true) ulids.add(ulid);
+    // None replaces itself, whatever its meta file says.
+    for (const parent of compaction.parents ?? []) if (parent.ulid !== ulid) ulids.add(parent.ulid);
+  }
+  return ulids;
 }

@@ -40,6 +40,9 @@ export interface CompactorStats {
   readonly running: boolean;
 }
 
+/** Codes of errors that say nothing of the blocks that were to be compacted. */
+const FAULTS_OF_MACHINE: ReadonlySet<string> = new Set(['storage/block-write', 'storage/compaction-thread']);
+
 export class Compactor {
   readonly #options: CompactorOptions;
   readonly #gate = new Gate(1);
@@ -188,9 +191,8 @@ export class Compactor {
     try {
       await this.#replace(planned, compactedMeta(this.#newUlid(), planned), signal);
     } catch (error) {
-      // What the disk or the one who stops us did is no fault of the blocks: they are tried again.
-      if (signal?.aborted === true || (error instanceof PromletError && error.code === 'storage/block-write'))
-        throw error;
+      // What the machine did, or who stops us, is no fault of the blocks: they are tried again.
+      if (signal?.aborted === true || (error instanceof PromletError && FAULTS_OF_MACHINE.has(error.code))) throw error;
       logger.error({ parents, error: errorMessage(error) }, 'blocks cannot be compacted; they stay as they are');
       for (const name of parents) blocks.mark(name, 'failed');
       if (!(error instanceof PromletError)) throw error;

@@ -81,14 +81,13 @@ function outcomeOf(worker: Worker): Promise<JobOutcome | undefined> {
 
 /** What is not the code's fault as a typed error. */
 function failureOf(cause: NodeJS.ErrnoException): Error {
-  switch (cause.code) {
-    case 'ERR_WORKER_OUT_OF_MEMORY':
-      return new PromletError('storage/compaction-memory', `compaction takes more than ${OLD_GENERATION_MB} MB`, {
-        cause,
-      });
-    case 'ERR_WORKER_INIT_FAILED':
-      return new PromletError('storage/compaction-thread', `cannot start a thread: ${cause.message}`, { cause });
-    default:
-      return cause;
+  if (cause.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new PromletError('storage/compaction-memory', `compaction takes more than ${OLD_GENERATION_MB} MB`, {
+      cause,
+    });
   }
+  if (cause.code === 'ERR_WORKER_INIT_FAILED') {
+    return new PromletError('storage/compaction-thread', `cannot start a thread: ${cause.message}`, { cause });
+  }
+  return cause;
 }

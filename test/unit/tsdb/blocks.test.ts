@@ -138,6 +138,12 @@ describe('the set of blocks', () => {
     equal(blocks.stats.unreadable, 0);
   });
 
+  it('keeps a block that calls itself its parent', async () => {
+    const parents = [{ ulid: id('1'), minTime: 0, maxTime: 20 }];
+    await putBlocks(fileSystem, { '1': { times: [0, 20], series, more: { parents } } });
+    deepEqual(ranges(open(fileSystem).blocks.blocks), ['0-20']);
+  });
+
   it('keeps the parents of a block that it cannot open', async () => {
     const parents = [{ ulid: id('1'), minTime: 0, maxTime: 20 }];
     await putBlocks(fileSystem, {
