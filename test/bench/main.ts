@@ -21,7 +21,7 @@ import { agentContender, type Contender, prometheusContender, victoriaMetricsCon
 import { type IngestFigures, run as runIngest } from './ingest.ts';
 import { run as runXor } from './kernels-xor.ts';
 import { run as runReplay } from './replay.ts';
-import { run as runScale, type ScaleFigures } from './scale.ts';
+import { run as runScale, runPrometheus as runPrometheusScale, type ScaleFigures } from './scale.ts';
 import { run as runScan } from './scan.ts';
 import { run as runSelect } from './select.ts';
 import { run as runServerCompaction } from './server-compaction.ts';
@@ -230,17 +230,27 @@ async function select(): Promise<void> {
 }
 
 async function scale(): Promise<void> {
-  const all: ScaleFigures[] = [];
   const services = Number(flags.services);
-  await runScale({ services, hours: flags.hours.split(',').map(Number) }, (figures) => {
-    console.log(`\nscale: ${figures.hours} h of data after ${figures.seconds.toFixed(0)} s of writing`);
-    all.push(figures);
-  });
+  const options = { services, hours: flags.hours.split(',').map(Number) };
+  const ours: ScaleFigures[] = [];
+  const theirs: ScaleFigures[] = [];
+  const reportTo = (list: ScaleFigures[], who: string) => (figures: ScaleFigures) => {
+    console.log(`\nscale, ${who}: ${figures.hours} h of data after ${figures.seconds.toFixed(0)} s of writing`);
+    list.push(figures);
+  };
+  await runScale(options, reportTo(ours, 'promlet'));
+  try {
+    await runPrometheusScale(options, reportTo(theirs, 'prometheus'));
+  } catch (error) {
+    console.log(`\nscale: not beside Prometheus: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const all = [...ours, ...theirs];
   const row = (title: string, digits: number, read: (figures: ScaleFigures) => number): Cell[] => [
     title,
     ...all.map((figures) => read(figures).toFixed(digits)),
   ];
   table(`Scale: ${services} services × 10 instances × 20 APIs × 4 methods at 30 s`, [
+    ['', ...ours.map(() => 'promlet'), ...theirs.map(() => 'prometheus')],
     ['hours of data', ...all.map(({ hours }) => hours)],
     row('series in the head', 0, ({ series }) => series),
     row('samples', 0, ({ samples }) => samples),
@@ -254,7 +264,8 @@ async function scale(): Promise<void> {
     row('disk: log, MB', 1, ({ logBytes }) => logBytes / MB),
     row('disk: head chunks, MB', 1, ({ headChunkBytes }) => headChunkBytes / MB),
     row('disk, bytes per sample', 2, (one) => (one.blockBytes + one.logBytes + one.headChunkBytes) / one.samples),
-    ...all[0]!.queries.map(({ title }, i) => row(`${title}, ms`, 1, ({ queries }) => queries[i]!.milliseconds)),
+    ...ours[0]!.queries.map(({ title }, i) => row(`${title}, ms`, 1, ({ queries }) => queries[i]!.milliseconds)),
+    ...ours[0]!.queries.map(({ title }, i) => row(`${title}, sum`, 2, ({ queries }) => queries[i]!.sum)),
   ]);
 }
 

@@ -2,7 +2,7 @@
  * The scale example of the field: services × 10 instances × 20 APIs × 4 methods, a scrape every 30 s, written through the
  * real appender as fast as it goes. The clock follows the data and maintenance runs every minute of it, so that chunks go on
  * file, the head is compacted, the log is cut and blocks are merged as they would be in that time. In a process of its
- * own, for its memory: `node test/bench/scale.ts [services] [hours,hours…]`.
+ * own, for its memory: `node --expose-gc test/bench/scale.ts [services] [hours,hours…]`.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -63,15 +63,31 @@ const RSS_INTERVAL_MS = 10 * MINUTE_MS;
 const QUERY_RUNS = 3;
 
 /** Runs in a process of its own. @param report takes each set of figures as it comes */
-export async function run(options: ScaleOptions, report: (figures: ScaleFigures) => void): Promise<void> {
-  const args = [String(options.services), options.hours.join(',')];
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+export async function run({ services, hours }: ScaleOptions, report: (figures: ScaleFigures) => void): Promise<void> {
+  const script = fileURLToPath(import.meta.url);
+  await reported(process.execPath, ['--expose-gc', script, String(services), hours.join(',')], undefined, report);
+}
+
+/** The same on Prometheus's own storage and engine, compiled when it is first run. @throws when there is no Go */
+export async function runPrometheus(
+  { services, hours }: ScaleOptions,
+  report: (figures: ScaleFigures) => void,
+): Promise<void> {
+  const cwd = fileURLToPath(new URL('../tools/prometheus', import.meta.url));
+  await reported('go', ['run', './scale', `-services=${services}`, `-hours=${hours.join(',')}`], cwd, report);
+}
+
+async function reported(
+  command: string,
+  args: readonly string[],
+  cwd: string | undefined,
+  report: (figures: ScaleFigures) => void,
+): Promise<void> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], ...(cwd === undefined ? {} : { cwd }) });
+  const ended = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
   for await (const line of createInterface({ input: child.stdout })) report(JSON.parse(line) as ScaleFigures);
   const status = await ended;
-  if (status !== 0) throw new Error(`the scale benchmark ended with status ${status}`);
+  if (status !== 0) throw new Error(`${command} ended with status ${status}`);
 }
 
 class ScaleRun {
@@ -115,6 +131,8 @@ class ScaleRun {
     resetPeak(process.pid);
     const queries = await this.#queries(hours);
     const queryPeakRssBytes = memory(process.pid).peakRssBytes;
+    // What queries left behind is not writing's.
+    globalThis.gc?.();
     resetPeak(process.pid);
     return {
       hours,
