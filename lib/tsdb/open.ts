@@ -19,6 +19,7 @@ import { MemoryBudget } from './head/memory-budget.ts';
 import { OutOfOrderReplay } from './head/ooo-replay.ts';
 import { HeadReplay } from './head/replay.ts';
 import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
+import { syncWhatWasLeft } from './left-unsynced.ts';
 import { DirectoryLock } from './lock.ts';
 import { DEFAULT_RETENTION, type RetentionOptions } from './retention.ts';
 import { RetentionClock } from './retention-clock.ts';
@@ -85,6 +86,7 @@ class Opening {
     head.readMapped = ({ file, offsetBytes }) => chunkFiles.read(file, offsetBytes);
     const floorMs = blocks.inOrderMaxTimeMs;
     const { headChunks, replay, lastSegment, lastOutOfOrderSegment } = await this.#fill(head, floorMs);
+    syncWhatWasLeft(fileSystem, dir, logger);
     head.raiseMinValidTime(floorMs);
     head.appendCounts.fill(0);
 
