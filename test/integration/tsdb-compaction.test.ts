@@ -18,7 +18,12 @@ import { appendCommit, DEMO_KINDS, demoCommits } from '../tools/demo-commits.ts'
 import { openTsdb } from '../../lib/tsdb/index.ts';
 import { needPeer } from '../tools/peers.ts';
 import { eventually } from '../tools/prometheus-api.ts';
-import { blockDirectories, PrometheusDriver, type PrometheusOptions } from '../tools/prometheus-driver.ts';
+import {
+  blockDirectories,
+  PrometheusDriver,
+  type PrometheusOptions,
+  promtoolDump,
+} from '../tools/prometheus-driver.ts';
 import { temporaryDirectory } from '../unit/tsdb/environment.ts';
 
 const run = promisify(execFile);
@@ -237,6 +242,41 @@ describe('compaction beside Prometheus', function () {
       ok(metasOf(ours).every(({ stats }) => (stats.numTombstones ?? 0) === 0));
       notDeepEqual(contents(ours), before);
     });
+  });
+
+  it('merges XOR2 chunks to the same samples, which promtool reads', async function () {
+    const program = needPeer(this, 'prometheus');
+    const promtool = needPeer(this, 'promtool');
+    const root = temporaryDirectory((cleanUp) => after(cleanUp));
+    const [theirs, ours] = [join(root, 'theirs'), join(root, 'ours')];
+    const minuteMs = 60_000;
+    const startMs = Math.ceil(1_700_000_000_000 / (10 * minuteMs)) * 10 * minuteMs;
+    for (const seed of [1, 2]) {
+      const dataDir = join(root, `server-${seed}`);
+      const kinds = ['counter', 'gauge', 'odd'] as const;
+      const commits = demoCommits({ random: seededRandom(seed), startMs, stepMs: 5_000, steps: 200, kinds });
+      await withPrometheus({ program, dataDir, ...shortBlocks, floatEncoding: 'xor2' }, async (driver) => {
+        for (const commit of commits) await driver.write(commit);
+        await driver.blocks(1);
+      });
+      for (const name of blockDirectories(dataDir)) {
+        for (const dir of [theirs, ours]) cpSync(join(dataDir, name), join(dir, name), { recursive: true });
+      }
+    }
+    const ranges = [10 * minuteMs];
+    await compactByPrometheus({ program, dataDir: theirs, ...shortBlocks, floatEncoding: 'xor2' }, ranges);
+    const { stats } = await withCompactor(ours, ranges, (compactor) => compactor.compactBlocks());
+    equal(stats.vertical, 1);
+    // promtool does not do without.
+    mkdirSync(join(ours, 'wal'));
+    const [found, expected] = [await promtoolDump(promtool, ours), await promtoolDump(promtool, theirs)];
+    deepEqual(found, expected);
+    ok(Object.keys(found).length > 10);
+    const { stdout } = await run(promtool, ['tsdb', 'list', ours]);
+    deepEqual(
+      blockDirectories(ours).map((name) => stdout.includes(name)),
+      [true],
+    );
   });
 
   it('makes the same blocks of a head, in order and out of order', async function () {
