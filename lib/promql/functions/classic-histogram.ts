@@ -1,20 +1,22 @@
-import { formatFloat, type Labels, METRIC_NAME, parseFloatStrict, quote } from '../../model/index.ts';
-import { type ColumnSeries, type Columns, isFloat, newSeries, renamed, withLabel } from '../eval/columns.ts';
+import { type Labels, METRIC_NAME, parseFloatStrict, quote } from '../../model/index.ts';
+import { type ColumnSeries, isFloat, newSeries, renamed } from '../eval/columns.ts';
 import { ENTRY_BYTES, labelsBytes, newSeriesBytes } from '../eval/memory.ts';
 import type { Expr } from '../parse/ast.ts';
-import { bucketFraction, bucketQuantile, Buckets } from './buckets.ts';
-import { type InstantCall, scalarArgument, vectorArgument } from './instant-call.ts';
+import { bucketQuantile, Buckets } from './buckets.ts';
+import type { InstantCall } from './instant-call.ts';
 
 const BUCKET_LABEL: ReadonlySet<string> = new Set(['le']);
 
 /** The bucket series of one classic histogram, by upper bound. */
-interface ClassicHistogram {
+export interface ClassicHistogram {
+  /** Without `le`. */
   readonly labels: Labels;
   readonly bounds: Float64Array;
   readonly series: readonly ColumnSeries[];
 }
 
-function groupBuckets(call: InstantCall, input: readonly ColumnSeries[], arg: Expr): ClassicHistogram[] {
+/** The classic histograms among the series; of series that are none it warns. */
+export function groupBuckets(call: InstantCall, input: readonly ColumnSeries[], arg: Expr): ClassicHistogram[] {
   const groups = new Map<string, { labels: Labels; buckets: { bound: number; series: ColumnSeries }[] }>();
   for (const series of input) {
     const le = series.labels.get('le');
@@ -40,19 +42,25 @@ function groupBuckets(call: InstantCall, input: readonly ColumnSeries[], arg: Ex
   });
 }
 
-/** Native histograms have no `le`; they are left out here. */
+/** Native histograms need no `le`. */
 function warnOfBound(call: InstantCall, series: ColumnSeries, le: string, arg: Expr): void {
   if (!series.present.some((_, step) => isFloat(series, step))) return;
-  const name = call.context.delayedNameRemoval ? series.labels.get(METRIC_NAME) : '';
-  const metric = name === '' ? '' : ` for metric name ${quote(name)}`;
-  call.context.warn(`bucket label "le" is missing or has a malformed value of ${quote(le)}${metric}`, arg);
+  const what = `bucket label "le" is missing or has a malformed value of ${quote(le)}`;
+  call.context.warn(what + ofMetric(call, series.labels), arg);
 }
 
-/** Evaluates each histogram at each step at which it has buckets. */
-function evaluateHistograms(
+/** ` for metric name "x"`, as long as series still have their names. */
+export function ofMetric(call: InstantCall, labels: Labels): string {
+  const name = call.context.delayedNameRemoval ? labels.get(METRIC_NAME) : '';
+  return name === '' ? '' : ` for metric name ${quote(name)}`;
+}
+
+/** Evaluates each histogram at each step at which it has buckets, unless `isSkipped` says otherwise. */
+export function evaluateClassic(
   call: InstantCall,
   histograms: readonly ClassicHistogram[],
   labelsOf: (labels: Labels) => Labels,
+  isSkipped: (step: number, histogram: ClassicHistogram) => boolean,
   compute: (buckets: Buckets, step: number, histogram: ClassicHistogram) => number,
 ): ColumnSeries[] {
   const buckets = new Buckets();
@@ -65,19 +73,12 @@ function evaluateHistograms(
       for (const [i, series] of histogram.series.entries()) {
         if (isFloat(series, step)) buckets.push(histogram.bounds[i]!, series.values[step]!);
       }
-      if (buckets.length === 0) continue;
+      if (buckets.length === 0 || isSkipped(step, histogram)) continue;
       output.present[step] = 1;
       output.values[step] = compute(buckets, step, histogram);
     }
     return output;
   });
-}
-
-function warnOfQuantile(call: InstantCall, quantiles: Float64Array, arg: Expr): void {
-  const bad = quantiles.find((q) => !(q >= 0 && q <= 1));
-  if (bad !== undefined) {
-    call.context.warn(`quantile value should be between 0 and 1, got ${formatFloat(bad)}`, arg);
-  }
 }
 
 /** Remembers where counts had to be forced to grow with the bounds, over all steps, for one note at the end. */
@@ -88,10 +89,11 @@ class MonotonicityNote {
   #minBound = Infinity;
   #maxBound = -Infinity;
   #maxDifference = 0;
-  readonly #name: string;
+  /** Of the metric, as `ofMetric` words it. */
+  readonly #metric: string;
 
-  constructor(name: string) {
-    this.#name = name;
+  constructor(metric: string) {
+    this.#metric = metric;
   }
 
   add(buckets: Buckets, timeMs: number): void {
@@ -106,10 +108,9 @@ class MonotonicityNote {
   report(call: InstantCall, arg: Expr): void {
     if (this.#steps === 0) return;
     const guide = 'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile';
-    const metric = this.#name === '' ? '' : ` for metric name ${quote(this.#name)}`;
     const time = (ms: number): string => `${new Date(Math.trunc(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
     call.context.info(
-      `input to histogram_quantile needed to be fixed for monotonicity (see ${guide})${metric}, ` +
+      `input to histogram_quantile needed to be fixed for monotonicity (see ${guide})${this.#metric}, ` +
         `from buckets ${this.#minBound} to ${this.#maxBound}, with a max diff of ` +
         `${Number(this.#maxDifference.toPrecision(2))}, over ${this.#steps} samples ` +
         `from ${time(this.#firstMs)} to ${time(this.#lastMs)}`,
@@ -118,64 +119,27 @@ class MonotonicityNote {
   }
 }
 
-function quantileSeries(
+/** The φ-quantiles of classic histograms, φ by step. */
+export function classicQuantiles(
   call: InstantCall,
   histograms: readonly ClassicHistogram[],
   quantiles: Float64Array,
   arg: Expr,
-  labelsOf: (labels: Labels) => Labels = (labels) => labels,
+  labelsOf: (labels: Labels) => Labels,
+  isSkipped: (step: number, histogram: ClassicHistogram) => boolean,
 ): ColumnSeries[] {
   const notes = new Map<string, MonotonicityNote>();
-  const { grid, context } = call;
-  const series = evaluateHistograms(call, histograms, labelsOf, (buckets, step, histogram) => {
+  const { grid } = call;
+  const series = evaluateClassic(call, histograms, labelsOf, isSkipped, (buckets, step, histogram) => {
     const value = bucketQuantile(quantiles[step]!, buckets);
     if (buckets.wasForced) {
-      const name = context.delayedNameRemoval ? histogram.labels.get(METRIC_NAME) : '';
-      let note = notes.get(name);
-      if (note === undefined) notes.set(name, (note = new MonotonicityNote(name)));
+      const metric = ofMetric(call, histogram.labels);
+      let note = notes.get(metric);
+      if (note === undefined) notes.set(metric, (note = new MonotonicityNote(metric)));
       note.add(buckets, grid.startMs + step * grid.stepMs);
     }
     return value;
   });
   for (const note of notes.values()) note.report(call, arg);
   return series;
-}
-
-/** `histogram_quantile(φ, buckets)` for classic histograms. */
-export function histogramQuantile(call: InstantCall): Columns {
-  const [quantileArg, bucketArg] = call.expr.args as readonly [Expr, Expr];
-  const quantiles = scalarArgument(call, 0);
-  warnOfQuantile(call, quantiles, quantileArg);
-  const histograms = groupBuckets(call, vectorArgument(call, 1), bucketArg);
-  return { type: 'vector', series: quantileSeries(call, histograms, quantiles, bucketArg) };
-}
-
-/** `histogram_quantiles(buckets, label, φ…)`: one series per quantile, told apart by the label. */
-export function histogramQuantiles(call: InstantCall): Columns {
-  const bucketArg = call.expr.args[0]!;
-  const [label = ''] = call.strings;
-  const histograms = groupBuckets(call, vectorArgument(call), bucketArg);
-  const series: ColumnSeries[] = [];
-  for (let i = 1; i < call.columns.length; i++) {
-    const quantiles = scalarArgument(call, i);
-    warnOfQuantile(call, quantiles, call.expr.args[i + 1]!);
-    const text = openMetricsFloat(quantiles[0]!);
-    series.push(...quantileSeries(call, histograms, quantiles, bucketArg, (labels) => withLabel(labels, label, text)));
-  }
-  return { type: 'vector', series };
-}
-
-/** A float as OpenMetrics writes it in labels: always with a point or an exponent. */
-function openMetricsFloat(value: number): string {
-  const text = formatFloat(value);
-  return /^-?\d+$/.test(text) ? `${text}.0` : text;
-}
-
-/** `histogram_fraction(lower, upper, buckets)` for classic histograms. */
-export function histogramFraction(call: InstantCall): Columns {
-  const lower = scalarArgument(call, 0);
-  const upper = scalarArgument(call, 1);
-  const histograms = groupBuckets(call, vectorArgument(call, 2), call.expr.args[2]!);
-  const fraction = (buckets: Buckets, step: number): number => bucketFraction(lower[step]!, upper[step]!, buckets);
-  return { type: 'vector', series: evaluateHistograms(call, histograms, (labels) => labels, fraction) };
 }

@@ -1,8 +1,15 @@
 import { Labels } from '../../model/index.ts';
 import { absentLabels } from '../eval/absent.ts';
-import { type ColumnSeries, type Columns, isFloat } from '../eval/columns.ts';
+import { type ColumnSeries, type Columns, isFloat, renamed } from '../eval/columns.ts';
+import { seriesBytes } from '../eval/memory.ts';
+import { histogramVariance } from '../histogram/variance.ts';
 import { calendarFunction, year } from './calendar.ts';
-import { histogramFraction, histogramQuantile, histogramQuantiles } from './classic-histogram.ts';
+import {
+  histogramFractionCall,
+  histogramNumber,
+  histogramQuantileCall,
+  histogramQuantilesCall,
+} from './histogram-functions.ts';
 import {
   type InstantCall,
   type InstantFunction,
@@ -92,6 +99,17 @@ function stepTimeSeconds(call: InstantCall, step: number): number {
   return (call.grid.startMs + step * call.grid.stepMs) / 1000;
 }
 
+/** The time of samples that are computed is that of the step. */
+function timestamp(call: InstantCall): Columns {
+  const series = vectorArgument(call).map(({ labels, present }) => {
+    const values = Float64Array.from(present, (_, step) => stepTimeSeconds(call, step));
+    const result = { ...renamed(call.context, labels), values, present };
+    call.context.takeBytes(seriesBytes(result));
+    return result;
+  });
+  return { type: 'vector', series };
+}
+
 /** Functions over instant vectors and scalars, by name. */
 export const INSTANT_FUNCTIONS: ReadonlyMap<string, InstantFunction> = new Map<string, InstantFunction>([
   ['abs', math(Math.abs)],
@@ -132,7 +150,7 @@ export const INSTANT_FUNCTIONS: ReadonlyMap<string, InstantFunction> = new Map<s
   ['scalar', scalar],
   ['vector', vector],
   ['absent', absent],
-  ['timestamp', (call) => mapFloats(call, (_, step) => stepTimeSeconds(call, step))],
+  ['timestamp', timestamp],
   ['minute', calendarFunction((date) => date.getUTCMinutes())],
   ['hour', calendarFunction((date) => date.getUTCHours())],
   ['day_of_week', calendarFunction((date) => date.getUTCDay())],
@@ -153,7 +171,12 @@ export const INSTANT_FUNCTIONS: ReadonlyMap<string, InstantFunction> = new Map<s
   ['sort_desc', (call) => sortByValue(call, -1)],
   ['sort_by_label', (call) => sortByLabel(call, 1)],
   ['sort_by_label_desc', (call) => sortByLabel(call, -1)],
-  ['histogram_quantile', histogramQuantile],
-  ['histogram_quantiles', histogramQuantiles],
-  ['histogram_fraction', histogramFraction],
+  ['histogram_count', histogramNumber(({ count }) => count)],
+  ['histogram_sum', histogramNumber(({ sum }) => sum)],
+  ['histogram_avg', histogramNumber(({ sum, count }) => sum / count)],
+  ['histogram_stddev', histogramNumber((histogram) => Math.sqrt(histogramVariance(histogram)))],
+  ['histogram_stdvar', histogramNumber(histogramVariance)],
+  ['histogram_quantile', histogramQuantileCall],
+  ['histogram_quantiles', histogramQuantilesCall],
+  ['histogram_fraction', histogramFractionCall],
 ]);
