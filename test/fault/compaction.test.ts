@@ -114,6 +114,46 @@ describe('compaction on a machine that fails', function () {
   });
 });
 
+describe('retention on a machine that fails', function () {
+  this.timeout(60_000);
+
+  /** Deletes the two oldest blocks. */
+  async function applyRetention({ blocks }: Opened): Promise<void> {
+    const facts = { nowMs: 90, headBytes: 0, diskBytes: undefined };
+    blocks.reload({ options: { timeMs: 70, sizeBytes: 0, diskPercent: 0 }, facts });
+    await blocks.close();
+  }
+
+  async function sweep(fault: Fault, losePower: boolean): Promise<void> {
+    for (let at = 0, done = false; !done; at++) {
+      const machine = await prepare();
+      const fileSystem = machine.boot();
+      const before = machine.trace.length;
+      machine.plan = faultAt(at, fault);
+      try {
+        await applyRetention(open(fileSystem));
+        done = machine.trace.length - before <= at;
+      } catch (error) {
+        if (!isCrash(error)) throw error;
+      }
+      if (losePower) machine.losePower(seededRandom(at));
+      else machine.crash();
+      machine.plan = undefined;
+      const { blocks } = open(machine.boot());
+      const { 'a=b': kept } = samplesOf(blocks.blocks);
+      ok(kept?.endsWith('20=3 41=4 61=5'), `${fault.kind} at ${at}: ${kept}`);
+      equal(blocks.stats.unreadable, 0, `${fault.kind} at ${at}: a block cannot be read`);
+      await applyRetention(open(machine.boot()));
+      const names = machine.boot().readdirSync('/data');
+      equal(names.length, 3, `${fault.kind} at ${at}: ${names.join(' ')}`);
+    }
+  }
+
+  it('leaves no half of a block when it is killed', () => sweep({ kind: 'die' }, false));
+  it('leaves none when the power goes', () => sweep({ kind: 'die', afterwards: true }, true));
+  it('leaves none when a call fails', () => sweep({ kind: 'EIO' }, false));
+});
+
 function isCrash(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) if (at instanceof Crash) return true;
   return false;
