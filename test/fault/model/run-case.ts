@@ -300,6 +300,7 @@ class Checker {
     const surely = this.machine.isRunning;
     const nowMs = this.#clock.now();
     const { outOfOrderWindowMs } = this.#case.options;
+    const newestBefore = new Map(rows.map(({ series }) => [series, this.#newestMs(seriesLabels(series))]));
     const seen = new Map<number, number>();
     for (const [i, { series, timeMs, value }] of rows.entries()) {
       if (results[i] !== AppendResult.ok) continue;
@@ -309,7 +310,8 @@ class Checker {
       const rises = timeMs > (seen.get(series) ?? -Infinity);
       // Older than what its series has, or than what the head takes in order.
       const late = outOfOrderWindowMs > 0 && timeMs < this.#newestEverMs;
-      const hidden = late && this.#wasDeleted(labels, timeMs);
+      // A sample like a deleted one is accepted as a repetition of it.
+      const hidden = (late || timeMs <= newestBefore.get(series)!) && this.#wasDeleted(labels, timeMs);
       seen.set(series, Math.max(timeMs, seen.get(series) ?? -Infinity));
       this.#newestEverMs = Math.max(this.#newestEverMs, timeMs);
       if (hidden) this.#model.putHidden(labels, timeMs, text, nowMs);
