@@ -12,6 +12,7 @@ import { type ColumnSeries, type Columns, countSamples, renamed, type StepGrid }
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { absentLabels } from './absent.ts';
+import { evaluateInfo } from './info.ts';
 import { selectInstant, lookupTimes } from './instant-selector.ts';
 import { columnsBytes, histogramsBytes, newSeriesBytes, SAMPLE_BYTES, seriesBytes, stepsBytes } from './memory.ts';
 import { vectorBinary } from './matching.ts';
@@ -178,6 +179,7 @@ export class Evaluator {
       const series = found.map((one) => ({ ...one, ...renamed(this.#context, one.labels) }));
       return { type: 'vector', series: this.#mergeRenamed(series) };
     }
+    if (name === 'info') return this.#info(args, grid);
     const evaluate = INSTANT_FUNCTIONS.get(name);
     if (evaluate === undefined) throw executionError(`function ${name} is not supported`);
     const columns: Columns[] = [];
@@ -188,6 +190,18 @@ export class Evaluator {
     const result = evaluate({ expr: { ...expr, args }, columns, strings, grid, context: this.#context });
     if (result.type === 'scalar') return result;
     return { type: 'vector', series: this.#mergeRenamed(result.series) };
+  }
+
+  async #info([baseExpr, selector]: readonly Expr[], grid: StepGrid): Promise<Columns> {
+    assert(
+      baseExpr !== undefined && (selector === undefined || selector.kind === 'vector'),
+      'promql: arguments of info',
+    );
+    const base = await this.vector(baseExpr, grid);
+    return {
+      type: 'vector',
+      series: await evaluateInfo({ baseExpr, base, selector }, grid, this.#context, this.#reader),
+    };
   }
 
   async #windowCall(expr: CallExpr, matrixIndex: number, grid: StepGrid): Promise<Columns> {

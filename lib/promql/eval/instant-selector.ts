@@ -1,7 +1,7 @@
 import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
 import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
-import type { QueryContext } from './context.ts';
+import { executionError, type QueryContext } from './context.ts';
 import { newSeriesBytes, seriesBytes } from './memory.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 
@@ -18,9 +18,12 @@ export function lookupTimes(grid: StepGrid, at: number | undefined, offsetMs: nu
   return { firstMs, stepMs: grid.stepMs, lastMs: firstMs + (grid.count - 1) * grid.stepMs };
 }
 
+type InstantValue = 'value' | 'timestamp' | 'float timestamp';
+
 /**
  * The newest sample at or before each step, unless it is stale or as old as the lookback delta (left-open).
- * @param what the samples' values, or their timestamps in seconds (for `timestamp`)
+ * @param what the samples' values, or their timestamps in seconds (for `timestamp`, and of floats for `info`)
+ * @throws PromletError `promql/execution` for a histogram where a float has to be
  */
 export async function selectInstant(
   selector: VectorSelector,
@@ -28,7 +31,7 @@ export async function selectInstant(
   context: QueryContext,
   reader: SelectorReader,
   hints: SelectorHints,
-  what: 'value' | 'timestamp' = 'value',
+  what: InstantValue = 'value',
 ): Promise<ColumnSeries[]> {
   const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
   const { lookbackDeltaMs } = context;
@@ -58,7 +61,7 @@ function fillInstant(
   samples: SampleColumns,
   times: LookupTimes,
   lookbackDeltaMs: number,
-  what: 'value' | 'timestamp',
+  what: InstantValue,
 ): (FloatHistogram | undefined)[] | undefined {
   const { values, present } = series;
   const { timestamps, values: sampleValues, length, histograms } = samples;
@@ -75,8 +78,11 @@ function fillInstant(
     const value = sampleValues[next - 1]!;
     const histogram = histograms?.[next - 1];
     if (isStaleNaN(histogram === undefined ? value : histogram.sum)) continue;
+    if (what === 'float timestamp' && histogram !== undefined) {
+      throw executionError(`this should be an info metric, with float samples: ${series.labels}`);
+    }
     present[step] = 1;
-    if (what === 'timestamp') values[step] = timestampMs / 1000;
+    if (what !== 'value') values[step] = timestampMs / 1000;
     else {
       values[step] = value;
       if (histogram !== undefined) (found ??= [])[step] = histogram;

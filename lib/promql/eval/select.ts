@@ -32,7 +32,7 @@ export class SelectorReader {
   readonly #queryable: Queryable;
   readonly #context: QueryContext;
   readonly #buffer = new SampleColumns();
-  /** Selectors by their matchers: how often they stand in the query. */
+  /** Selectors by their matchers: how often they stand in the query. Those of info series do not. */
   readonly #uses = new Map<string, number>();
   readonly #kept = new Map<string, readonly KeptSeries[]>();
   readonly #queriers: Querier[] = [];
@@ -60,7 +60,7 @@ export class SelectorReader {
     visit: SeriesVisitor,
   ): Promise<void> {
     const matchers = matchersKey(selector);
-    if (this.#uses.get(matchers) === 1) return this.#stream(selector, minMs, maxMs, hints, visit);
+    if ((this.#uses.get(matchers) ?? 1) === 1) return this.#stream(selector, minMs, maxMs, hints, visit);
     const key = `${minMs}:${maxMs}:${matchers}`;
     let kept = this.#kept.get(key);
     if (kept === undefined) {

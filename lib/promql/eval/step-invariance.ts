@@ -1,4 +1,5 @@
 import type { Expr } from '../parse/ast.ts';
+import { sharedReference } from './info-reference.ts';
 
 /** Their result depends on the evaluation time even when their arguments do not (`AtModifierUnsafeFunctions`). */
 const TIME_DEPENDENT: ReadonlySet<string> = new Set([
@@ -31,11 +32,15 @@ export function isStepInvariant(expr: Expr): boolean {
     case 'unary':
       return isStepInvariant(expr.expr);
     case 'aggregate':
-      return isStepInvariant(expr.expr) && (expr.param === undefined || isStepInvariant(expr.param));
+      // The parameter does not count: as in Prometheus, `topk(scalar(x), y @ 0)` takes that of the first step.
+      return isStepInvariant(expr.expr);
     case 'binary':
       return isStepInvariant(expr.left) && isStepInvariant(expr.right);
     case 'call':
       if (expr.func.name === 'timestamp' && expr.args[0]?.kind === 'vector') return isStepInvariant(expr.args[0]);
+      if (expr.func.name === 'info') {
+        return isStepInvariant(expr.args[0]!) && sharedReference(expr.args[0]!) !== undefined;
+      }
       return !TIME_DEPENDENT.has(expr.func.name) && expr.args.every(isStepInvariant);
   }
 }

@@ -11,8 +11,6 @@ const EXPECTED = new URL('expected.json', import.meta.url);
 const RENEW = process.env['PROMQLTEST_RENEW'] === '1';
 
 const REASONS_BY_FILE: Readonly<Record<string, string>> = {
-  'info.test': 'info(): issue 5',
-  'extended_vectors.test': 'anchored and smoothed: issue 5',
   'start_timestamps.test': 'start timestamps: issue 5',
   'limit.test': 'sampling hash of limit_ratio: issue 5',
 };
