@@ -121,21 +121,6 @@ export class AppendFiles {
     this.#cutBack();
   }
 
-  /** Fsyncs all that is written now. @throws PromletError when that fails */
-  sync(): Promise<void> {
-    const { what, code } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#enqueue(async () => {
-        const index = this.#index;
-        if (this.#file === undefined) return resolve();
-        this.#unsynced = false;
-        if (await this.#sync(this.#file, index)) return resolve();
-        if (this.#index === index) this.#broken = true;
-        reject(new PromletError(code, `cannot fsync ${what} ${index}`));
-      });
-    });
-  }
-
   /** Fsyncs what is written and closes. */
   async close(): Promise<void> {
     if (this.#closed) return;

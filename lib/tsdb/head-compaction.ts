@@ -81,30 +81,22 @@ export class HeadCompaction {
     if (compacted) await this.compactOutOfOrder(signal);
   }
 
-  /**
-   * Compacts the out-of-order samples before `floorMs`. What is newer waits: a block that reached beyond the floor, once it is
-   * compacted with others, would pass for one of samples in order, and a restart would leave those in the log out.
-   * @throws as `run`
-   */
+  /** Compacts the out-of-order samples. @throws as `run` */
   async compactOutOfOrder(signal: AbortSignal): Promise<void> {
-    const { head, mapper, compactor, clock, readers, outOfOrderLog, blockDurationMs } = this.#parts;
+    const { head, mapper, compactor, clock, readers, outOfOrderLog } = this.#parts;
     const log = outOfOrderLog();
     if (log === undefined) return;
-    const endMs = Math.floor(this.floorMs / blockDurationMs) * blockDurationMs;
     const segment = log.nextSegment();
     const part = await beginOutOfOrderCompaction(head, mapper, slicedPace(clock, signal));
-    if (part !== undefined && part.minTimeMs < endMs) {
-      const { minTimeMs } = part;
-      const maxTimeMs = Math.min(part.maxTimeMs, endMs - 1);
+    if (part !== undefined) {
+      const { minTimeMs, maxTimeMs } = part;
       const source = (minMs: number, maxMs: number): SourceToRead => this.#source(minMs, maxMs, part);
       await compactor.compactOutOfOrderHead(source, minTimeMs, maxTimeMs, signal);
       await readers.left();
       head.root.beginWrite();
-      head.outOfOrder.truncate(part.last, endMs);
+      head.outOfOrder.truncate(part.last);
       head.root.endWrite();
     }
-    // From now on what is left of them is in these files only.
-    await this.#parts.chunkWriter.sync();
     await log.truncate(segment);
   }
 

@@ -10,7 +10,7 @@ import type { BlockMeta } from '../block/meta.ts';
 import type { BlockSet, Retention } from '../blocks.ts';
 import type { SourceToRead } from './job.ts';
 import { compactedMeta, headBlockMeta, type NewMeta, rewrittenMeta } from './new-meta.ts';
-import { CompactionHint, planCompaction } from './plan.ts';
+import { CompactionHint, hasHint, planCompaction } from './plan.ts';
 import type { CompactionRunner } from './runner.ts';
 import { createSnapshotDirectory, linkBlock } from './snapshot.ts';
 
@@ -135,12 +135,22 @@ export class Compactor {
     return this.exclusively(async () => {
       while (mayGoOn()) {
         signal?.throwIfAborted();
-        const metas = this.#options.blocks.blocks.map((block) => block.meta);
-        const planned = planCompaction(metas, this.#options.rangesMs);
+        const planned = planCompaction(this.#compactable(), this.#options.rangesMs);
         if (planned.length === 0) return;
         await this.#compactPlanned(planned, signal);
       }
     }, signal);
+  }
+
+  /**
+   * A block of out-of-order samples that reaches beyond those in order waits for them. Compacted with others it would not be
+   * told from a block in order, and a restart would take what the log has up to its end to be in blocks.
+   */
+  #compactable(): BlockMeta[] {
+    const { blocks, inOrderMaxTimeMs } = this.#options.blocks;
+    return blocks
+      .map((block) => block.meta)
+      .filter((meta) => !hasHint(meta, CompactionHint.outOfOrder) || meta.maxTime <= inOrderMaxTimeMs);
   }
 
   /**

@@ -156,11 +156,6 @@ export class HeadChunkWriter {
     this.#cut = true;
   }
 
-  /** Fsyncs what was flushed. @throws PromletError `storage/head-chunk-write` when that fails */
-  sync(): Promise<void> {
-    return this.#files.sync();
-  }
-
   /** Fsyncs what is written and closes; a batch that was not flushed is lost. */
   async close(): Promise<void> {
     await this.#files.close();

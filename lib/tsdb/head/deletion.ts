@@ -20,7 +20,7 @@ export function deleteFromHead(
   matchers: readonly Matcher[],
   log: (tombstones: readonly LoggedTombstone[]) => void,
 ): void {
-  const { table, view, root, outOfOrder } = head;
+  const { table, view, root, outOfOrder, chunkReader } = head;
   const lateMinMs = head.kernels.arena.f64[(root.address + HEAD_OOO_MIN_TIME) / 8]!;
   const tombstones: LoggedTombstone[] = [];
   const places: ChunkPlace[] = [];
@@ -28,11 +28,12 @@ export function deleteFromHead(
     const record = table.record(ref);
     if (record === 0) continue;
     const late = outOfOrder.has(ref);
+    const newestLateMs = late ? chunkReader.outOfOrder.lastTimeMs(ref, -Infinity, Infinity) : undefined;
     if (table.chunkPlaces(record, -Infinity, Infinity, places) === 0 && !late) continue;
     const oldestMs = Math.min(places[0]?.minTimeMs ?? Infinity, late ? lateMinMs : Infinity);
     const interval = {
       minTimeMs: Math.max(minMs, oldestMs),
-      maxTimeMs: Math.min(maxMs, Math.max(table.lastTimeMs(record), late ? head.maxTimeMs : -Infinity)),
+      maxTimeMs: Math.min(maxMs, Math.max(table.lastTimeMs(record), newestLateMs ?? -Infinity)),
     };
     if (interval.minTimeMs <= interval.maxTimeMs) tombstones.push({ ref, interval });
   }

@@ -201,15 +201,12 @@ export class OutOfOrderHead {
   }
 
   /**
-   * Forgets the chunks on file up to `last` that end before `endMs`, which are in blocks now, and the series that have nothing
-   * else (`truncateChunksBefore` of tsdb/head.go).
+   * Forgets the chunks on file up to `last`, which are in blocks now, and the series that have nothing else
+   * (`truncateChunksBefore` of tsdb/head.go).
    */
-  truncate(last: ChunkFilePlace, endMs = Infinity): void {
+  truncate(last: ChunkFilePlace): void {
     const arena = this.#arena;
-    const isCompacted = (block: number): boolean =>
-      isMapped(arena, block) &&
-      !isBehind(filePlace(arena, block), last) &&
-      arena.f64[(block + CHUNK_MAX_TIME) / 8]! < endMs;
+    const isCompacted = (block: number): boolean => isMapped(arena, block) && !isBehind(filePlace(arena, block), last);
     this.#setTimes(Infinity, -Infinity);
     for (const [ref, record] of this.#records.entries()) {
       this.#removeChunks(ref, isCompacted);

@@ -22,6 +22,8 @@ export class HeadReplay implements LogVisitor {
   readonly #minValidMs: number;
   /** Refs in the log that stand for a series the head knows under another ref. */
   readonly #aliases = new Map<number, SeriesRef>();
+  /** Those of them that were met since the last record was applied. */
+  readonly #usedAliases = new Set<SeriesRef>();
   /** Samples, histograms and the like that name a series that the log does not have. */
   unknownSeriesSamples = 0;
   /** Histograms and exemplars that no head takes. */
@@ -54,6 +56,7 @@ export class HeadReplay implements LogVisitor {
   samples(samples: SampleBuffer): void {
     this.#dropOld(samples);
     this.#head.apply(samples, this.resolve);
+    this.#keepAliases();
   }
 
   histograms({ refs, timesMs, histograms }: HistogramSamples): void {
@@ -63,6 +66,14 @@ export class HeadReplay implements LogVisitor {
       if (this.isValid(() => validateHistogram(histograms[i]!))) valid.push(refs[i]!, timesMs[i]!, histograms[i]!);
     }
     this.#head.applyHistograms(valid, this.resolve);
+    this.#keepAliases();
+  }
+
+  /** The log needs the record of a ref as long as it has samples by it. */
+  #keepAliases(): void {
+    if (this.#usedAliases.size === 0) return;
+    for (const ref of this.#usedAliases) this.#head.logAliases.set(ref, this.#head.maxTimeMs);
+    this.#usedAliases.clear();
   }
 
   exemplars(rows: readonly LoggedExemplar[]): void {
@@ -108,8 +119,7 @@ export class HeadReplay implements LogVisitor {
       this.#head.reserveRef(ref);
       return 0;
     }
-    // The log needs the record of this ref as long as it has samples by it.
-    this.#head.logAliases.set(ref, this.#head.maxTimeMs);
+    this.#usedAliases.add(ref);
     return alias;
   };
 
