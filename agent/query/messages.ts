@@ -34,7 +34,6 @@ export type FromThread =
       readonly data: unknown;
       readonly warnings: readonly string[];
       readonly infos: readonly string[];
-      readonly warning: string | undefined;
       /** JSON text of the data, if it is not in `data`; more follows unless `last`. */
       readonly piece: string | undefined;
       readonly last: boolean;

@@ -61,7 +61,8 @@ async function run({ endpoint, name, params, handle }: ToThread & { kind: 'run' 
 }
 
 /** One piece ahead of what the client has taken. */
-async function sendPieces({ data, pieces, annotations, warning }: Answer, signal: AbortSignal): Promise<void> {
+async function sendPieces({ data, pieces, annotations }: Answer, signal: AbortSignal): Promise<void> {
+  assert(pieces === undefined || Symbol.iterator in pieces, 'query thread: an answer from elsewhere');
   const texts = pieces?.[Symbol.iterator]();
   let next = texts?.next();
   const piece = next?.done === false ? next.value : undefined;
@@ -71,7 +72,6 @@ async function sendPieces({ data, pieces, annotations, warning }: Answer, signal
     data,
     warnings: annotations?.warnings ?? [],
     infos: annotations?.infos ?? [],
-    warning,
     piece,
     last: next?.done !== false,
   });

@@ -232,10 +232,9 @@ function answerOf(message: FromThread & { kind: 'answer' }, pieces: Pieces): Ans
   const annotations = new Annotations();
   for (const warning of message.warnings) annotations.warn(warning);
   for (const info of message.infos) annotations.info(info);
-  const { data, warning } = message;
-  if (message.piece === undefined) return { data, annotations, warning };
-  if (message.last) return { data, annotations, warning, pieces: [message.piece] };
-  return { data, annotations, warning, stream: pieces };
+  const { data } = message;
+  if (message.piece === undefined) return { data, annotations };
+  return { annotations, pieces: message.last ? [message.piece] : pieces };
 }
 
 /** The pieces of one answer as they come; each is asked for when the one before is taken. */

@@ -1,8 +1,10 @@
+import type { RelabelConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../env/index.ts';
-import type { Annotations, Labels } from '../model/index.ts';
-import type { Engine } from '../promql/index.ts';
-import type { Queryable } from '../storage/index.ts';
+import type { Annotations, Labels, Matcher } from '../model/index.ts';
+import type { Engine, PromqlFeatures } from '../promql/index.ts';
+import type { Metadata, Queryable, SeriesExemplars } from '../storage/index.ts';
 import type { ApiLimits } from './limits.ts';
+import type { Answer } from './respond.ts';
 
 /** What a request says about the view it wants. */
 export interface QueryableRequest {
@@ -54,6 +56,31 @@ export interface TargetsSnapshot {
   readonly annotations?: Annotations;
 }
 
+/** What the metrics of a target say of themselves. */
+export interface TargetMetadata {
+  /** Of the target. */
+  readonly labels: Labels;
+  readonly metrics: readonly (Metadata & { readonly name: string })[];
+}
+
+/** Something found, and what is missing from it. */
+export type Found<T> = T & { readonly annotations?: Annotations };
+
+/** What the admin endpoints change. Times in ms, both inclusive. */
+export interface AdminStorage {
+  deleteSeries(minMs: number, maxMs: number, matchers: readonly Matcher[]): Promise<void>;
+  cleanTombstones(): Promise<void>;
+  /** @returns the name of the new directory below `snapshots/` of the data directory */
+  snapshot(withHead: boolean): Promise<string>;
+}
+
+/** Indexes of log segments. */
+export interface WalReplayStatus {
+  readonly min: number;
+  readonly max: number;
+  readonly current: number;
+}
+
 export interface RuntimeStatus {
   readonly startTimeMs: number;
   readonly reloadConfigSuccess: boolean;
@@ -83,27 +110,77 @@ export interface TsdbStatus {
   readonly seriesCountByLabelValuePair: readonly NamedCount[];
 }
 
-/** What a program gives the API. What it leaves out is answered with `not_found`. */
-export interface ApiDeps {
+/** What the endpoints that read storage need. */
+export interface QueryDeps {
   readonly queryable: (request: QueryableRequest) => Queryable;
   readonly engine: Pick<Engine, 'instant' | 'range'>;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly promqlFeatures?: PromqlFeatures;
+}
+
+/** One request, as endpoints see it. */
+export interface ApiRequest {
+  readonly params: URLSearchParams;
+  /** `:name` of the path, '' where there is none. */
+  readonly name: string;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** Throws an ApiError, or any PromletError, which `toApiError` says in the API's terms. */
+export type Endpoint = (request: ApiRequest) => Promise<Answer>;
+
+/** What a program gives the API. What it leaves out is answered with `not_found`. */
+export interface ApiDeps extends QueryDeps {
+  /** Endpoints by path that answer in place of those that work here, such as on other threads. */
+  readonly endpoints?: Readonly<Record<string, Endpoint>>;
   /** False while starting and stopping: the API then answers 503. */
   readonly ready: () => boolean;
   readonly build: BuildInfo;
   /** Flag → value, as given. */
   readonly flags: Readonly<Record<string, string>>;
   readonly targets?: (request: QueryableRequest) => Promise<TargetsSnapshot> | TargetsSnapshot;
+  readonly scrapePools?: (
+    request: QueryableRequest,
+  ) => Promise<Found<{ names: readonly string[] }>> | Found<{ names: readonly string[] }>;
+  /** Of one pool; undefined when there is none of the name. */
+  readonly relabelRules?: (scrapePool: string) => readonly RelabelConfig[] | undefined;
+  readonly targetMetadata?: (
+    request: QueryableRequest,
+  ) => Promise<Found<{ targets: readonly TargetMetadata[] }>> | Found<{ targets: readonly TargetMetadata[] }>;
+  /** Of the series that one of the matcher sets selects. */
+  readonly exemplars?: (
+    request: QueryableRequest,
+    minMs: number,
+    maxMs: number,
+    matcherSets: readonly (readonly Matcher[])[],
+    signal: AbortSignal,
+  ) => Promise<Found<{ series: readonly SeriesExemplars[] }>> | Found<{ series: readonly SeriesExemplars[] }>;
   /** The configuration in force as YAML, secrets hidden. */
   readonly config?: () => Promise<string> | string;
   /** Applies the configuration anew; rejects when it cannot be, the old one then stays in force. */
   readonly reload?: () => Promise<void>;
-  /** `--web.enable-lifecycle`: without it `/-/reload` is forbidden. */
+  /** Ends the program, some time after it returns. */
+  readonly quit?: () => void;
+  /** `--web.enable-lifecycle`: without it `/-/reload` and `/-/quit` are forbidden. */
   readonly lifecycle: boolean;
+  /** `--web.enable-admin-api`: without it the endpoints below `admin/` are refused. */
+  readonly enableAdmin?: boolean;
+  readonly admin?: AdminStorage;
   readonly runtime?: () => RuntimeStatus;
   /** @param limit entries per list */
   readonly tsdbStatus?: (limit: number) => Promise<TsdbStatus> | TsdbStatus;
+  /** Their meta.json, as objects. */
+  readonly blocks?: () => readonly object[];
+  /** Asked for before the program is ready, too. */
+  readonly walReplay?: () => WalReplayStatus;
+  /** Group → feature → whether it is on, besides those of the API and of PromQL. */
+  readonly features?: Readonly<Record<string, Readonly<Record<string, boolean>>>>;
+  /** Added to what `/federate` tells. */
+  readonly externalLabels?: () => Labels;
+  /** How far back `/federate` looks for samples. Default 5 min. */
+  readonly lookbackDeltaMs?: number;
   /** Own metrics in the text format. */
   readonly metricsText?: () => Promise<string> | string;
   /** `--web.cors.origin`: an anchored regex of allowed origins. Default `.*`. */

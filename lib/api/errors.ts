@@ -16,14 +16,13 @@ export type ErrorType = keyof typeof STATUS;
 /** An error with its place in the API's protocol. */
 export class ApiError extends PromletError {
   readonly errorType: ErrorType;
+  readonly status: number;
 
-  constructor(errorType: ErrorType, message: string, options?: ErrorOptions) {
+  /** @param options `status`: where it is not the type's own */
+  constructor(errorType: ErrorType, message: string, options: ErrorOptions & { readonly status?: number } = {}) {
     super(`api/${errorType}`, message, options);
     this.errorType = errorType;
-  }
-
-  get status(): number {
-    return STATUS[this.errorType];
+    this.status = options.status ?? STATUS[errorType];
   }
 }
 

@@ -1,16 +1,28 @@
 export { buildInfo } from './build-info.ts';
 export type {
   ActiveTarget,
+  AdminStorage,
   ApiDeps,
+  ApiRequest,
   BuildInfo,
+  Endpoint,
   DroppedTarget,
+  Found,
   NamedCount,
   QueryableRequest,
+  QueryDeps,
   RuntimeStatus,
+  TargetMetadata,
   TargetsSnapshot,
   TsdbStatus,
+  WalReplayStatus,
 } from './deps.ts';
-export { ApiError, type ErrorType } from './errors.ts';
+export { ApiError, type ErrorType, toApiError } from './errors.ts';
+export { QueryGate } from './gate.ts';
 export { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
 export { listen, type Listening } from './listen.ts';
+export { queryEndpoints } from './query-endpoints.ts';
+export type { Answer } from './respond.ts';
+export { type QueryAnswer, type QueryRun, type QueryTask, runQueryTask } from './query-task.ts';
+export { queryTimeoutMs } from './turns.ts';
 export { createApi } from './router.ts';

@@ -7,8 +7,8 @@ import { sampleFloat, timestampJson } from './json-numbers.ts';
 /** Pieces are handed on when they reach about this many characters. */
 const PIECE_LENGTH = 64 * 1024;
 
-/** The `data` of an answer to a query. */
-export function* queryData(value: QueryValue): Generator<string> {
+/** The `data` of an answer to a query. @param stats the JSON text of its statistics */
+export function* queryData(value: QueryValue, stats?: string): Generator<string> {
   yield `{"resultType":"${value.type}","result":`;
   switch (value.type) {
     case 'scalar':
@@ -25,7 +25,7 @@ export function* queryData(value: QueryValue): Generator<string> {
       yield* arrayOf(value.series, seriesJson);
       break;
   }
-  yield '}';
+  yield stats === undefined ? '}' : `,"stats":${stats}}`;
 }
 
 /** Label sets, as `series` answers. */
@@ -38,7 +38,8 @@ export function stringsData(strings: readonly string[]): Generator<string> {
   return arrayOf(strings, (text) => [JSON.stringify(text)]);
 }
 
-function* arrayOf<Item>(items: readonly Item[], write: (item: Item) => Iterable<string>): Generator<string> {
+/** A JSON array, in pieces of about 64 KiB. */
+export function* arrayOf<Item>(items: readonly Item[], write: (item: Item) => Iterable<string>): Generator<string> {
   let out = '[';
   for (let i = 0; i < items.length; i++) {
     if (i > 0) out += ',';
@@ -85,7 +86,7 @@ function* seriesJson({ labels, timestamps, values, histograms }: MatrixSeries): 
   yield `${out}}`;
 }
 
-function labelsJson(labels: Labels): string {
+export function labelsJson(labels: Labels): string {
   const { pairs } = labels;
   let out = '{';
   for (let i = 0; i < pairs.length; i += 2) {

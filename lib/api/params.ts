@@ -93,11 +93,39 @@ export function optionalTime(params: URLSearchParams, name: string, fallback: nu
 export function limitParam(params: URLSearchParams): number {
   const text = params.get('limit') ?? '';
   if (text === '') return 0;
-  if (!/^[+-]?\d{1,15}$/.test(text))
-    throw badParameter('limit', `strconv.Atoi: parsing "${shorten(text)}": invalid syntax`);
+  const fail = (reason: string): ApiError =>
+    badParameter('limit', `strconv.Atoi: parsing "${shorten(text)}": ${reason}`);
+  if (!/^[+-]?\d+$/.test(text)) throw fail('invalid syntax');
   const limit = Number(text);
+  if (Math.abs(limit) >= 2 ** 63) throw fail('value out of range');
   if (limit < 0) throw badParameter('limit', 'limit must be non-negative');
-  return limit;
+  return Math.min(limit, Number.MAX_SAFE_INTEGER - 1);
+}
+
+/** A count where anything below 0 means "all", as the metadata endpoints take it. @returns undefined when absent */
+export function countParam(params: URLSearchParams, name: string): number | undefined {
+  const text = params.get(name) ?? '';
+  if (text === '') return undefined;
+  if (!/^[+-]?\d+$/.test(text)) throw new ApiError('bad_data', `${name} must be a number`);
+  return Number(text);
+}
+
+/** As Go's `strconv.ParseBool`; undefined for what it refuses. */
+export function parseBoolean(text: string): boolean | undefined {
+  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true;
+  return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text) ? false : undefined;
+}
+
+/** `lookback_delta`; the engine's own where it is absent, 0 or below. @throws ApiError `bad_data` */
+export function lookbackDeltaParam(params: URLSearchParams): { lookbackDeltaMs?: number } {
+  const text = params.get('lookback_delta') ?? '';
+  if (text === '') return {};
+  try {
+    const lookbackDeltaMs = parseDurationParam(text);
+    return lookbackDeltaMs > 0 ? { lookbackDeltaMs } : {};
+  } catch (error) {
+    throw new ApiError('bad_data', `error parsing lookback delta duration: ${errorMessage(error)}`);
+  }
 }
 
 /** The `match[]` selectors. Each needs a matcher that '' does not satisfy. @throws ApiError `bad_data` */
@@ -118,9 +146,9 @@ export function matcherSets(params: URLSearchParams): (readonly Matcher[])[] {
 export function partialResponseParam(params: URLSearchParams): boolean | undefined {
   const text = params.get('partial_response') ?? '';
   if (text === '') return undefined;
-  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true;
-  if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) return false;
-  throw badParameter('partial_response', `"${shorten(text)}" is not a boolean`);
+  const wanted = parseBoolean(text);
+  if (wanted === undefined) throw badParameter('partial_response', `"${shorten(text)}" is not a boolean`);
+  return wanted;
 }
 
 /**

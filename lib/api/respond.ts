@@ -1,4 +1,6 @@
-import { Readable } from 'node:stream';
+import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
 import type { Context } from 'koa';
@@ -15,39 +17,26 @@ const MIN_GZIP_LENGTH = 1024;
 const GZIP = { level: 3 };
 /** The most warnings, and infos, in one answer. */
 const MAX_ANNOTATIONS = 10;
+/** Smaller pieces are joined before they are sent. */
+const MIN_PIECE_LENGTH = 32 * 1024;
 
-/** What an endpoint answers: `data` as a value, or as the pieces of its JSON text. */
+/** What an endpoint answers: `data` as a value, or as the pieces of its JSON text; neither is "no content". */
 export interface Answer {
-  readonly data: unknown;
-  readonly pieces?: Iterable<string>;
+  readonly data?: unknown;
+  readonly pieces?: Iterable<string> | AsyncIterable<string>;
+  /** Complete when all pieces were taken. */
   readonly annotations?: Annotations;
-  /** Said besides the annotations. */
-  readonly warning?: string | undefined;
 }
 
 /** Sends `{"status":"success","data":…}`, piece by piece when it is long, compressed when the client takes gzip. */
 export async function sendAnswer(ctx: Context, answer: Answer): Promise<void> {
-  const pieces = envelope(answer);
-  const first = pieces.next();
-  const second = pieces.next();
-  ctx.status = 200;
-  ctx.set('Content-Type', JSON_TYPE);
   ctx.vary('Accept-Encoding');
-  if (second.done) {
-    const text = first.done ? '' : first.value;
-    await sendText(ctx, text);
+  if (answer.data === undefined && answer.pieces === undefined) {
+    ctx.status = 204;
     return;
   }
-  const source = Readable.from(chain([first.value as string, second.value], pieces), { objectMode: false });
-  if (!acceptsGzip(ctx)) {
-    ctx.body = source;
-    return;
-  }
-  ctx.set('Content-Encoding', 'gzip');
-  const compressed = createGzip(GZIP);
-  source.on('error', (error) => compressed.destroy(error));
-  compressed.on('close', () => source.destroy());
-  ctx.body = source.pipe(compressed);
+  ctx.status = 200;
+  await sendText(ctx, JSON_TYPE, envelope(answer));
 }
 
 /** Sends `{"status":"error",…}` with the status of its type. */
@@ -57,7 +46,37 @@ export function sendError(ctx: Context, error: ApiError): void {
   ctx.body = JSON.stringify({ status: 'error', errorType: error.errorType, error: error.message });
 }
 
-async function sendText(ctx: Context, text: string): Promise<void> {
+/**
+ * Sends text as it is made: never more than a few pieces of it are held, and other work of the thread goes on between
+ * them. What fails behind the first piece breaks the connection off, so that no client takes half an answer for a whole.
+ */
+export async function sendText(ctx: Context, contentType: string, text: AsyncGenerator<string>): Promise<void> {
+  const pieces = text[Symbol.asyncIterator]();
+  const first = await pieces.next();
+  const second = first.done ? first : await pieces.next();
+  ctx.set('Content-Type', contentType);
+  if (second.done) {
+    await sendWhole(ctx, first.done ? '' : first.value);
+    return;
+  }
+  const { res } = ctx;
+  ctx.respond = false;
+  const compresses = acceptsGzip(ctx);
+  if (compresses) ctx.set('Content-Encoding', 'gzip');
+  res.statusCode = ctx.status;
+  const bytes = encoded([first.value as string, second.value], pieces);
+  try {
+    if (compresses) await pipeline(bytes, createGzip(GZIP), res, { end: false });
+    else await pipeline(bytes, res, { end: false });
+  } catch (error) {
+    res.destroy();
+    throw error;
+  }
+  res.end();
+  if (!res.writableFinished) await Promise.race([once(res, 'finish'), once(res, 'close')]);
+}
+
+async function sendWhole(ctx: Context, text: string): Promise<void> {
   if (text.length < MIN_GZIP_LENGTH || !acceptsGzip(ctx)) {
     ctx.body = text;
     return;
@@ -70,12 +89,20 @@ function acceptsGzip(ctx: Context): boolean {
   return ctx.acceptsEncodings('gzip', 'identity') === 'gzip';
 }
 
+async function* encoded(head: readonly string[], tail: AsyncGenerator<string>): AsyncGenerator<Buffer> {
+  for (const piece of head) yield Buffer.from(piece);
+  for await (const piece of tail) {
+    yield Buffer.from(piece);
+    await nextTurn();
+  }
+}
+
 /** Short answers come out as one piece. */
-function* envelope({ data, pieces, annotations, warning }: Answer): Generator<string, undefined> {
+async function* envelope({ data, pieces, annotations }: Answer): AsyncGenerator<string> {
   let out = '{"status":"success","data":';
   if (pieces === undefined) out += JSON.stringify(data);
   else {
-    for (const piece of pieces) {
+    for await (const piece of pieces) {
       if (out.length + piece.length > MIN_PIECE_LENGTH) {
         yield out;
         out = '';
@@ -83,24 +110,15 @@ function* envelope({ data, pieces, annotations, warning }: Answer): Generator<st
       out += piece;
     }
   }
-  const warnings = [...(annotations?.warnings ?? []), ...(warning === undefined ? [] : [warning])];
+  const warnings = annotations?.warnings ?? [];
   const infos = annotations?.infos ?? [];
   if (warnings.length > 0) out += `,"warnings":${JSON.stringify(atMost(warnings, 'warning'))}`;
   if (infos.length > 0) out += `,"infos":${JSON.stringify(atMost(infos, 'info'))}`;
   yield `${out}}`;
-  return undefined;
 }
-
-/** Smaller pieces are joined before they are sent. */
-const MIN_PIECE_LENGTH = 32 * 1024;
 
 function atMost(messages: readonly string[], what: string): readonly string[] {
   if (messages.length <= MAX_ANNOTATIONS) return messages;
   const rest = messages.length - MAX_ANNOTATIONS;
   return [...messages.slice(0, MAX_ANNOTATIONS), `${rest} more ${what} annotations omitted`];
-}
-
-function* chain(head: readonly string[], tail: Iterable<string>): Generator<string> {
-  yield* head;
-  yield* tail;
 }

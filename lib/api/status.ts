@@ -1,41 +1,15 @@
-/** The endpoints that tell of the program itself: targets, configuration, build. */
+/** The endpoints that tell of the program itself. */
 import { availableParallelism, hostname } from 'node:os';
-import { formatDuration } from '../model/index.ts';
-import type { ActiveTarget, ApiDeps, DroppedTarget } from './deps.ts';
+import type { ApiDeps } from './deps.ts';
+import { type Endpoints, needed } from './endpoint.ts';
 import { ApiError } from './errors.ts';
-import { partialResponseParam } from './params.ts';
-import type { Endpoint } from './queries.ts';
+import { featureGroups } from './features.ts';
 
-/** Go's zero time, which the API shows for "never". */
-const NEVER = '0001-01-01T00:00:00Z';
 const MAX_TSDB_ENTRIES = 10_000;
 
-/** The endpoints by path below `/api/v1`; all take GET. */
-export function statusEndpoints(deps: ApiDeps): Readonly<Record<string, Endpoint>> {
+/** All take GET. */
+export function statusEndpoints(deps: ApiDeps): Endpoints {
   return {
-    targets: async ({ params }) => {
-      const snapshot = await needed(
-        deps.targets,
-        'targets',
-      )({
-        partialResponse: partialResponseParam(params),
-        params,
-      });
-      const pool = params.get('scrapePool') ?? '';
-      const state = (params.get('state') ?? '').toLowerCase();
-      const shows = (which: string) => state === '' || state === 'any' || state === which;
-      const inPool = (target: { readonly scrapePool: string }) => pool === '' || target.scrapePool === pool;
-      const dropped = shows('dropped');
-      return {
-        data: {
-          activeTargets: shows('active') ? snapshot.active.filter(inPool).map(activeTarget) : [],
-          droppedTargets: dropped ? snapshot.dropped.filter(inPool).map(droppedTarget) : [],
-          droppedTargetCounts: dropped ? snapshot.droppedCounts : null,
-        },
-        ...(snapshot.annotations === undefined ? {} : { annotations: snapshot.annotations }),
-      };
-    },
-
     'status/buildinfo': async () => ({ data: deps.build }),
     'status/flags': async () => ({ data: deps.flags }),
     'status/config': async () => ({ data: { yaml: await needed(deps.config, 'status/config')() } }),
@@ -69,30 +43,17 @@ export function statusEndpoints(deps: ApiDeps): Readonly<Record<string, Endpoint
       if (limit > MAX_TSDB_ENTRIES) throw new ApiError('bad_data', `limit must not exceed ${MAX_TSDB_ENTRIES}`);
       return { data: await needed(deps.tsdbStatus, 'status/tsdb')(limit) };
     },
+
+    'status/tsdb/blocks': async () => ({ data: { blocks: needed(deps.blocks, 'status/tsdb/blocks')() } }),
+    features: async () => ({ data: featureGroups(deps) }),
+    // What Prometheus notes there (a restart that is due, a configuration that failed to load) is in our status and log.
+    notifications: async () => ({ data: [] }),
   };
 }
 
-function needed<T>(part: T | undefined, path: string): T {
-  if (part === undefined) throw new ApiError('not_found', `this program does not serve ${path}`);
-  return part;
-}
-
-function activeTarget(target: ActiveTarget): object {
+/** Answered before the program is ready, too. All take GET. */
+export function earlyEndpoints(deps: ApiDeps): Endpoints {
   return {
-    discoveredLabels: target.discoveredLabels,
-    labels: target.labels,
-    scrapePool: target.scrapePool,
-    scrapeUrl: target.scrapeUrl,
-    globalUrl: target.globalUrl ?? target.scrapeUrl,
-    lastError: target.lastError,
-    lastScrape: target.lastScrapeMs === undefined ? NEVER : new Date(target.lastScrapeMs).toISOString(),
-    lastScrapeDuration: target.lastScrapeDurationMs / 1000,
-    health: target.health,
-    scrapeInterval: formatDuration(target.scrapeIntervalMs),
-    scrapeTimeout: formatDuration(target.scrapeTimeoutMs),
+    'status/walreplay': async () => ({ data: needed(deps.walReplay, 'status/walreplay')() }),
   };
-}
-
-function droppedTarget({ discoveredLabels, scrapePool }: DroppedTarget): object {
-  return { discoveredLabels, scrapePool };
 }

@@ -1,7 +1,17 @@
 export { Engine, type EngineOptions, type QueryOptions } from './eval/engine.ts';
 export type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './eval/value.ts';
 export type { PromqlFeatures } from './features.ts';
-export { type Expr, valueTypeOf } from './parse/ast.ts';
+export { languageFeatures } from './language-features.ts';
+export {
+  type AtModifier,
+  type BinaryExpr,
+  childrenOf,
+  type Duration,
+  type DurationExpr,
+  type Expr,
+  type NumberLiteral,
+  valueTypeOf,
+} from './parse/ast.ts';
 export { ParseError } from './parse/parse-error.ts';
 export { parseExpr, parseSelector } from './parse/parser.ts';
 export { exprToString } from './parse/print.ts';

@@ -1,0 +1,28 @@
+import { languageFeatures } from '../promql/index.ts';
+import type { ApiDeps } from './deps.ts';
+
+type FeatureGroup = Readonly<Record<string, boolean>>;
+
+/** What this program can do, under Prometheus's names (`util/features`), sorted. */
+export function featureGroups({ features = {}, promqlFeatures = {}, enableAdmin, lifecycle }: ApiDeps): object {
+  const groups: Readonly<Record<string, FeatureGroup>> = {
+    ...languageFeatures(promqlFeatures),
+    ...features,
+    api: {
+      admin: enableAdmin ?? false,
+      exclude_alerts: true,
+      label_values_match: true,
+      lifecycle,
+      query_stats: true,
+      query_warnings: true,
+      time_range_labels: true,
+      time_range_series: true,
+      ...features['api'],
+    },
+  };
+  return sorted(Object.fromEntries(Object.entries(groups).map(([name, group]) => [name, sorted(group)])));
+}
+
+function sorted<T>(group: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(group).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

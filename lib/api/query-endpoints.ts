@@ -1,0 +1,25 @@
+/** The endpoints that read samples and series. They may work on any thread that storage can be read from. */
+import type { ApiRequest, QueryDeps } from './deps.ts';
+import type { Endpoints } from './endpoint.ts';
+import type { ApiLimits } from './limits.ts';
+import { partialResponseParam } from './params.ts';
+import { instantTask, type QueryTask, rangeTask, runQueryTask } from './query-task.ts';
+import type { Answer } from './respond.ts';
+import { seriesEndpoints } from './series-endpoints.ts';
+import { createTurns } from './turns.ts';
+
+/** All take GET, and POST but for label values. */
+export function queryEndpoints(deps: QueryDeps, limits: ApiLimits, turns = createTurns(limits, deps.clock)): Endpoints {
+  const run = ({ params, signal }: ApiRequest, task: QueryTask): Promise<Answer> =>
+    turns.take(params, signal, async (timeoutMs, queuedMs) => {
+      const queryable = deps.queryable({ partialResponse: partialResponseParam(params), params });
+      const nowMs = (): number => deps.clock.monotonicMs();
+      return runQueryTask(task, queryable, deps.engine, { signal, timeoutMs, queuedMs, nowMs });
+    });
+
+  return {
+    query: async (request) => run(request, instantTask(request.params, deps.clock.now())),
+    query_range: async (request) => run(request, rangeTask(request.params, limits)),
+    ...seriesEndpoints(deps, limits, turns),
+  };
+}

@@ -1,0 +1,111 @@
+/** The endpoints that list series and labels. Follows Prometheus `web/api/v1/api.go`. */
+import { Annotations, compareUtf8, type Labels, type Matcher } from '../model/index.ts';
+import type { LabelAnswer, LabelHints, Querier } from '../storage/index.ts';
+import type { ApiRequest, QueryDeps } from './deps.ts';
+import type { Endpoints } from './endpoint.ts';
+import { ApiError } from './errors.ts';
+import { labelSetsData, stringsData } from './json.ts';
+import type { ApiLimits } from './limits.ts';
+import {
+  limitParam,
+  matcherSets,
+  MAX_TIME_MS,
+  MIN_TIME_MS,
+  optionalTime,
+  partialResponseParam,
+  required,
+  unescapeLabelName,
+} from './params.ts';
+import { TRUNCATED } from './query-task.ts';
+import type { Answer } from './respond.ts';
+import type { Turns } from './turns.ts';
+
+/** All take GET, and POST but for label values. */
+export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns): Endpoints {
+  /** In its turn, on a querier of the asked time range, which is aborted at its deadline. */
+  const withQuerier = async <T>(
+    request: ApiRequest,
+    work: (querier: Querier, startMs: number, endMs: number, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
+    const { params } = request;
+    const startMs = optionalTime(params, 'start', MIN_TIME_MS);
+    const endMs = optionalTime(params, 'end', MAX_TIME_MS);
+    return turns.take(params, request.signal, async (restMs) => {
+      const deadline = new AbortController();
+      const timer = deps.clock.setTimer(() => deadline.abort(), restMs);
+      const view = deps.queryable({ partialResponse: partialResponseParam(params), params });
+      const querier = view.querier(startMs, endMs);
+      try {
+        return await work(querier, startMs, endMs, AbortSignal.any([request.signal, deadline.signal]));
+      } catch (error) {
+        if (!deadline.signal.aborted) throw error;
+        throw new ApiError('timeout', 'reading timed out', { cause: error });
+      } finally {
+        timer.cancel();
+        querier.close();
+      }
+    });
+  };
+
+  /** The union of what each selector finds, within the limit. */
+  const labelStrings = async (
+    request: ApiRequest,
+    read: (querier: Querier, hints: LabelHints, matchers: readonly Matcher[]) => Promise<LabelAnswer>,
+  ): Promise<Answer> => {
+    const limit = boundedLimit(limitParam(request.params), limits.labelResults);
+    const sets = matcherSets(request.params);
+    return withQuerier(request, async (querier, _startMs, _endMs, signal) => {
+      const annotations = new Annotations();
+      const found = new Set<string>();
+      for (const matchers of sets.length === 0 ? [[]] : sets) {
+        const answer = await read(querier, { limit: limit + 1, signal }, matchers);
+        annotations.merge(answer.annotations);
+        for (const value of answer.values) found.add(value);
+      }
+      const values = [...found].sort(compareUtf8);
+      if (values.length > limit) annotations.warn(TRUNCATED);
+      return { pieces: stringsData(values.slice(0, limit)), annotations };
+    });
+  };
+
+  return {
+    labels: async (request) => labelStrings(request, (querier, hints, matchers) => querier.labelNames(hints, matchers)),
+
+    'label/:name/values': async (request) => {
+      const name = unescapeLabelName(request.name);
+      if (name === '' || !name.isWellFormed()) throw new ApiError('bad_data', `invalid label name: "${name}"`);
+      return labelStrings(request, (querier, hints, matchers) => querier.labelValues(name, hints, matchers));
+    },
+
+    series: async (request) => {
+      const { params } = request;
+      if (!params.has('match[]')) throw new ApiError('bad_data', 'no match[] parameter provided');
+      const limit = boundedLimit(limitParam(params), limits.seriesResults);
+      // Only this endpoint names the parameter in its error.
+      const sets = required(params, 'match[]', () => matcherSets(params));
+      return withQuerier(request, async (querier, startMs, endMs, signal) => {
+        const annotations = new Annotations();
+        const found = new Map<string, Labels>();
+        for (const matchers of sets) {
+          const hints = { startMs, endMs, func: 'series', limit: limit + 1, signal };
+          const set = await querier.select(sets.length > 1, hints, matchers);
+          for await (const batch of set.batches) {
+            signal.throwIfAborted();
+            for (const { labels } of batch) found.set(labels.key, labels);
+            if (found.size > limit) break;
+          }
+          annotations.merge(set.annotations);
+        }
+        const all = [...found.values()];
+        if (sets.length > 1) all.sort((a, b) => a.compare(b));
+        if (all.length > limit) annotations.warn(TRUNCATED);
+        return { pieces: labelSetsData(all.slice(0, limit)), annotations };
+      });
+    },
+  };
+}
+
+/** What the client asks for, within ours; 0 asks for all. */
+function boundedLimit(asked: number, most: number): number {
+  return asked === 0 ? most : Math.min(asked, most);
+}
