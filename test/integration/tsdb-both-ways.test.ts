@@ -22,7 +22,7 @@ const STEP_MS = 15_000;
 const BLOCK_MS = 300_000;
 const IN_ORDER: TargetOptions = {
   blockDurationMs: BLOCK_MS,
-  maxBlockDurationMs: BLOCK_MS * 9,
+  maxBlockDurationMs: BLOCK_MS * 3,
   outOfOrderWindowMs: 0,
 };
 
@@ -59,13 +59,13 @@ const SCENARIOS: readonly Scenario[] = [
     name: 'blocks, tombstones, a checkpoint, head chunks and a log',
     options: IN_ORDER,
     play: async (target, kinds) => {
-      const commits = demo(kinds, 240);
+      const commits = demo(kinds, 160);
       for (const [i, commit] of commits.entries()) {
         await target.append(commit);
         if (i % 40 === 39) await target.compact();
-        if (i === 100) await target.restart('stop');
-        if (i === 150) await target.restart('kill');
-        if (i === 200) await target.restart('stop');
+        if (i === 60) await target.restart('stop');
+        if (i === 90) await target.restart('kill');
+        if (i === 130) await target.restart('stop');
       }
       await target.compact();
       // One range lies in blocks, the other in the head.
@@ -118,7 +118,7 @@ const SCENARIOS: readonly Scenario[] = [
       const random = seededRandom(9);
       const commits = demo(
         kinds.filter((kind) => kind === 'counter' || kind === 'odd' || kind === 'gauge'),
-        160,
+        120,
       );
       // Of some commits half comes late.
       const late: WrittenSeries[][] = [];
@@ -130,7 +130,7 @@ const SCENARIOS: readonly Scenario[] = [
         }
         await target.append(now);
         if (i % 20 === 19 && i > 20) await target.append(late[Math.floor(i / 20) - 1] ?? []);
-        if (i === 100) {
+        if (i === 80) {
           await target.compact();
           await target.restart('stop');
         }
@@ -219,7 +219,7 @@ describe('our database and real Prometheus on the same directory', function () {
     const encodings = blockDirectories(data).flatMap((name) =>
       readBlock(join(data, name)).series.flatMap(({ chunks }) => chunks.map(({ encoding }) => encoding)),
     );
-    assert.ok(encodings.filter((encoding) => encoding === 4).length > 100);
+    assert.ok(encodings.filter((encoding) => encoding === 4).length > 50);
     await checkOurs(data, scenario.options, expected);
   });
 

@@ -5,20 +5,26 @@ import { type BlockChunk, type BlockContent, type BlockMeta, type BlockSeries, r
 const MAX_DIFFERENCES = 20;
 const ENCODINGS = ['none', 'xor', 'histogram', 'float histogram', 'xor2'];
 
+export interface CompareOptions {
+  /** What to call the two. */
+  readonly names?: readonly [string, string];
+  /** From how many others, and in how many steps, they were made is not compared. */
+  readonly ignoresHistory?: boolean;
+}
+
 /**
  * What two blocks do not have in common, a line each: meta without ULIDs and stats, symbols, series, chunks to the byte,
  * postings, tombstones. Empty when they are identical.
- * @param names what to call the two
  */
 export function compareBlocks(
   ours: string,
   theirs: string,
-  names: readonly [string, string] = ['ours', 'theirs'],
+  { names = ['ours', 'theirs'], ignoresHistory = false }: CompareOptions = {},
 ): string[] {
   const differences = new Differences(names);
   const a = readBlock(ours);
   const b = readBlock(theirs);
-  differences.value('meta', metaText(a.meta), metaText(b.meta));
+  differences.value('meta', metaText(a.meta, ignoresHistory), metaText(b.meta, ignoresHistory));
   differences.value('index version', String(a.indexVersion), String(b.indexVersion));
   differences.list('symbol', a.symbols, b.symbols, JSON.stringify);
   differences.list('series', a.series, b.series, ({ labels }) => labels.toString());
@@ -88,7 +94,8 @@ class Differences {
 }
 
 /** What a meta.json says, without what is each block's own. */
-function metaText({ minTime, maxTime, version, compaction }: BlockMeta): string {
+function metaText({ minTime, maxTime, version, compaction }: BlockMeta, ignoresHistory: boolean): string {
+  if (ignoresHistory) return JSON.stringify({ minTime, maxTime, version });
   const { level, sources, hints, deletable, failed } = compaction;
   return JSON.stringify({ minTime, maxTime, version, level, sources: sources?.length, hints, deletable, failed });
 }

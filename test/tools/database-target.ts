@@ -51,9 +51,8 @@ export async function prometheusTarget(
     clean: () => driver.cleanTombstones(),
     compact: async () => {
       await eventually('the head is compacted', 30_000, async () => {
-        const minMs = await driver.metric('prometheus_tsdb_head_min_time');
-        const maxMs = await driver.metric('prometheus_tsdb_head_max_time');
-        return maxMs - minMs <= blockDurationMs * 1.5;
+        const [minMs, maxMs] = await driver.metrics('prometheus_tsdb_head_min_time', 'prometheus_tsdb_head_max_time');
+        return maxMs! - minMs! <= blockDurationMs * 1.5;
       });
     },
     restart: async (how) => {

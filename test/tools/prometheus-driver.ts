@@ -135,12 +135,18 @@ export class PrometheusDriver {
     return (await call<unknown[]>(this.url, 'query_exemplars', parameters)).data;
   }
 
-  /** The sum of a metric of its own over its label sets. */
+  /** Metrics of its own, each the sum over its label sets. */
+  async metrics(...names: readonly string[]): Promise<number[]> {
+    const lines = (await (await fetch(`${this.url}/metrics`)).text()).split('\n');
+    return names.map((name) => {
+      const found = lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+      if (found.length === 0) throw new Error(`Prometheus has no metric ${name}`);
+      return found.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+    });
+  }
+
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${this.url}/metrics`)).text();
-    const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
-    if (lines.length === 0) throw new Error(`Prometheus has no metric ${name}`);
-    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+    return (await this.metrics(name))[0]!;
   }
 
   /** Waits until its directory has at least so many blocks. */
