@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { appendFileSync, cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileSystem, nodeFileSystem, seededRandom } from '../../../../lib/env/index.ts';
-import { type FloatHistogram, Labels, Matcher, STALE_NAN } from '../../../../lib/model/index.ts';
+import { type FloatHistogram, Labels, Matcher, SampleColumns, STALE_NAN } from '../../../../lib/model/index.ts';
 import { AppendResult } from '../../../../lib/storage/index.ts';
+import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
 import { appendCommit, demoCommits, dumpOfCommits } from '../../../tools/demo-commits.ts';
 import type { WrittenSeries } from '../../../tools/remote-write.ts';
 import { type Dump, dumpOf } from '../../../tools/samples.ts';
@@ -34,6 +35,13 @@ function histogram(count: number, integer = true): FloatHistogram {
 /** Samples of SERIES at START_MS plus each of the times, with these times as values. */
 function at(...times: number[]): WrittenSeries[] {
   return times.map((time) => ({ labels: SERIES, samples: [[START_MS + time, time]] }));
+}
+
+/** So many samples, a second apart, from a time relative to START_MS on. */
+function columnsFrom(from: number, count: number): SampleColumns {
+  const columns = new SampleColumns();
+  for (let i = 0; i < count; i++) columns.push(START_MS + from + i * 1000, i);
+  return columns;
 }
 
 /** Times of SERIES, relative to START_MS. */
@@ -252,6 +260,49 @@ describe('tsdb: the head after a restart', () => {
     assert.equal(again.head.metadata.get(1)?.type, 'gauge');
     assert.equal(again.replay.unknownSeriesSamples, 0);
     assert.ok(again.head.isInLog(1, 0));
+  });
+
+  it('puts the chunks that a series has under two refs in the order of their times, whichever comes first', async () => {
+    const rig = await open();
+    for (let i = 0; i < 130; i++) await appendCommit(rig, at(i * 1000));
+    await rig.mapper.run();
+    // What the log and the files look like when the series left the head, came back as 77 and, after a restart, went on as 1.
+    const earlier = [-300_000, -200_000].map(
+      (from) => encodeSamples(rig.head.kernels, columnsFrom(from, 50), 0, 50)[0]!,
+    );
+    for (const chunk of earlier) rig.writer.add(77, chunk, false);
+    rig.writer.add(77, encodeSamples(rig.head.kernels, columnsFrom(50_500, 5), 0, 5)[0]!, false);
+    rig.writer.flush();
+    rig.wal.log({ series: { refs: [77], labelsOf: () => SERIES } });
+    const again = await reopen();
+    const found = times(await dumpOf(again));
+    assert.deepEqual([found.length, found[0], found[50], found[100]], [230, -300_000, -200_000, 0]);
+    assert.deepEqual(
+      found,
+      found.toSorted((a, b) => a - b),
+    );
+    assert.equal(again.head.minTimeMs, START_MS - 300_000);
+    // The ref is taken, and the log needs it no longer than it has samples by it.
+    const appender = again.appender();
+    assert.ok(appender.series(OTHER) > 77);
+    appender.rollback();
+  });
+
+  it('gives no new series the ref of one that is lost, whose samples a log or a file still has', async () => {
+    const rig = await open(late);
+    const [chunk] = encodeSamples(rig.head.kernels, columnsFrom(0, 5), 0, 5);
+    rig.writer.add(40, chunk!, false);
+    rig.writer.flush();
+    rig.wbl.log({ mmapMarkers: [{ ref: 60, file: 0, offsetBytes: 0 }] });
+    for (const [ref, log] of [
+      [40, 'chunks_head'],
+      [60, 'wbl'],
+    ] as const) {
+      const again = await reopen(late);
+      const appender = again.appender();
+      assert.ok(appender.series(OTHER) > ref, log);
+      appender.rollback();
+    }
   });
 
   it('counts what names a series that it does not know', async () => {

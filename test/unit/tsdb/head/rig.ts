@@ -39,7 +39,7 @@ export class HeadRig implements Appendable, Queryable {
   readonly found: HeadChunksReport;
   /** Chunks found on file that the log had no series for. */
   readonly unclaimed: number;
-  readonly #writer: HeadChunkWriter;
+  readonly writer: HeadChunkWriter;
   readonly #windowMs: number;
   readonly #clock: TestClock;
 
@@ -57,7 +57,7 @@ export class HeadRig implements Appendable, Queryable {
     this.replay = parts.replay;
     this.found = parts.found;
     this.unclaimed = parts.unclaimed;
-    this.#writer = writer;
+    this.writer = writer;
     this.#windowMs = windowMs;
     this.#clock = clock;
   }
@@ -127,7 +127,7 @@ export class HeadRig implements Appendable, Queryable {
   async close(): Promise<void> {
     await this.wal.close();
     await this.wbl.close();
-    await this.#writer.close();
+    await this.writer.close();
     this.files.close();
   }
 }
