@@ -1,8 +1,9 @@
+import type { FloatHistogram } from '../../model/index.ts';
+import { type DeltaKind, extrapolation } from './extrapolate.ts';
+import { instantHistogramDelta } from './histogram-rate.ts';
 import { ResetList } from './reset-list.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
-
-/** A gap of up to this many average intervals at an end of the window is taken for a missing sample. */
-const EXTRAPOLATION_FACTOR = 1.1;
+import type { WindowNotes } from './window-notes.ts';
 
 /**
  * `rate`, `increase`, `delta`: the difference over the window, extrapolated to its ends (Prometheus `extrapolatedRate`).
@@ -10,43 +11,24 @@ const EXTRAPOLATION_FACTOR = 1.1;
  */
 export class DeltaKernel implements WindowKernel {
   result = 0;
-  readonly #isCounter: boolean;
-  readonly #isRate: boolean;
+  readonly #kind: DeltaKind;
   readonly #resets = new ResetList();
 
-  constructor(kind: { isCounter: boolean; isRate: boolean }) {
-    this.#isCounter = kind.isCounter;
-    this.#isRate = kind.isRate;
+  constructor(kind: DeltaKind) {
+    this.#kind = kind;
   }
 
   begin(window: Window): void {
-    if (this.#isCounter) this.#resets.find(window.values, window.length);
+    if (this.#kind.isCounter) this.#resets.find(window.values, window.length);
   }
 
   evaluate(window: Window): boolean {
-    const { timestamps, values, low, high } = window;
-    const intervals = high - low - 1;
-    if (intervals < 1) return false;
+    const { values, low, high } = window;
+    if (high - low < 2) return false;
     const first = values[low]!;
     let delta = values[high - 1]! - first;
-    if (this.#isCounter) delta = this.#resets.lostBetween(values, low, high, delta);
-    const firstMs = timestamps[low]!;
-    const lastMs = timestamps[high - 1]!;
-    const sampledSeconds = (lastMs - firstMs) / 1000;
-    const averageSeconds = sampledSeconds / intervals;
-    const threshold = averageSeconds * EXTRAPOLATION_FACTOR;
-    let toStart = (firstMs - window.startMs) / 1000;
-    if (toStart >= threshold) toStart = averageSeconds / 2;
-    if (this.#isCounter && delta > 0 && first >= 0) {
-      // A counter cannot have been below zero: do not extrapolate to before it was.
-      const toZero = sampledSeconds * (first / delta);
-      if (toZero < toStart) toStart = toZero;
-    }
-    let toEnd = (window.endMs - lastMs) / 1000;
-    if (toEnd >= threshold) toEnd = averageSeconds / 2;
-    let factor = sampledSeconds === 0 ? 1 : (sampledSeconds + toStart + toEnd) / sampledSeconds;
-    if (this.#isRate) factor /= window.rangeMs / 1000;
-    this.result = delta * factor;
+    if (this.#kind.isCounter) delta = this.#resets.lostBetween(values, low, high, delta);
+    this.result = delta * extrapolation(window, this.#kind, first, delta);
     return true;
   }
 }
@@ -74,26 +56,81 @@ export class InstantDeltaKernel implements WindowKernel {
   }
 }
 
+/** The same of series that hold histograms: of two floats or of two histograms. */
+export class MixedInstantDeltaKernel implements WindowKernel {
+  result = 0;
+  histogram: FloatHistogram | undefined;
+  readonly #floats: InstantDeltaKernel;
+  readonly #isRate: boolean;
+  readonly #notes: WindowNotes;
+
+  constructor(isRate: boolean, notes: WindowNotes) {
+    this.#floats = new InstantDeltaKernel(isRate);
+    this.#isRate = isRate;
+    this.#notes = notes;
+  }
+
+  begin(window: Window): void {
+    this.#notes.begin(window.metric);
+  }
+
+  evaluate(window: Window): boolean {
+    const { timestamps, histograms, low, high } = window;
+    this.histogram = undefined;
+    if (high - low < 2 || timestamps[high - 1] === timestamps[high - 2]) return false;
+    const isHistogram = histograms?.[high - 1] !== undefined;
+    if (isHistogram !== (histograms?.[high - 2] !== undefined)) {
+      this.#notes.say('mixedSamples');
+      return false;
+    }
+    if (!isHistogram) {
+      this.#floats.evaluate(window);
+      this.result = this.#floats.result;
+      return true;
+    }
+    this.histogram = instantHistogramDelta(window, this.#isRate, this.#notes);
+    this.result = NaN;
+    return this.histogram !== undefined;
+  }
+}
+
 /** `changes`, `resets`: counts pairs of neighbours, by one running count over the series. */
 export class ChangesKernel implements WindowKernel {
   result = 0;
   readonly #isChange: (previous: number, current: number) => boolean;
+  readonly #isHistogramChange: (previous: FloatHistogram, current: FloatHistogram) => boolean;
   /** `#counts[i]`: changes among the samples 0 … i. */
   #counts = new Int32Array(256);
 
-  constructor(isChange: (previous: number, current: number) => boolean) {
+  constructor(
+    isChange: (previous: number, current: number) => boolean,
+    isHistogramChange: (previous: FloatHistogram, current: FloatHistogram) => boolean,
+  ) {
     this.#isChange = isChange;
+    this.#isHistogramChange = isHistogramChange;
   }
 
   begin(window: Window): void {
-    const { values, length } = window;
+    const { values, length, histograms } = window;
     if (this.#counts.length < length) this.#counts = new Int32Array(length * 2);
     let count = 0;
     this.#counts[0] = 0;
     for (let i = 1; i < length; i++) {
-      if (this.#isChange(values[i - 1]!, values[i]!)) count++;
+      const isChange =
+        histograms === undefined ? this.#isChange(values[i - 1]!, values[i]!) : this.#isMixedChange(window, i);
+      if (isChange) count++;
       this.#counts[i] = count;
     }
+  }
+
+  /** From a float to a histogram or back is a change. */
+  #isMixedChange({ values, histograms }: Window, i: number): boolean {
+    const previous = histograms![i - 1];
+    const current = histograms![i];
+    if (previous === undefined || current === undefined) {
+      return previous !== current || this.#isChange(values[i - 1]!, values[i]!);
+    }
+    return this.#isHistogramChange(previous, current);
   }
 
   evaluate(window: Window): boolean {

@@ -1,9 +1,10 @@
-import { type FloatHistogram, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
+import { type FloatHistogram, type Labels, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
 import { type ColumnSeries, newSeries, renamed, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
 import { KERNEL_SAMPLE_BYTES, newSeriesBytes, seriesBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
 import type { CallExpr, Expr } from '../parse/ast.ts';
+import { WindowNotes } from './window-notes.ts';
 
 /** A call of a window function, arguments evaluated. */
 export interface WindowCall {
@@ -19,7 +20,10 @@ export interface WindowCall {
 export class Window {
   timestamps = new Float64Array(0);
   values = new Float64Array(0);
+  /** By sample, sparse; undefined when the series has none, or when the function does not look at them. */
   histograms: (FloatHistogram | undefined)[] | undefined;
+  /** Name of the metric, '' when it has none. */
+  metric = '';
   /** Samples of the series. */
   length = 0;
   /**
@@ -56,6 +60,8 @@ export interface WindowFunction {
   readonly keepsName?: boolean;
   /** Histogram samples count as samples, instead of being left out. */
   readonly takesHistograms?: boolean;
+  /** A kernel for series that hold histograms, beside floats perhaps, which are the business of `floats`. */
+  readonly mixed?: (floats: WindowKernel, notes: WindowNotes) => WindowKernel;
   /** Work per step grows with the samples in the window. */
   readonly rescans?: boolean;
   /** Warns of a bad argument, once. @throws PromletError `promql/execution` */
@@ -71,7 +77,9 @@ export async function evaluateWindows(
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
   const { grid, range } = call;
-  const kernel = windowFunction.create(range.extension?.kind);
+  const floats = windowFunction.create(range.extension?.kind);
+  const notes = new WindowNotes(context, call.expr.args[0]!);
+  const mixed = windowFunction.mixed?.(floats, notes);
   const window = new Window();
   window.rangeMs = range.rangeMs;
   window.slideMs = range.times.stepMs;
@@ -81,15 +89,19 @@ export async function evaluateWindows(
   let isChecked = false;
   const heldBefore = context.samples;
   await range.visit(async (labels, read, dropName) => {
-    const samples = windowFunction.takesHistograms === true ? read : floatsOnly(read, scratch);
+    const kernel = read.histograms === undefined || mixed === undefined ? floats : mixed;
+    const takesAll = windowFunction.takesHistograms === true || kernel === mixed;
+    const samples = takesAll ? read : floatsOnly(read, scratch);
     if (samples.length === 0) return;
-    load(window, samples);
+    load(window, samples, labels);
+    const ignored = takesAll || read.histograms === undefined ? undefined : new IgnoredHistograms(read, window, notes);
     kernel.begin?.(window);
     const name = windowFunction.keepsName === true ? { labels, dropName } : renamed(context, labels);
     context.requireBytes(newSeriesBytes(grid, labels) + KERNEL_SAMPLE_BYTES * samples.length);
     const { values, present } = newSeries(grid, labels);
     const histograms: (FloatHistogram | undefined)[] = [];
     let hasAny = false;
+    let hasFloats = false;
     for (let step = 0; step < grid.count; step++) {
       slide(window, step, call);
       if (window.low === window.high) continue;
@@ -97,25 +109,49 @@ export async function evaluateWindows(
         windowFunction.check?.(call, context);
         isChecked = true;
       }
-      const work = windowFunction.rescans === true ? window.high - window.low : 1;
-      if (context.spend(work)) await context.pause();
+      const rescans = windowFunction.rescans === true || kernel === mixed;
+      if (context.spend(rescans ? window.high - window.low : 1)) await context.pause();
+      ignored?.noteWithin(window);
       if (!kernel.evaluate(window)) continue;
       hasAny = true;
       present[step] = 1;
       values[step] = kernel.result;
-      if (kernel.histogram !== undefined) histograms[step] = kernel.histogram;
+      if (kernel.histogram === undefined) hasFloats = true;
+      else histograms[step] = kernel.histogram;
     }
     if (!hasAny) return;
     const result = histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms };
     out.push(result);
     context.takeBytes(seriesBytes(result));
     context.holdSamples(heldBefore + out.length * grid.count);
-    if (windowFunction.expectsCounter === true) noteNonCounter(labels.get(METRIC_NAME), call, context);
+    if (windowFunction.expectsCounter === true && hasFloats) noteNonCounter(window.metric, call, context);
   });
   return out;
 }
 
-function load(window: Window, samples: SampleColumns): void {
+/** Histograms that a function of floats leaves out, where there are floats in the window too. */
+class IgnoredHistograms {
+  readonly #samples: SampleColumns;
+  readonly #notes: WindowNotes;
+  /** First sample behind the start of the window that is a histogram. */
+  #next = 0;
+
+  constructor(samples: SampleColumns, window: Window, notes: WindowNotes) {
+    this.#samples = samples;
+    this.#notes = notes;
+    notes.begin(window.metric);
+  }
+
+  noteWithin({ startMs, endMs }: Window): void {
+    const { timestamps, histograms, length } = this.#samples;
+    const isBefore = (i: number): boolean => timestamps[i]! <= startMs || histograms![i] === undefined;
+    while (this.#next < length && isBefore(this.#next)) this.#next++;
+    if (this.#next < length && timestamps[this.#next]! <= endMs) this.#notes.say('ignored');
+  }
+}
+
+function load(window: Window, samples: SampleColumns, labels: Labels): void {
+  window.metric = labels.get(METRIC_NAME);
   window.timestamps = samples.timestamps;
   window.values = samples.values;
   window.histograms = samples.histograms;

@@ -1,6 +1,12 @@
-import { formatFloat } from '../../model/index.ts';
+import { type FloatHistogram, formatGeneral } from '../../model/index.ts';
 import type { QueryContext } from '../eval/context.ts';
 import { executionError } from '../eval/context.ts';
+import { isCounterReset } from '../histogram/counter-reset.ts';
+import { equalHistograms } from '../histogram/equality.ts';
+import type { DeltaKind } from './extrapolate.ts';
+import { histogramTotal } from './histogram-over-time.ts';
+import { histogramDelta, HistogramResets } from './histogram-rate.ts';
+import { MixedKernel } from './mixed-window.ts';
 import {
   ExtremeKernel,
   FirstKernel,
@@ -14,7 +20,7 @@ import {
 } from './over-time.ts';
 import { AnchoredKernel } from './extended-window.ts';
 import { ExtendedDeltaKernel } from './extended-rate.ts';
-import { ChangesKernel, DeltaKernel, InstantDeltaKernel } from './rate.ts';
+import { ChangesKernel, DeltaKernel, InstantDeltaKernel, MixedInstantDeltaKernel } from './rate.ts';
 import { deriv, doubleExponentialSmoothing, predictLinear } from './trend.ts';
 import type { Window, WindowCall, WindowFunction, WindowKernel } from './window-driver.ts';
 
@@ -31,21 +37,49 @@ function plain(compute: (window: Window) => number | undefined): () => WindowKer
   });
 }
 
-function delta(kind: { isCounter: boolean; isRate: boolean }): WindowFunction['create'] {
-  return (extension) => (extension === undefined ? new DeltaKernel(kind) : new ExtendedDeltaKernel(kind, extension));
+/** `rate` and its like, of floats and of histograms. */
+function delta(kind: DeltaKind): WindowFunction {
+  return {
+    create: (extension) => (extension === undefined ? new DeltaKernel(kind) : new ExtendedDeltaKernel(kind, extension)),
+    mixed(floats, notes) {
+      const resets = new HistogramResets();
+      const ofHistograms = (window: Window): FloatHistogram | undefined => histogramDelta(window, kind, resets, notes);
+      return new MixedKernel(floats, ofHistograms, notes, (window) => resets.begin(window));
+    },
+  };
 }
 
-function changes(isChange: (previous: number, current: number) => boolean): WindowFunction['create'] {
-  return (extension) => {
-    const kernel = new ChangesKernel(isChange);
-    return extension === undefined ? kernel : new AnchoredKernel(kernel);
+function instantDelta(isRate: boolean): WindowFunction {
+  return {
+    create: () => new InstantDeltaKernel(isRate),
+    mixed: (_, notes) => new MixedInstantDeltaKernel(isRate, notes),
+  };
+}
+
+function total(what: 'sum' | 'mean'): WindowFunction {
+  return {
+    create: () => (what === 'sum' ? new SumKernel() : new MeanKernel()),
+    mixed: (floats, notes) => new MixedKernel(floats, (window) => histogramTotal(window, what, notes), notes),
+  };
+}
+
+function changes(
+  isChange: (previous: number, current: number) => boolean,
+  isHistogramChange: (previous: FloatHistogram, current: FloatHistogram) => boolean,
+): WindowFunction {
+  return {
+    takesHistograms: true,
+    create(extension) {
+      const kernel = new ChangesKernel(isChange, isHistogramChange);
+      return extension === undefined ? kernel : new AnchoredKernel(kernel);
+    },
   };
 }
 
 function checkQuantile(call: WindowCall, context: QueryContext): void {
   const bad = call.params[0]!.find((q) => !(q >= 0 && q <= 1));
   if (bad === undefined) return;
-  context.warn(`quantile value should be between 0 and 1, got ${formatFloat(bad)}`, call.expr.args[0]!);
+  context.warn(`quantile value should be between 0 and 1, got ${formatGeneral(bad)}`, call.expr.args[0]!);
 }
 
 function checkSmoothing(call: WindowCall): void {
@@ -59,18 +93,30 @@ function checkSmoothing(call: WindowCall): void {
 
 /** Functions over range vectors, by name. */
 export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<string, WindowFunction>([
-  ['rate', { create: delta({ isCounter: true, isRate: true }), expectsCounter: true }],
-  ['increase', { create: delta({ isCounter: true, isRate: false }), expectsCounter: true }],
-  ['delta', { create: delta({ isCounter: false, isRate: false }) }],
-  ['irate', { create: () => new InstantDeltaKernel(true) }],
-  ['idelta', { create: () => new InstantDeltaKernel(false) }],
-  ['changes', { create: changes((a, b) => a !== b && !(a !== a && b !== b)) }],
-  ['resets', { create: changes((previous, current) => current < previous) }],
+  ['rate', { ...delta({ isCounter: true, isRate: true }), expectsCounter: true }],
+  ['increase', { ...delta({ isCounter: true, isRate: false }), expectsCounter: true }],
+  ['delta', delta({ isCounter: false, isRate: false })],
+  ['irate', instantDelta(true)],
+  ['idelta', instantDelta(false)],
+  [
+    'changes',
+    changes(
+      (a, b) => a !== b && !(a !== a && b !== b),
+      (a, b) => !equalHistograms(a, b),
+    ),
+  ],
+  [
+    'resets',
+    changes(
+      (previous, current) => current < previous,
+      (previous, current) => isCounterReset(current, previous),
+    ),
+  ],
   ['deriv', { create: plain(deriv), rescans: true }],
   ['predict_linear', { create: plain(predictLinear), rescans: true }],
   ['double_exponential_smoothing', { create: plain(doubleExponentialSmoothing), rescans: true, check: checkSmoothing }],
-  ['sum_over_time', { create: () => new SumKernel() }],
-  ['avg_over_time', { create: () => new MeanKernel() }],
+  ['sum_over_time', total('sum')],
+  ['avg_over_time', total('mean')],
   ['min_over_time', { create: () => new ExtremeKernel('min', 'value') }],
   ['max_over_time', { create: () => new ExtremeKernel('max', 'value') }],
   ['ts_of_min_over_time', { create: () => new ExtremeKernel('min', 'timestamp') }],

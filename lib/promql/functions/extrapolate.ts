@@ -1,0 +1,36 @@
+import type { Window } from './window-driver.ts';
+
+/** A gap of up to this many average intervals at an end of the window is taken for a missing sample. */
+const EXTRAPOLATION_FACTOR = 1.1;
+
+/** `rate` is an increase per second; `delta` is no counter. */
+export interface DeltaKind {
+  readonly isCounter: boolean;
+  readonly isRate: boolean;
+}
+
+/**
+ * What the difference between the first and the last sample of a window is multiplied with, so that it becomes that of the
+ * whole window, or its rate (Prometheus `extrapolatedRate`). The window has two samples or more.
+ * @param first the first value, of a histogram its count
+ * @param delta the difference, resets of the counter added
+ */
+export function extrapolation(window: Window, { isCounter, isRate }: DeltaKind, first: number, delta: number): number {
+  const { timestamps, low, high } = window;
+  const firstMs = timestamps[low]!;
+  const lastMs = timestamps[high - 1]!;
+  const sampledSeconds = (lastMs - firstMs) / 1000;
+  const averageSeconds = sampledSeconds / (high - low - 1);
+  const threshold = averageSeconds * EXTRAPOLATION_FACTOR;
+  let toStart = (firstMs - window.startMs) / 1000;
+  if (toStart >= threshold) toStart = averageSeconds / 2;
+  if (isCounter && delta > 0 && first >= 0) {
+    // A counter cannot have been below zero: do not extrapolate to before it was.
+    const toZero = sampledSeconds * (first / delta);
+    if (toZero < toStart) toStart = toZero;
+  }
+  let toEnd = (window.endMs - lastMs) / 1000;
+  if (toEnd >= threshold) toEnd = averageSeconds / 2;
+  const factor = sampledSeconds === 0 ? 1 : (sampledSeconds + toStart + toEnd) / sampledSeconds;
+  return isRate ? factor / (window.rangeMs / 1000) : factor;
+}
