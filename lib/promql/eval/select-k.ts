@@ -3,8 +3,9 @@ import type { AggregateExpr } from '../parse/ast.ts';
 import type { Group } from './grouping.ts';
 import { type ColumnSeries, hasSamples, isFloat, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { labelHashFraction } from './label-hash.ts';
 import { ENTRY_BYTES, newSeriesBytes } from './memory.ts';
-import { compareNaNFirst } from './quantile.ts';
+import { SeriesHeap } from './series-heap.ts';
 
 /** Chooses, per step, indices into `series` (those with a sample), in the order an instant query shows them. */
 type Choice = (series: readonly ColumnSeries[], candidates: number[], step: number) => number[];
@@ -52,18 +53,37 @@ function choiceOf(expr: AggregateExpr, groups: readonly Group[], param: Float64A
   checkCounts(param);
   noteIgnoredHistograms(expr, groups, param, context);
   const countAt = (step: number): number => Math.max(0, Math.trunc(param[step]!));
-  if (expr.op === 'limitk') return (_, candidates, step) => candidates.slice(0, countAt(step));
-  const sign = expr.op === 'topk' ? -1 : 1;
+  if (expr.op === 'limitk') {
+    return (series, candidates, step) => inHeapOrder(series, candidates.slice(0, countAt(step)), step);
+  }
+  const isTop = expr.op === 'topk';
   return (series, candidates, step) => {
+    const count = countAt(step);
     const value = (i: number): number => series[i]!.values[step]!;
-    const floats = candidates.filter((i) => isFloat(series[i]!, step));
-    // NaN loses against any number, so it comes last on either side.
-    floats.sort((a, b) => {
-      if (value(a) !== value(a) || value(b) !== value(b)) return -compareNaNFirst(value(a), value(b));
-      return sign * (value(a) - value(b));
-    });
-    return floats.slice(0, countAt(step));
+    // Whatever is to be dropped first stands on top: NaN, then the least of the largest or the largest of the least.
+    const heap = new SeriesHeap(
+      (a, b) => Number.isNaN(value(a)) || (isTop ? value(a) < value(b) : value(a) > value(b)),
+    );
+    for (const i of candidates) {
+      if (!isFloat(series[i]!, step)) continue;
+      if (heap.indices.length < count) heap.push(i);
+      else if (count > 0 && replaces(value(i), value(heap.indices[0]!), isTop)) heap.replaceTop(i);
+    }
+    return heap.sorted();
   };
+}
+
+function replaces(value: number, top: number, isTop: boolean): boolean {
+  if (Number.isNaN(top)) return !Number.isNaN(value);
+  return isTop ? top < value : top > value;
+}
+
+/** The order in which an instant query shows what is not sorted: that of Prometheus's heap. */
+function inHeapOrder(series: readonly ColumnSeries[], chosen: readonly number[], step: number): number[] {
+  const value = (i: number): number => series[i]!.values[step]!;
+  const heap = new SeriesHeap((a, b) => Number.isNaN(value(a)) || value(a) < value(b));
+  for (const i of chosen) heap.push(i);
+  return heap.indices;
 }
 
 /** Unless nothing is asked for at the steps where they are. */
@@ -104,20 +124,12 @@ function ratioChoice(expr: AggregateExpr, param: Float64Array, context: QueryCon
   const offsets = new Map<Labels, number>();
   return (series, candidates, step) => {
     const ratio = Math.max(-1, Math.min(1, param[step]!));
-    return candidates.filter((i) => {
+    const sampled = candidates.filter((i) => {
       const { labels } = series[i]!;
       let offset = offsets.get(labels);
-      if (offset === undefined) offsets.set(labels, (offset = samplingOffset(labels.key)));
+      if (offset === undefined) offsets.set(labels, (offset = labelHashFraction(labels)));
       return ratio >= 0 ? offset < ratio : offset >= 1 + ratio;
     });
+    return inHeapOrder(series, sampled, step);
   };
-}
-
-/** A number in [0, 1) that depends on the labels only: FNV-1a, mixed. */
-function samplingOffset(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }

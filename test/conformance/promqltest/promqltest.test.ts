@@ -12,7 +12,6 @@ const RENEW = process.env['PROMQLTEST_RENEW'] === '1';
 
 const REASONS_BY_FILE: Readonly<Record<string, string>> = {
   'start_timestamps.test': 'start timestamps: issue 5',
-  'limit.test': 'sampling hash of limit_ratio: issue 5',
 };
 
 function reasonFor(file: string, outcome: Outcome): string {
