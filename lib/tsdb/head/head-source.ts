@@ -14,18 +14,16 @@ const SECTION_SIZE = 4096;
  * @param chunks a reader of the view
  */
 export function headSource(view: HeadView, chunks: ChunkReader, minMs: number, maxMs: number): CompactionSource {
-  const refs = seriesWithin(view, minMs, maxMs - 1);
+  const refs = view.read(() => view.allSeries().slice());
+  const isWithin = seriesWithin(view, refs, minMs, maxMs - 1);
   const { order, symbols } = orderByLabels(view, refs);
   return {
     minTimeMs: minMs,
     maxTimeMs: maxMs,
-    *symbols() {
-      // Prometheus's heads have it, as the name under which they list all series; so have their blocks.
-      if (refs.length > 0) yield '';
-      yield* symbols();
-    },
+    symbols: () => headSymbols(refs, symbols),
     *series() {
       for (const index of order) {
+        if (isWithin[index] === 0) continue;
         const ref = refs[index]!;
         const series = view.read((): SourceSeries | undefined => {
           const record = view.series.record(ref);
@@ -40,21 +38,24 @@ export function headSource(view: HeadView, chunks: ChunkReader, minMs: number, m
   };
 }
 
-/** Refs of the series with samples in order within [minMs, maxMs]. */
-function seriesWithin(view: HeadView, minMs: number, maxMs: number): Uint32Array {
-  const refs = view.read(() => view.allSeries().slice());
-  let count = 0;
+/** The symbols of the whole head go into each block made of it, as in Prometheus. @param symbols of all its series */
+export function* headSymbols(refs: Uint32Array, symbols: () => IterableIterator<string>): IterableIterator<string> {
+  // The name under which it lists all series.
+  if (refs.length > 0) yield '';
+  yield* symbols();
+}
+
+/** Per series, 1 when it has samples in order within [minMs, maxMs]. */
+function seriesWithin(view: HeadView, refs: Uint32Array, minMs: number, maxMs: number): Uint8Array {
+  const isWithin = new Uint8Array(refs.length);
   for (let from = 0; from < refs.length; from += SECTION_SIZE) {
-    const to = Math.min(refs.length, from + SECTION_SIZE);
-    const found = view.read(() => {
+    view.read(() => {
       const { series } = view;
-      return refs.subarray(from, to).filter((ref) => {
-        const record = series.record(ref);
-        return record !== 0 && series.hasSamples(record, minMs, maxMs);
-      });
+      for (let i = from; i < Math.min(refs.length, from + SECTION_SIZE); i++) {
+        const record = series.record(refs[i]!);
+        isWithin[i] = record !== 0 && series.hasSamples(record, minMs, maxMs) ? 1 : 0;
+      }
     });
-    refs.set(found, count);
-    count += found.length;
   }
-  return refs.slice(0, count);
+  return isWithin;
 }

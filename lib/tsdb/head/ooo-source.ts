@@ -5,6 +5,7 @@ import type { CompactionSource, SourceSeries } from '../compact/source.ts';
 import type { ChunkFilePlace } from './chunk-block.ts';
 import type { ChunkMapper } from './chunk-mapper.ts';
 import type { Head } from './head.ts';
+import { headSymbols } from './head-source.ts';
 import { deletedIntervals } from './head-tombstones.ts';
 import type { HeadView } from './head-view.ts';
 import { orderByLabels } from './label-order.ts';
@@ -62,18 +63,19 @@ export function outOfOrderSource(
   minMs: number,
   maxMs: number,
 ): CompactionSource {
-  const refs = view.read(() => part.refs.filter((ref) => reader.overlaps(ref, minMs, maxMs - 1)));
-  const byLabels = orderByLabels(view, refs);
+  const all = view.read(() => view.allSeries().slice());
+  const wanted = new Set(view.read(() => part.refs.filter((ref) => reader.overlaps(ref, minMs, maxMs - 1))));
+  const byLabels = orderByLabels(view, all);
   return {
     minTimeMs: minMs,
     maxTimeMs: maxMs,
     overlapping: true,
-    symbols: () => byLabels.symbols(),
+    symbols: () => headSymbols(all, byLabels.symbols),
     *series() {
       for (const index of byLabels.order) {
-        const series = seriesOf(view, refs[index]!);
-        if (series === undefined) continue;
-        yield { ...series, chunks: reader.chunks(refs[index]!, minMs, maxMs - 1, part.last) };
+        const ref = all[index]!;
+        const series = wanted.has(ref) ? seriesOf(view, ref) : undefined;
+        if (series !== undefined) yield { ...series, chunks: reader.chunks(ref, minMs, maxMs - 1, part.last) };
       }
     },
   };
