@@ -3,11 +3,10 @@ import { assert, type FloatHistogram, isStaleNaN, type Labels } from '../../mode
 import { AppendResult, type Appender, type Exemplar, type Metadata, type SeriesRef } from '../../storage/index.ts';
 import { MAX_TIME_MS } from '../limits.ts';
 import type { WalCommit } from '../wal/commit.ts';
-import type { HistogramSamples } from '../wal/histogram-record.ts';
-import type { SampleBuffer } from './columns.ts';
 import type { Head } from './head.ts';
 import { staleHistogram, validateHistogram } from './histogram-rules.ts';
 import { OutOfOrderCommit, type OutOfOrderHost } from './ooo-commit.ts';
+import { sortOutLate } from './sort-out-late.ts';
 import { kindOf, StagedBatch } from './staged-batch.ts';
 
 /** What an appender needs around the head: time, and a place to log before applying. */
@@ -163,7 +162,9 @@ export class HeadAppender implements Appender {
     assert(this.#open, 'appender: used after commit or rollback');
     this.#open = false;
     try {
-      if (this.#outOfOrder !== undefined) this.#sortOutLate();
+      if (this.#outOfOrder !== undefined) {
+        sortOutLate(this.#head, this.#batches, this.#minLateMs, () => this.#lateSamples());
+      }
       // What is logged must be applicable: refused now, or not at all.
       this.#head.admitSamples(this.#sampleCount());
       this.#log();
@@ -336,71 +337,6 @@ export class HeadAppender implements Appender {
     if (result !== AppendResult.outOfOrder && result !== AppendResult.tooOld) return result;
     if (this.#outOfOrder === undefined) return result;
     return timestampMs >= this.#minLateMs ? 'late' : AppendResult.tooOld;
-  }
-
-  /**
-   * Moves what came in order when it was staged, but does not any more, to the out-of-order samples: behind a later sample
-   * of its series in this commit, or in one since.
-   */
-  #sortOutLate(): void {
-    const newest = new Map<SeriesRef, number>();
-    const isInOrder = (ref: SeriesRef, timeMs: number): boolean => {
-      const record = this.#head.table.record(ref);
-      if (record === 0) return true;
-      const lastMs = newest.get(ref) ?? this.#head.table.lastTimeMs(record);
-      if (timeMs < lastMs) return false;
-      newest.set(ref, timeMs);
-      return true;
-    };
-    for (const { samples, histograms } of this.#batches) {
-      this.#sortOutFloats(samples, isInOrder);
-      this.#sortOutHistograms(histograms, isInOrder);
-    }
-  }
-
-  #sortOutFloats(samples: SampleBuffer, isInOrder: (ref: SeriesRef, timeMs: number) => boolean): void {
-    let kept = 0;
-    for (let i = 0; i < samples.length; i++) {
-      const { u32, f64 } = this.#kernels.arena;
-      const ref = u32[samples.refs / 4 + i]!;
-      const timeMs = f64[samples.times / 8 + i]!;
-      if (isInOrder(ref, timeMs)) {
-        u32[samples.refs / 4 + kept] = ref;
-        f64[samples.times / 8 + kept] = timeMs;
-        f64[samples.values / 8 + kept] = f64[samples.values / 8 + i]!;
-        kept++;
-      } else if (this.#isLate(timeMs)) {
-        this.#lateSamples().push(ref, timeMs, f64[samples.values / 8 + i]!);
-      }
-    }
-    samples.length = kept;
-  }
-
-  #sortOutHistograms(samples: HistogramSamples, isInOrder: (ref: SeriesRef, timeMs: number) => boolean): void {
-    const { refs, timesMs, histograms } = samples;
-    let kept = 0;
-    for (let i = 0; i < refs.length; i++) {
-      const ref = refs[i]!;
-      const timeMs = timesMs[i]!;
-      if (isInOrder(ref, timeMs)) {
-        refs[kept] = ref;
-        timesMs[kept] = timeMs;
-        histograms[kept] = histograms[i]!;
-        kept++;
-      } else if (this.#isLate(timeMs)) {
-        this.#lateSamples().pushHistogram(ref, timeMs, histograms[i]!);
-      }
-    }
-    refs.length = kept;
-    timesMs.length = kept;
-    histograms.length = kept;
-  }
-
-  /** Whether a sample that is out of order is within the window; counts it when it is not. */
-  #isLate(timeMs: number): boolean {
-    if (timeMs >= this.#minLateMs) return true;
-    this.#head.appendCounts[AppendResult.tooOld]!++;
-    return false;
   }
 
   #outsideTime(timestampMs: number): AppendResult {

@@ -1,4 +1,4 @@
-import { Labels, type Matcher, PromletError } from '../../model/index.ts';
+import { type Labels, type Matcher, PromletError } from '../../model/index.ts';
 import {
   AppendResult,
   type Exemplar,
@@ -6,6 +6,7 @@ import {
   type SeriesExemplars,
   type SeriesRef,
 } from '../../storage/index.ts';
+import { ExemplarSlots } from './exemplar-slots.ts';
 
 /** Characters that the names and values of an exemplar's labels may have together (OpenMetrics). */
 const MAX_LABEL_CHARACTERS = 128;
@@ -31,7 +32,7 @@ export interface ExemplarRingOptions {
 export class ExemplarRing implements ExemplarQueryable {
   readonly #labelsOf: (ref: SeriesRef) => Labels;
   #outOfOrderWindowMs: number;
-  #slots: Slots;
+  #slots: ExemplarSlots;
   #nextSlot = 0;
   #size = 0;
   /** Series to the slot of its newest. */
@@ -45,7 +46,7 @@ export class ExemplarRing implements ExemplarQueryable {
   constructor({ capacity, outOfOrderWindowMs, labelsOf }: ExemplarRingOptions) {
     this.#labelsOf = labelsOf;
     this.#outOfOrderWindowMs = outOfOrderWindowMs;
-    this.#slots = new Slots(capacity);
+    this.#slots = new ExemplarSlots(capacity);
   }
 
   get capacity(): number {
@@ -133,7 +134,7 @@ export class ExemplarRing implements ExemplarQueryable {
     const old = this.#slots;
     if (capacity === old.capacity) return;
     while (this.#size > capacity) this.#remove(this.#oldestSlot());
-    const slots = new Slots(capacity);
+    const slots = new ExemplarSlots(capacity);
     const moved = new Int32Array(old.capacity).fill(NONE);
     let at = 0;
     for (let slot = this.#oldestSlot(); at < this.#size; slot = (slot + 1) % old.capacity) moved[slot] = at++;
@@ -253,52 +254,6 @@ export class ExemplarRing implements ExemplarQueryable {
   #oldestSlot(): number {
     const { capacity } = this.#slots;
     return capacity === 0 ? 0 : (this.#nextSlot - this.#size + capacity) % capacity;
-  }
-}
-
-/** What the slots hold, by column. */
-class Slots {
-  readonly capacity: number;
-  /** 0: the slot is free. */
-  readonly refs: Uint32Array;
-  readonly times: Float64Array;
-  readonly values: Float64Array;
-  readonly hasTimes: Uint8Array;
-  readonly next: Int32Array;
-  readonly previous: Int32Array;
-  /** `labels.key`: one text takes a third of what a label set does. */
-  readonly labelKeys: string[] = [];
-
-  constructor(capacity: number) {
-    this.capacity = capacity;
-    this.refs = new Uint32Array(capacity);
-    this.times = new Float64Array(capacity);
-    this.values = new Float64Array(capacity);
-    this.hasTimes = new Uint8Array(capacity);
-    this.next = new Int32Array(capacity);
-    this.previous = new Int32Array(capacity);
-  }
-
-  set(slot: number, ref: SeriesRef, { labels, value, timestampMs, hasTimestamp }: Exemplar): void {
-    this.refs[slot] = ref;
-    this.times[slot] = timestampMs;
-    this.values[slot] = value;
-    this.hasTimes[slot] = hasTimestamp === false ? 0 : 1;
-    this.labelKeys[slot] = labels.key;
-  }
-
-  get(slot: number): Exemplar {
-    return {
-      labels: Labels.fromKey(this.labelKeys[slot]!),
-      value: this.values[slot]!,
-      timestampMs: this.times[slot]!,
-      hasTimestamp: this.hasTimes[slot] === 1,
-    };
-  }
-
-  clear(slot: number): void {
-    this.refs[slot] = 0;
-    this.labelKeys[slot] = '';
   }
 }
 
