@@ -2,10 +2,14 @@ import type { FloatHistogram } from '../../model/index.ts';
 import { HistogramMean } from '../histogram/histogram-mean.ts';
 import { HistogramSum } from '../histogram/histogram-sum.ts';
 import type { Window } from './window-driver.ts';
-import type { WindowNotes } from './window-notes.ts';
+import type { HistogramNotes } from '../histogram/notes.ts';
 
 /** `sum_over_time` or `avg_over_time` of a window of histograms. */
-export function histogramTotal(window: Window, what: 'sum' | 'mean', notes: WindowNotes): FloatHistogram | undefined {
+export function histogramTotal(
+  window: Window,
+  what: 'sum' | 'mean',
+  notes: HistogramNotes,
+): FloatHistogram | undefined {
   const { low, high } = window;
   const histograms = window.histograms!;
   const first = histograms[low]!;

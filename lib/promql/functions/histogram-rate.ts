@@ -3,9 +3,10 @@ import { compacted, divided, multiplied, withHint } from '../histogram/arithmeti
 import { isCounterReset } from '../histogram/counter-reset.ts';
 import { hasCustomBuckets } from '../histogram/custom-bounds.ts';
 import { HistogramSum } from '../histogram/histogram-sum.ts';
+import { added, subtracted } from '../histogram/noted-sums.ts';
 import { type DeltaKind, extrapolation } from './extrapolate.ts';
 import type { Window } from './window-driver.ts';
-import type { WindowNotes } from './window-notes.ts';
+import type { HistogramNotes } from '../histogram/notes.ts';
 
 const UNKNOWN = 0;
 const NO_RESET = 1;
@@ -33,7 +34,7 @@ export function histogramDelta(
   window: Window,
   kind: DeltaKind,
   resets: HistogramResets,
-  notes: WindowNotes,
+  notes: HistogramNotes,
 ): FloatHistogram | undefined {
   const { low, high } = window;
   if (high - low < 2) return undefined;
@@ -43,7 +44,7 @@ export function histogramDelta(
   return multiplied(result, extrapolation(window, kind, window.histograms![low]!.count, result.count));
 }
 
-function gaugeDelta({ low, high, histograms }: Window, notes: WindowNotes): HistogramSum | undefined {
+function gaugeDelta({ low, high, histograms }: Window, notes: HistogramNotes): HistogramSum | undefined {
   const first = histograms![low]!;
   const last = histograms![high - 1]!;
   const delta = new HistogramSum(last);
@@ -52,7 +53,7 @@ function gaugeDelta({ low, high, histograms }: Window, notes: WindowNotes): Hist
   return delta;
 }
 
-function counterDelta(window: Window, resets: HistogramResets, notes: WindowNotes): HistogramSum | undefined {
+function counterDelta(window: Window, resets: HistogramResets, notes: HistogramNotes): HistogramSum | undefined {
   const { low, high } = window;
   const histograms = window.histograms!;
   const last = histograms[high - 1]!;
@@ -104,34 +105,12 @@ function emptyLike({ schema, customValues }: FloatHistogram): FloatHistogram {
   };
 }
 
-/** @returns false when only one of the two has custom buckets, which is noted */
-export function added(sum: HistogramSum, other: FloatHistogram, notes: WindowNotes): boolean {
-  return combined(sum, other, 1, 'reconciledAddition', notes);
-}
-
-/** @returns false when only one of the two has custom buckets, which is noted */
-export function subtracted(sum: HistogramSum, other: FloatHistogram, notes: WindowNotes): boolean {
-  return combined(sum, other, -1, 'reconciledSubtraction', notes);
-}
-
-function combined(
-  sum: HistogramSum,
-  other: FloatHistogram,
-  sign: 1 | -1,
-  reconciled: 'reconciledAddition' | 'reconciledSubtraction',
-  notes: WindowNotes,
-): boolean {
-  sum.hasReconciledBounds = false;
-  if (!sum.add(other, sign)) {
-    notes.say('mixedSchemas');
-    return false;
-  }
-  if (sum.hasReconciledBounds) notes.say(reconciled);
-  return true;
-}
-
 /** `irate`, `idelta` of the last two samples, both histograms (Prometheus `instantValue`); a gauge. */
-export function instantHistogramDelta(window: Window, isRate: boolean, notes: WindowNotes): FloatHistogram | undefined {
+export function instantHistogramDelta(
+  window: Window,
+  isRate: boolean,
+  notes: HistogramNotes,
+): FloatHistogram | undefined {
   const { timestamps, high } = window;
   const last = window.histograms![high - 1]!;
   const previous = window.histograms![high - 2]!;

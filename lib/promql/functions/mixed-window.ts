@@ -1,6 +1,6 @@
 import type { FloatHistogram } from '../../model/index.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
-import type { WindowNotes } from './window-notes.ts';
+import type { HistogramNotes } from '../histogram/notes.ts';
 
 /** Where the histograms are among the samples of a series. */
 export class HistogramPlaces {
@@ -30,14 +30,14 @@ export class MixedKernel implements WindowKernel {
   histogram: FloatHistogram | undefined;
   readonly #floats: WindowKernel;
   readonly #ofHistograms: HistogramWindowFunction;
-  readonly #notes: WindowNotes;
+  readonly #notes: HistogramNotes;
   readonly #places = new HistogramPlaces();
   readonly #begin: ((window: Window) => void) | undefined;
 
   constructor(
     floats: WindowKernel,
     ofHistograms: HistogramWindowFunction,
-    notes: WindowNotes,
+    notes: HistogramNotes,
     begin?: (window: Window) => void,
   ) {
     this.#floats = floats;

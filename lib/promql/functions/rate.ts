@@ -3,7 +3,7 @@ import { type DeltaKind, extrapolation } from './extrapolate.ts';
 import { instantHistogramDelta } from './histogram-rate.ts';
 import { ResetList } from './reset-list.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
-import type { WindowNotes } from './window-notes.ts';
+import type { HistogramNotes } from '../histogram/notes.ts';
 
 /**
  * `rate`, `increase`, `delta`: the difference over the window, extrapolated to its ends (Prometheus `extrapolatedRate`).
@@ -62,9 +62,9 @@ export class MixedInstantDeltaKernel implements WindowKernel {
   histogram: FloatHistogram | undefined;
   readonly #floats: InstantDeltaKernel;
   readonly #isRate: boolean;
-  readonly #notes: WindowNotes;
+  readonly #notes: HistogramNotes;
 
-  constructor(isRate: boolean, notes: WindowNotes) {
+  constructor(isRate: boolean, notes: HistogramNotes) {
     this.#floats = new InstantDeltaKernel(isRate);
     this.#isRate = isRate;
     this.#notes = notes;

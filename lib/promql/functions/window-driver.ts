@@ -4,7 +4,7 @@ import type { QueryContext } from '../eval/context.ts';
 import { KERNEL_SAMPLE_BYTES, newSeriesBytes, seriesBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
 import type { CallExpr, Expr } from '../parse/ast.ts';
-import { WindowNotes } from './window-notes.ts';
+import { HistogramNotes } from '../histogram/notes.ts';
 
 /** A call of a window function, arguments evaluated. */
 export interface WindowCall {
@@ -61,7 +61,7 @@ export interface WindowFunction {
   /** Histogram samples count as samples, instead of being left out. */
   readonly takesHistograms?: boolean;
   /** A kernel for series that hold histograms, beside floats perhaps, which are the business of `floats`. */
-  readonly mixed?: (floats: WindowKernel, notes: WindowNotes) => WindowKernel;
+  readonly mixed?: (floats: WindowKernel, notes: HistogramNotes, extension?: RangeExtensionKind) => WindowKernel;
   /** Work per step grows with the samples in the window. */
   readonly rescans?: boolean;
   /** Warns of a bad argument, once. @throws PromletError `promql/execution` */
@@ -78,8 +78,8 @@ export async function evaluateWindows(
 ): Promise<ColumnSeries[]> {
   const { grid, range } = call;
   const floats = windowFunction.create(range.extension?.kind);
-  const notes = new WindowNotes(context, call.expr.args[0]!);
-  const mixed = windowFunction.mixed?.(floats, notes);
+  const notes = new HistogramNotes(context, call.expr.args[0]!);
+  const mixed = windowFunction.mixed?.(floats, notes, range.extension?.kind);
   const window = new Window();
   window.rangeMs = range.rangeMs;
   window.slideMs = range.times.stepMs;
@@ -132,11 +132,11 @@ export async function evaluateWindows(
 /** Histograms that a function of floats leaves out, where there are floats in the window too. */
 class IgnoredHistograms {
   readonly #samples: SampleColumns;
-  readonly #notes: WindowNotes;
+  readonly #notes: HistogramNotes;
   /** First sample behind the start of the window that is a histogram. */
   #next = 0;
 
-  constructor(samples: SampleColumns, window: Window, notes: WindowNotes) {
+  constructor(samples: SampleColumns, window: Window, notes: HistogramNotes) {
     this.#samples = samples;
     this.#notes = notes;
     notes.begin(window.metric);

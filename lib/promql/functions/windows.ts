@@ -18,8 +18,9 @@ import {
   stdvar,
   SumKernel,
 } from './over-time.ts';
-import { AnchoredKernel } from './extended-window.ts';
+import { extendedHistogramDelta } from './extended-histogram-rate.ts';
 import { ExtendedDeltaKernel } from './extended-rate.ts';
+import { AnchoredKernel } from './extended-window.ts';
 import { ChangesKernel, DeltaKernel, InstantDeltaKernel, MixedInstantDeltaKernel } from './rate.ts';
 import { deriv, doubleExponentialSmoothing, predictLinear } from './trend.ts';
 import type { Window, WindowCall, WindowFunction, WindowKernel } from './window-driver.ts';
@@ -41,7 +42,10 @@ function plain(compute: (window: Window) => number | undefined): () => WindowKer
 function delta(kind: DeltaKind): WindowFunction {
   return {
     create: (extension) => (extension === undefined ? new DeltaKernel(kind) : new ExtendedDeltaKernel(kind, extension)),
-    mixed(floats, notes) {
+    mixed(floats, notes, extension) {
+      if (extension !== undefined) {
+        return new MixedKernel(floats, (window) => extendedHistogramDelta(window, kind, extension, notes), notes);
+      }
       const resets = new HistogramResets();
       const ofHistograms = (window: Window): FloatHistogram | undefined => histogramDelta(window, kind, resets, notes);
       return new MixedKernel(floats, ofHistograms, notes, (window) => resets.begin(window));

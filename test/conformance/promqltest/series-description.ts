@@ -43,7 +43,7 @@ export function parseLabels(metric: string): Labels {
   return builder.labels();
 }
 
-const UNSIGNED = String.raw`(?:0x[\da-f]+|\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|inf|nan)`;
+const UNSIGNED = String.raw`(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|inf|nan)`;
 const FLOAT_ITEM = new RegExp(`^([+-]?${UNSIGNED})(?:([+-]${UNSIGNED})?x(\\d+))?$`, 'i');
 const HISTOGRAM_ITEM = /^\{\{(.*?)\}\}(?:(?:([+-])\{\{(.*?)\}\})?x(\d+))?$/;
 const ITEM = /\{\{.*?\}\}(?:[+-]\{\{.*?\}\})?\S*|\S+/g;

@@ -2,7 +2,7 @@ import { quote } from '../../model/index.ts';
 import type { QueryContext } from '../eval/context.ts';
 import type { SourceRange } from '../parse/ast.ts';
 
-/** What there is to say of histograms in a window, in Prometheus's words (`util/annotations`). */
+/** What there is to say of the histograms of a series, in Prometheus's words (`util/annotations`). */
 const NOTES = {
   mixedSamples: { level: 'warn', text: 'encountered a mix of histograms and floats for metric name ' },
   mixedSchemas: {
@@ -21,8 +21,8 @@ const NOTES = {
   reconciledAggregation: { level: 'info', whole: 'mismatched custom buckets were reconciled during aggregation' },
 } as const;
 
-/** Annotations of a window function about series with histograms: each is made once a series, not once a step. */
-export class WindowNotes {
+/** Annotations about series with histograms: each is made once a series, not once a step. */
+export class HistogramNotes {
   readonly #at: SourceRange;
   readonly #context: QueryContext;
   readonly #said = new Set<keyof typeof NOTES>();
