@@ -2,6 +2,7 @@ import { type Labels, SampleColumns } from '../../model/index.ts';
 import type { Querier, Queryable, SelectHints, Series } from '../../storage/index.ts';
 import { childrenOf, type Expr, type VectorSelector } from '../parse/ast.ts';
 import type { QueryContext } from './context.ts';
+import { HistogramStatistics, statisticsSelectors } from './histogram-statistics.ts';
 import { ENTRY_BYTES, histogramsBytes, labelsBytes, SAMPLE_BYTES } from './memory.ts';
 
 /** What surrounds a selector; storage may read less for it. */
@@ -36,11 +37,14 @@ export class SelectorReader {
   readonly #uses = new Map<string, number>();
   readonly #kept = new Map<string, readonly KeptSeries[]>();
   readonly #queriers: Querier[] = [];
+  readonly #statisticsOnly: ReadonlySet<VectorSelector>;
+  readonly #statistics = new HistogramStatistics();
 
   constructor(queryable: Queryable, context: QueryContext, root: Expr) {
     this.#queryable = queryable;
     this.#context = context;
     this.#countUses(root);
+    this.#statisticsOnly = statisticsSelectors(root);
   }
 
   #countUses(expr: Expr): void {
@@ -57,9 +61,12 @@ export class SelectorReader {
     minMs: number,
     maxMs: number,
     hints: SelectorHints,
-    visit: SeriesVisitor,
+    visitor: SeriesVisitor,
   ): Promise<void> {
     const matchers = matchersKey(selector);
+    const visit: SeriesVisitor = this.#statisticsOnly.has(selector)
+      ? (labels, samples) => visitor(labels, this.#statistics.of(samples))
+      : visitor;
     if ((this.#uses.get(matchers) ?? 1) === 1) return this.#stream(selector, minMs, maxMs, hints, visit);
     const key = `${minMs}:${maxMs}:${matchers}`;
     let kept = this.#kept.get(key);
