@@ -22,7 +22,8 @@ import {
   valueOf,
 } from './operations.ts';
 
-const DIR = '/data';
+/** Cases have directories of their own: a lock that one leaves behind is not in the way of the next. */
+let cases = 0;
 const MAX_FUTURE_MS = 600_000;
 /** A full comparison after so many operations, and after each that is not an append. */
 const COMPARE_EVERY = 8;
@@ -64,6 +65,7 @@ export async function runCase(checked: Case, options: RunOptions = {}): Promise<
 }
 
 class Checker {
+  readonly #dir = `/${++cases}/data`;
   db!: Tsdb;
   readonly #case: Case;
   readonly #opener: typeof openTsdb;
@@ -90,7 +92,7 @@ class Checker {
     this.#case = checked;
     this.#opener = opener;
     this.#model = new Model(checked.options.walFsyncIntervalMs);
-    this.machine.put([[`${DIR}/placeholder`, new Uint8Array(0)]]);
+    this.machine.put([[`${this.#dir}/placeholder`, new Uint8Array(0)]]);
   }
 
   async open(): Promise<void> {
@@ -98,7 +100,7 @@ class Checker {
       const fileSystem = this.machine.boot();
       return this.#opener({
         ...this.#tsdbOptions(),
-        dir: DIR,
+        dir: this.#dir,
         fileSystem,
         clock: this.#clock,
         logger: createLogger('silent'),
@@ -382,7 +384,7 @@ class Checker {
   }
 
   async #snapshot(): Promise<void> {
-    const dir = `${DIR}/snapshots/${this.#snapshots++}`;
+    const dir = `${this.#dir}/snapshots/${this.#snapshots++}`;
     await this.db.snapshot(dir, true);
     const copy = await this.#opener({
       ...this.#tsdbOptions(),
