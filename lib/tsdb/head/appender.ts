@@ -32,6 +32,9 @@ export class HeadAppender implements Appender {
   #minValidMs: number;
   #minLateMs: number;
   #isFirst: boolean;
+  /** Time of all samples staged so far; NaN when they differ. */
+  #onlyMs: number | undefined;
+  readonly #commitsBefore: number;
   readonly #outOfOrder: OutOfOrderHost | undefined;
   readonly #batches: StagedBatch[];
   #batch: StagedBatch;
@@ -52,6 +55,7 @@ export class HeadAppender implements Appender {
     this.#outOfOrder = outOfOrder;
     this.#minLateMs = outOfOrder === undefined ? Infinity : head.maxTimeMs - outOfOrder.windowMs;
     this.#isFirst = head.maxTimeMs === -Infinity;
+    this.#commitsBefore = head.commits;
     this.#batch = new StagedBatch(head.kernels.arena);
     this.#batches = [this.#batch];
     head.openAppenders.add(this);
@@ -162,7 +166,7 @@ export class HeadAppender implements Appender {
     assert(this.#open, 'appender: used after commit or rollback');
     this.#open = false;
     try {
-      if (this.#outOfOrder !== undefined) {
+      if (this.#mayBeLate()) {
         sortOutLate(this.#head, this.#batches, this.#minLateMs, () => this.#lateSamples());
       }
       // What is logged must be applicable: refused now, or not at all.
@@ -205,6 +209,7 @@ export class HeadAppender implements Appender {
 
   #apply(): void {
     const head = this.#head;
+    head.commits++;
     head.root.beginWrite();
     try {
       for (const { samples, histograms, exemplars, metadata } of this.#batches) {
@@ -266,7 +271,7 @@ export class HeadAppender implements Appender {
       head.appendCounts[outside]! += refused;
       return refused;
     }
-    if (this.#isFirst) this.#setTimes(timestampMs);
+    this.#takeTime(timestampMs);
     const { samples } = this.#batch;
     samples.reserve(count);
     samples.length += wasm.stageSamples(
@@ -317,6 +322,18 @@ export class HeadAppender implements Appender {
     return refused;
   }
 
+  #takeTime(timestampMs: number): void {
+    if (this.#isFirst) this.#setTimes(timestampMs);
+    this.#onlyMs ??= timestampMs;
+    if (this.#onlyMs !== timestampMs) this.#onlyMs = NaN;
+  }
+
+  /** Of one time and with no commit since, as a scrape is, what was staged in order still is. */
+  #mayBeLate(): boolean {
+    if (this.#outOfOrder === undefined) return false;
+    return Number.isNaN(this.#onlyMs) || this.#head.commits !== this.#commitsBefore;
+  }
+
   /** Without samples in the head, the first one says what is too old (`Head.initTime`). */
   #setTimes(firstMs: number): void {
     this.#isFirst = false;
@@ -329,7 +346,7 @@ export class HeadAppender implements Appender {
     if (outside !== AppendResult.ok) return outside;
     const record = this.#head.table.record(ref);
     if (record === 0) return AppendResult.unknownRef;
-    if (this.#isFirst) this.#setTimes(timestampMs);
+    this.#takeTime(timestampMs);
     const result =
       timestampMs < this.#minValidMs
         ? AppendResult.tooOld

@@ -79,6 +79,8 @@ export class Head {
   refusal: string | undefined;
   /** Refs of the log that are no refs of the head, or not any more, and until which time it may have samples by them. */
   readonly logAliases = new Map<SeriesRef, number>();
+  /** Commits applied. */
+  commits = 0;
   /** Samples taken out of order, floats and histograms. */
   outOfOrderAppended = 0;
   /** Reads chunks that lie in files; to be set before there are any. */

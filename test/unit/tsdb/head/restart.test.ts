@@ -191,6 +191,17 @@ describe('tsdb: the head after a restart', () => {
     assert.equal(strict.head.appendCounts[AppendResult.outOfOrder], 2);
   });
 
+  it('takes what another commit has overtaken', async () => {
+    const rig = await open(late);
+    await appendCommit(rig, at(0));
+    const appender = rig.appender();
+    appender.append(appender.series(SERIES), START_MS + 10, 10);
+    await appendCommit(rig, at(20));
+    await appender.commit();
+    assert.deepEqual(times(await dumpOf(rig)), [0, 10, 20]);
+    assert.deepEqual(times(await dumpOf(await reopen(late))), [0, 10, 20]);
+  });
+
   it('keeps out-of-order samples over restarts, each once, whether their chunks got to file or not', async () => {
     const rig = await open(late);
     await appendCommit(rig, at(3_000_000));
