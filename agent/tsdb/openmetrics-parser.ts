@@ -65,10 +65,13 @@ export class OpenMetricsParser {
   #end = 0;
   #at = 0;
   #ended = false;
+  // Offsets behind the start of the line: those of the next line hold for it too when its series is the same.
   #nameStart = -1;
   #nameEnd = -1;
   /** Name start, name end, value start, value end of each label. */
   readonly #labels: number[] = [];
+  #lastSeries: Uint8Array = new Uint8Array(1024);
+  #lastLength = 0;
 
   /**
    * Parses the line at [start, end), without its line feed.
@@ -83,7 +86,7 @@ export class OpenMetricsParser {
     if (this.#ended) this.#fail('unexpected data after # EOF');
     if (bytes[start] === HASH && start < end) return this.#metadata(complete);
     this.seriesStart = start;
-    this.#series();
+    this.#sample();
     if (!complete) this.#fail('data does not end with # EOF');
     return 'series';
   }
@@ -156,23 +159,9 @@ export class OpenMetricsParser {
     return [start, this.#at];
   }
 
-  #series(): void {
-    this.#labels.length = 0;
-    this.#nameStart = -1;
-    if (this.#byte() === OPEN) {
-      this.#at++;
-      this.#parseLabels(true);
-    } else {
-      this.#nameStart = this.#at;
-      this.#skipName(METRIC_START, 'a valid start token');
-      this.#nameEnd = this.#at;
-      if (this.#byte() === OPEN) {
-        this.#at++;
-        this.#parseLabels(true);
-      }
-    }
+  #sample(): void {
+    if (!this.#isLastSeries()) this.#series();
     this.seriesEnd = this.#at;
-    if (this.#nameStart < 0) this.#fail('metric name not set');
     this.value = this.#number('value after metric');
     this.timestampMs = undefined;
     if (this.#at < this.#end && !this.#exemplarFollows()) {
@@ -185,6 +174,43 @@ export class OpenMetricsParser {
     this.#at += 4;
     this.#exemplar();
     if (this.#at < this.#end) this.#fail(`expected next entry after exemplar, got ${this.#quoted(this.#at)}`);
+  }
+
+  /** Most lines name the series of the line before: then it is passed over. */
+  #isLastSeries(): boolean {
+    const length = this.#lastLength;
+    const start = this.#at;
+    if (length === 0 || start + length >= this.#end || this.#bytes[start + length] !== SPACE) return false;
+    const bytes = this.#bytes;
+    const last = this.#lastSeries;
+    // Series that follow each other differ at the end.
+    for (let i = length - 1; i >= 0; i--) if (last[i] !== bytes[start + i]) return false;
+    this.#at = start + length;
+    return true;
+  }
+
+  #series(): void {
+    const start = this.#at;
+    this.#lastLength = 0;
+    this.#labels.length = 0;
+    this.#nameStart = -1;
+    if (this.#byte() === OPEN) {
+      this.#at++;
+      this.#parseLabels(true);
+    } else {
+      this.#nameStart = 0;
+      this.#skipName(METRIC_START, 'a valid start token');
+      this.#nameEnd = this.#at - start;
+      if (this.#byte() === OPEN) {
+        this.#at++;
+        this.#parseLabels(true);
+      }
+    }
+    if (this.#nameStart < 0) this.#fail('metric name not set');
+    const length = this.#at - start;
+    if (length > this.#lastSeries.length) this.#lastSeries = new Uint8Array(2 * length);
+    this.#lastSeries.set(this.#bytes.subarray(start, this.#at));
+    this.#lastLength = length;
   }
 
   #exemplarFollows(): boolean {
@@ -227,8 +253,8 @@ export class OpenMetricsParser {
           // A quoted string on its own is the metric's name.
           if (!ofSeries) this.#fail('expected equal');
           if (this.#nameStart >= 0) this.#fail('metric name already set');
-          this.#nameStart = nameStart;
-          this.#nameEnd = nameEnd;
+          this.#nameStart = nameStart - this.seriesStart;
+          this.#nameEnd = nameEnd - this.seriesStart;
           this.#at++;
           if (after === CLOSE) return;
           continue;
@@ -243,7 +269,10 @@ export class OpenMetricsParser {
       if (this.#byte() !== QUOTE) this.#fail(`expected label value, got ${this.#quoted(valueStart)}`);
       this.#skipString('label value');
       this.#requireUtf8(valueStart + 1, this.#at - 1, 'label value');
-      if (ofSeries) this.#labels.push(nameStart, nameEnd, valueStart + 1, this.#at - 1);
+      const origin = this.seriesStart;
+      if (ofSeries) {
+        this.#labels.push(nameStart - origin, nameEnd - origin, valueStart + 1 - origin, this.#at - 1 - origin);
+      }
       if (this.#byte() === COMMA) this.#at++;
       else if (this.#byte() !== CLOSE) this.#fail(`expected comma or brace close, got ${this.#quoted(this.#at)}`);
     }
@@ -257,6 +286,8 @@ export class OpenMetricsParser {
     if (this.#byte() === SPACE) while (at < this.#end && bytes[at] !== SPACE) at++;
     if (at === start) this.#fail(`expected ${expected}, got ${this.#quoted(this.#at)}`);
     this.#at = at;
+    const short = shortDecimal(bytes, start, at);
+    if (short === short) return short;
     const digits = this.#latin1(start, at);
     const value = /[pPxX_]/.test(digits) ? undefined : parseFloatStrict(digits);
     const outOfRange = value !== undefined && Math.abs(value) === Infinity && !/[iI]/.test(digits);
@@ -305,8 +336,9 @@ export class OpenMetricsParser {
     }
   }
 
+  /** @param start behind the start of the line */
   #unescaped(start: number, end: number): string {
-    const plain = text.decode(this.#bytes.subarray(start, end));
+    const plain = text.decode(this.#bytes.subarray(this.seriesStart + start, this.seriesStart + end));
     return plain.includes('\\') ? plain.replace(/\\["\\n]/g, unescape) : plain;
   }
 
@@ -329,4 +361,23 @@ export class OpenMetricsParser {
 
 function unescape(escape: string): string {
   return escape === '\\n' ? '\n' : escape[1]!;
+}
+
+/** What divides numbers of so many digits exactly as reading them would round. */
+const POWERS_OF_TEN = Array.from({ length: 16 }, (_, i) => 10 ** i);
+
+/** A plain decimal of at most 15 digits, which is most of all numbers; NaN for anything else. */
+function shortDecimal(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > 16) return NaN;
+  let value = 0;
+  let point = -1;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte >= 0x30 && byte <= 0x39) value = value * 10 + (byte - 0x30);
+    else if (byte === 0x2e && point < 0) point = at;
+    else return NaN;
+  }
+  const digits = end - start - (point < 0 ? 0 : 1);
+  if (digits === 0 || digits > 15) return NaN;
+  return point < 0 ? value : value / POWERS_OF_TEN[end - point - 1]!;
 }

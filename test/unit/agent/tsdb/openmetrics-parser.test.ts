@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { seededRandom } from '../../../../lib/env/index.ts';
 import { OpenMetricsParser } from '../../../../agent/tsdb/openmetrics-parser.ts';
 
 /** Series of a whole text as `labels value@ms`. */
@@ -50,6 +51,28 @@ describe('OpenMetrics parser', () => {
     ]);
   });
 
+  it('reads series that follow each other, alike or not', () => {
+    const text = 'a{b="c"} 1 1\na{b="c"} 2 2\na{b="d"} 3 3\n';
+    assert.deepEqual(parse(`${text}{"a",b="d"} 4 4\na 5 5\na{b="d"} 6 6\n# EOF`), [
+      '{__name__="a", b="c"} 1@1000',
+      '{__name__="a", b="c"} 2@2000',
+      '{__name__="a", b="d"} 3@3000',
+      '{__name__="a", b="d"} 4@4000',
+      '{__name__="a"} 5@5000',
+      '{__name__="a", b="d"} 6@6000',
+    ]);
+  });
+
+  it('reads every spelling of a number as JavaScript does', () => {
+    const random = seededRandom(5);
+    for (let i = 0; i < 20_000; i++) {
+      const digits = String(Math.floor(random() * 10 ** Math.floor(random() * 19)));
+      const point = Math.floor(random() * (digits.length + 1));
+      const number = random() < 0.5 ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`;
+      assert.equal(line(`a ${number} 1`), `{__name__="a"} ${Number(number)}@1000`);
+    }
+  });
+
   it('starts each file with no type', () => {
     assert.equal(line('h_bucket{le="1"} 1 1'), '{__name__="h_bucket", le="1"} 1@1000');
   });
@@ -89,6 +112,9 @@ describe('OpenMetrics parser', () => {
     ['a{"b"} 1 1\n# EOF', /metric name already set/],
     ['{b="c"} 1 1\n# EOF', /metric name not set/],
     ['a{b="c",b="d"} 1 1\n# EOF', /label name "b" is not unique/],
+    ['a 1 1\na{b="c"} 1 1\na 1 .\n# EOF', /line 3: "\.": not a number/],
+    ['a 1 1\na\n# EOF', /line 2: expected value after metric/],
+    ['a 1 1\naa 1\nb{c="d} 1 1\n# EOF', /line 3: expected label value/],
     ['a 1 1 # {"x"} 1\n# EOF', /expected equal/],
     ['a 1 1 # {x="y"}\n# EOF', /expected value after exemplar labels/],
     ['a 1 1 # {x="y"} 1 inf\n# EOF', /invalid exemplar timestamp/],
