@@ -10,4 +10,6 @@ export interface PromqlFeatures {
   readonly fillModifiers?: boolean;
   /** `promql-delayed-name-removal`: metric names are dropped from the final result, not by each function. */
   readonly delayedNameRemoval?: boolean;
+  /** `use-start-timestamps`: `rate` and its like know when a counter began, where samples say so. */
+  readonly startTimes?: boolean;
 }

@@ -57,6 +57,7 @@ const FLAGS: Readonly<Record<keyof PromqlFeatures, string>> = {
   extendedRangeSelectors: 'promql-extended-range-selectors',
   fillModifiers: 'promql-binop-fill-modifiers',
   delayedNameRemoval: 'promql-delayed-name-removal',
+  startTimes: 'use-start-timestamps',
 };
 
 export interface TwinsOptions {

@@ -22,6 +22,8 @@ export interface QueryContextOptions {
   readonly maxBytes: number;
   readonly lookbackDeltaMs: number;
   readonly delayedNameRemoval: boolean;
+  /** Counters are known to begin where their samples' start times say. */
+  readonly usesStartTimes: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -37,6 +39,7 @@ export class QueryContext {
   readonly times: QueryTimes;
   readonly lookbackDeltaMs: number;
   readonly delayedNameRemoval: boolean;
+  readonly usesStartTimes: boolean;
   readonly signal: AbortSignal | undefined;
   readonly annotations = new Annotations();
   readonly #clock: Clock;
@@ -57,6 +60,7 @@ export class QueryContext {
     this.times = options.times;
     this.lookbackDeltaMs = options.lookbackDeltaMs;
     this.delayedNameRemoval = options.delayedNameRemoval;
+    this.usesStartTimes = options.usesStartTimes;
     this.signal = options.signal;
     this.#clock = options.clock;
     this.#deadlineMs = options.deadlineMs;

@@ -123,6 +123,7 @@ export class Engine {
       maxBytes: defaults.maxBytes ?? DEFAULT_MAX_QUERY_MEMORY_BYTES,
       lookbackDeltaMs: options.lookbackDeltaMs ?? defaults.lookbackDeltaMs ?? DEFAULT_LOOKBACK_DELTA_MS,
       delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
+      usesStartTimes: defaults.features?.startTimes ?? false,
       signal: options.signal,
     });
     context.check();

@@ -174,8 +174,13 @@ export class Evaluator {
     const matrixIndex = args.findIndex((arg) => valueTypeOf(arg) === 'matrix');
     if (matrixIndex >= 0) return this.#windowCall({ ...expr, args }, matrixIndex, grid);
     const first = args[0];
-    if (name === 'timestamp' && first?.kind === 'vector') {
-      const found = await selectInstant(first, grid, this.#context, this.#reader, { func: name }, 'timestamp');
+    if (name === 'start_timestamp' && (first?.kind !== 'vector' || !this.#context.usesStartTimes)) {
+      await this.vector(first!, grid, { func: name });
+      return { type: 'vector', series: [] };
+    }
+    if ((name === 'timestamp' || name === 'start_timestamp') && first?.kind === 'vector') {
+      const what = name === 'timestamp' ? name : 'start';
+      const found = await selectInstant(first, grid, this.#context, this.#reader, { func: name }, what);
       const series = found.map((one) => ({ ...one, ...renamed(this.#context, one.labels) }));
       return { type: 'vector', series: this.#mergeRenamed(series) };
     }

@@ -18,11 +18,12 @@ export function lookupTimes(grid: StepGrid, at: number | undefined, offsetMs: nu
   return { firstMs, stepMs: grid.stepMs, lastMs: firstMs + (grid.count - 1) * grid.stepMs };
 }
 
-type InstantValue = 'value' | 'timestamp' | 'float timestamp';
+type InstantValue = 'value' | 'timestamp' | 'float timestamp' | 'start';
 
 /**
  * The newest sample at or before each step, unless it is stale or as old as the lookback delta (left-open).
- * @param what the samples' values, or their timestamps in seconds (for `timestamp`, and of floats for `info`)
+ * @param what the samples' values, or their timestamps in seconds (for `timestamp`, and of floats for `info`), or the start
+ *   times of their counters in seconds, 0 where unknown
  * @throws PromletError `promql/execution` for a histogram where a float has to be
  */
 export async function selectInstant(
@@ -82,7 +83,8 @@ function fillInstant(
       throw executionError(`this should be an info metric, with float samples: ${series.labels}`);
     }
     present[step] = 1;
-    if (what !== 'value') values[step] = timestampMs / 1000;
+    if (what === 'start') values[step] = (samples.starts?.[next - 1] ?? 0) / 1000;
+    else if (what !== 'value') values[step] = timestampMs / 1000;
     else {
       values[step] = value;
       if (histogram !== undefined) (found ??= [])[step] = histogram;

@@ -28,7 +28,7 @@ export class ExtendedDeltaKernel implements WindowKernel {
   begin(window: Window): void {
     this.#behindStart = 0;
     this.#atEnd = 0;
-    if (this.#isCounter) this.#resets.find(window.values, window.length);
+    if (this.#isCounter) this.#resets.find(window);
   }
 
   evaluate(window: Window): boolean {

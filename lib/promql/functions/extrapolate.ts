@@ -1,3 +1,4 @@
+import { startsWithin } from './start-times.ts';
 import type { Window } from './window-driver.ts';
 
 /** A gap of up to this many average intervals at an end of the window is taken for a missing sample. */
@@ -11,7 +12,8 @@ export interface DeltaKind {
 
 /**
  * What the difference between the first and the last sample of a window is multiplied with, so that it becomes that of the
- * whole window, or its rate (Prometheus `extrapolatedRate`). The window has two samples or more.
+ * whole window, or its rate (Prometheus `extrapolatedRate`). The window has two samples or more, or one whose counter
+ * started within the window: that start is taken for a sample of 0.
  * @param first the first value, of a histogram its count
  * @param delta the difference, resets of the counter added
  */
@@ -19,8 +21,8 @@ export function extrapolation(window: Window, { isCounter, isRate }: DeltaKind, 
   const { timestamps, low, high } = window;
   const firstMs = timestamps[low]!;
   const lastMs = timestamps[high - 1]!;
-  const sampledSeconds = (lastMs - firstMs) / 1000;
-  const averageSeconds = sampledSeconds / (high - low - 1);
+  let sampledSeconds = (lastMs - firstMs) / 1000;
+  const averageSeconds = high - low > 1 ? sampledSeconds / (high - low - 1) : 0;
   const threshold = averageSeconds * EXTRAPOLATION_FACTOR;
   let toStart = (firstMs - window.startMs) / 1000;
   if (toStart >= threshold) toStart = averageSeconds / 2;
@@ -28,6 +30,10 @@ export function extrapolation(window: Window, { isCounter, isRate }: DeltaKind, 
     // A counter cannot have been below zero: do not extrapolate to before it was.
     const toZero = sampledSeconds * (first / delta);
     if (toZero < toStart) toStart = toZero;
+  }
+  if (startsWithin(window)) {
+    toStart = 0;
+    sampledSeconds = (lastMs - window.starts![low]!) / 1000;
   }
   let toEnd = (window.endMs - lastMs) / 1000;
   if (toEnd >= threshold) toEnd = averageSeconds / 2;

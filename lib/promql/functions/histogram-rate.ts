@@ -5,6 +5,7 @@ import { hasCustomBuckets } from '../histogram/custom-bounds.ts';
 import { HistogramSum } from '../histogram/histogram-sum.ts';
 import { added, subtracted } from '../histogram/noted-sums.ts';
 import { type DeltaKind, extrapolation } from './extrapolate.ts';
+import { isStartReset, startsWithin } from './start-times.ts';
 import type { Window } from './window-driver.ts';
 import type { HistogramNotes } from '../histogram/notes.ts';
 
@@ -22,9 +23,12 @@ export class HistogramResets {
   }
 
   /** The counter was reset between the samples `i` − 1 and `i`, both histograms. */
-  isAt(i: number, { histograms }: Window): boolean {
-    if (this.#found[i] === UNKNOWN)
-      this.#found[i] = isCounterReset(histograms![i]!, histograms![i - 1]!) ? RESET : NO_RESET;
+  isAt(i: number, window: Window): boolean {
+    const { histograms } = window;
+    if (this.#found[i] === UNKNOWN) {
+      const isReset = isStartReset(window, i) || isCounterReset(histograms![i]!, histograms![i - 1]!);
+      this.#found[i] = isReset ? RESET : NO_RESET;
+    }
     return this.#found[i] === RESET;
   }
 }
@@ -37,11 +41,18 @@ export function histogramDelta(
   notes: HistogramNotes,
 ): FloatHistogram | undefined {
   const { low, high } = window;
-  if (high - low < 2) return undefined;
+  const first = window.histograms![low]!;
+  const isStarted = startsWithin(window);
+  if (high - low < 2) return isStarted ? multiplied(first, extrapolation(window, kind, 0, 0)) : undefined;
   const delta = kind.isCounter ? counterDelta(window, resets, notes) : gaugeDelta(window, notes);
   if (delta === undefined) return undefined;
-  const result = compacted(withHint(delta.result(), 'gauge'));
-  return multiplied(result, extrapolation(window, kind, window.histograms![low]!.count, result.count));
+  let result = compacted(withHint(delta.result(), 'gauge'));
+  if (isStarted) {
+    const sum = new HistogramSum(result);
+    if (!added(sum, first, notes)) return undefined;
+    result = sum.result();
+  }
+  return multiplied(result, extrapolation(window, kind, first.count, result.count));
 }
 
 function gaugeDelta({ low, high, histograms }: Window, notes: HistogramNotes): HistogramSum | undefined {
@@ -75,6 +86,7 @@ function counterDelta(window: Window, resets: HistogramResets, notes: HistogramN
     isGauge ||= histogram.counterResetHint === 'gauge';
     schema = Math.min(schema, histogram.schema);
   }
+  window.overlaps.note(window);
   if (isGauge) notes.say('notCounter');
   const delta = new HistogramSum(last);
   delta.reduceTo(schema);
@@ -119,7 +131,7 @@ export function instantHistogramDelta(
   if (isRate && hints.includes('gauge')) notes.say('notCounter');
   if (!isRate && hints.some((hint) => hint !== 'gauge')) notes.say('notGauge');
   const delta = new HistogramSum(last);
-  const isReset = isRate && isCounterReset(last, previous);
+  const isReset = isRate && (isStartReset(window, high - 1) || isCounterReset(last, previous));
   if (!isReset && !subtracted(delta, previous, notes)) return undefined;
   const result = compacted(withHint(delta.result(), 'gauge'));
   return isRate ? divided(result, intervalMs / 1000) : result;

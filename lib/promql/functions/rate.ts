@@ -2,6 +2,7 @@ import type { FloatHistogram } from '../../model/index.ts';
 import { type DeltaKind, extrapolation } from './extrapolate.ts';
 import { instantHistogramDelta } from './histogram-rate.ts';
 import { ResetList } from './reset-list.ts';
+import { isStartReset, startsWithin } from './start-times.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
 import type { HistogramNotes } from '../histogram/notes.ts';
 
@@ -19,15 +20,20 @@ export class DeltaKernel implements WindowKernel {
   }
 
   begin(window: Window): void {
-    if (this.#kind.isCounter) this.#resets.find(window.values, window.length);
+    if (this.#kind.isCounter) this.#resets.find(window);
   }
 
   evaluate(window: Window): boolean {
     const { values, low, high } = window;
-    if (high - low < 2) return false;
+    const isStarted = startsWithin(window);
+    if (high - low < 2 && !isStarted) return false;
     const first = values[low]!;
     let delta = values[high - 1]! - first;
-    if (this.#kind.isCounter) delta = this.#resets.lostBetween(values, low, high, delta);
+    if (this.#kind.isCounter) {
+      delta = this.#resets.lostBetween(values, low, high, delta);
+      window.overlaps.note(window);
+    }
+    if (isStarted) delta += first;
     this.result = delta * extrapolation(window, this.#kind, first, delta);
     return true;
   }
@@ -49,7 +55,7 @@ export class InstantDeltaKernel implements WindowKernel {
     const previous = values[high - 2]!;
     const intervalMs = timestamps[high - 1]! - timestamps[high - 2]!;
     if (intervalMs === 0) return false;
-    const isReset = this.#isRate && last < previous;
+    const isReset = this.#isRate && (last < previous || isStartReset(window, high - 1));
     const delta = isReset ? last : last - previous;
     this.result = this.#isRate ? delta / (intervalMs / 1000) : delta;
     return true;
@@ -118,7 +124,7 @@ export class ChangesKernel implements WindowKernel {
     for (let i = 1; i < length; i++) {
       const isChange =
         histograms === undefined ? this.#isChange(values[i - 1]!, values[i]!) : this.#isMixedChange(window, i);
-      if (isChange) count++;
+      if (isChange || isStartReset(window, i)) count++;
       this.#counts[i] = count;
     }
   }

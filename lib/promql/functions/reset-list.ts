@@ -1,16 +1,22 @@
+import { isStartReset } from './start-times.ts';
+import type { Window } from './window-driver.ts';
+
 /** Where a counter was reset: found once per series, so that a window only looks at the resets in it. */
 export class ResetList {
-  /** Indices of samples below their predecessor, ascending. */
+  /** Indices of samples below their predecessor, or with a start behind it, ascending. */
   #indices = new Int32Array(16);
   #count = 0;
   /** First reset behind the start of the last window. */
   #next = 0;
 
-  /** Takes the samples 0 … length − 1 of a new series. */
-  find(values: Float64Array, length: number): void {
+  /** Looks at a new series: at its values, and its start times if they are in the window. */
+  find(window: Window): void {
+    const { values, length, starts } = window;
     this.#count = 0;
     this.#next = 0;
-    for (let i = 1; i < length; i++) if (values[i]! < values[i - 1]!) this.#push(i);
+    for (let i = 1; i < length; i++) {
+      if (values[i]! < values[i - 1]! || (starts !== undefined && isStartReset(window, i))) this.#push(i);
+    }
   }
 
   #push(index: number): void {

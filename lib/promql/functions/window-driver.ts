@@ -4,6 +4,7 @@ import type { QueryContext } from '../eval/context.ts';
 import { KERNEL_SAMPLE_BYTES, newSeriesBytes, seriesBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
 import type { CallExpr, Expr } from '../parse/ast.ts';
+import { StartOverlaps } from './start-times.ts';
 import { HistogramNotes } from '../histogram/notes.ts';
 
 /** A call of a window function, arguments evaluated. */
@@ -22,6 +23,8 @@ export class Window {
   values = new Float64Array(0);
   /** By sample, sparse; undefined when the series has none, or when the function does not look at them. */
   histograms: (FloatHistogram | undefined)[] | undefined;
+  /** By sample, ms, 0 where unknown; undefined when there are none, or when the function does not look at them. */
+  starts: Float64Array | undefined;
   /** Name of the metric, '' when it has none. */
   metric = '';
   /** Samples of the series. */
@@ -41,6 +44,7 @@ export class Window {
   stepMs = 0;
   step = 0;
   params: readonly Float64Array[] = [];
+  readonly overlaps = new StartOverlaps();
 }
 
 /** Computes one function over the windows of one series after the other. It may keep state between steps. */
@@ -62,6 +66,8 @@ export interface WindowFunction {
   readonly takesHistograms?: boolean;
   /** A kernel for series that hold histograms, beside floats perhaps, which are the business of `floats`. */
   readonly mixed?: (floats: WindowKernel, notes: HistogramNotes, extension?: RangeExtensionKind) => WindowKernel;
+  /** Looks at the start times of samples, when the query does. */
+  readonly usesStarts?: boolean;
   /** Work per step grows with the samples in the window. */
   readonly rescans?: boolean;
   /** Warns of a bad argument, once. @throws PromletError `promql/execution` */
@@ -94,6 +100,7 @@ export async function evaluateWindows(
     const samples = takesAll ? read : floatsOnly(read, scratch);
     if (samples.length === 0) return;
     load(window, samples, labels);
+    window.starts = windowFunction.usesStarts === true && context.usesStartTimes ? samples.starts : undefined;
     const ignored = takesAll || read.histograms === undefined ? undefined : new IgnoredHistograms(read, window, notes);
     kernel.begin?.(window);
     const name = windowFunction.keepsName === true ? { labels, dropName } : renamed(context, labels);
@@ -109,7 +116,7 @@ export async function evaluateWindows(
         windowFunction.check?.(call, context);
         isChecked = true;
       }
-      const rescans = windowFunction.rescans === true || kernel === mixed;
+      const rescans = windowFunction.rescans === true || kernel === mixed || window.starts !== undefined;
       if (context.spend(rescans ? window.high - window.low : 1)) await context.pause();
       ignored?.noteWithin(window);
       if (!kernel.evaluate(window)) continue;
@@ -126,6 +133,7 @@ export async function evaluateWindows(
     context.holdSamples(heldBefore + out.length * grid.count);
     if (windowFunction.expectsCounter === true && hasFloats) noteNonCounter(window.metric, call, context);
   });
+  window.overlaps.report(context, call.expr.args[0]!);
   return out;
 }
 

@@ -97,10 +97,10 @@ function checkSmoothing(call: WindowCall): void {
 
 /** Functions over range vectors, by name. */
 export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<string, WindowFunction>([
-  ['rate', { ...delta({ isCounter: true, isRate: true }), expectsCounter: true }],
-  ['increase', { ...delta({ isCounter: true, isRate: false }), expectsCounter: true }],
+  ['rate', { ...delta({ isCounter: true, isRate: true }), expectsCounter: true, usesStarts: true }],
+  ['increase', { ...delta({ isCounter: true, isRate: false }), expectsCounter: true, usesStarts: true }],
   ['delta', delta({ isCounter: false, isRate: false })],
-  ['irate', instantDelta(true)],
+  ['irate', { ...instantDelta(true), usesStarts: true }],
   ['idelta', instantDelta(false)],
   [
     'changes',
@@ -111,10 +111,13 @@ export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<str
   ],
   [
     'resets',
-    changes(
-      (previous, current) => current < previous,
-      (previous, current) => isCounterReset(current, previous),
-    ),
+    {
+      ...changes(
+        (previous, current) => current < previous,
+        (previous, current) => isCounterReset(current, previous),
+      ),
+      usesStarts: true,
+    },
   ],
   ['deriv', { create: plain(deriv), rescans: true }],
   ['predict_linear', { create: plain(predictLinear), rescans: true }],

@@ -14,6 +14,7 @@ const FEATURES = {
   extendedRangeSelectors: true,
   fillModifiers: true,
   delayedNameRemoval: true,
+  startTimes: true,
 };
 /** Queries whose meaning depends on the range they run over: not repeated as range queries. */
 const CONTEXT_FUNCTIONS = /(start|end|range|step)\(\)/;
