@@ -10,7 +10,8 @@ FROM node:24-bookworm-slim
 WORKDIR /app
 COPY --from=build /src/dist /app
 COPY LICENSE /app/LICENSE
-ENV NODE_ENV=production
+# One heap of the C library for all threads: some 10 MB less after compactions.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 USER 65534:65534
 ENTRYPOINT ["/usr/local/bin/node"]
 CMD ["agent.mjs"]

@@ -124,6 +124,9 @@ describe('the Helm chart', () => {
     assert.ok(agent.args.includes('--kube.config-secret=monitoring/promlet-agent-config'));
     assert.ok(operator.args.includes('--agent-config-secret=monitoring/promlet-agent-config'));
     assert.equal(agent.args[0], 'agent.mjs');
+    assert.ok(agent.args.includes('--storage.tsdb.retention.time=15d'));
+    assert.ok(!agent.args.some((arg) => arg.startsWith('--storage.tsdb.retention.size')));
+    assert.ok(agent.args.includes('--storage.tsdb.head-memory-limit=512MiB'));
     assert.equal(operator.args[0], 'operator.mjs');
     assert.deepEqual(agent.env![0], { name: 'NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } });
     assert.equal(find(manifests, 'Secret', 'promlet-agent-config').data, undefined);
