@@ -1,12 +1,18 @@
 import { hostname } from 'node:os';
 import Koa from 'koa';
-import { createWireCodec, remoteRead } from '../lib/remote/index.ts';
-import { type ApiDeps, buildInfo, createApi, listen, type Listening, type TsdbStatus } from '../lib/api/index.ts';
-import { formatSize, parseConfigInProcess, showConfigInProcess, unsupportedSections } from '../lib/config/index.ts';
+import { createWireCodec, remoteRead, remoteWrite, type WireCodec } from '../lib/remote/index.ts';
+import { type ApiDeps, buildInfo, createApi, listen, type Listening } from '../lib/api/index.ts';
+import {
+  formatSize,
+  parseConfigInProcess,
+  type ScrapeConfig,
+  showConfigInProcess,
+  unsupportedSections,
+} from '../lib/config/index.ts';
 import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
 import { createKernels } from '../lib/kernels/index.ts';
 import { createKubeClient, type KubeClient } from '../lib/kube/index.ts';
-import { assert, formatDuration, PromletError } from '../lib/model/index.ts';
+import { assert, formatDuration, Labels, PromletError } from '../lib/model/index.ts';
 import { Engine } from '../lib/promql/index.ts';
 import { openTsdb, type ReplayProgress, type RetentionOptions, type Tsdb, WorkerRunner } from '../lib/tsdb/index.ts';
 import { ConfigLoader } from './config-loader.ts';
@@ -21,6 +27,7 @@ import { QueryThreads } from './query/index.ts';
 import { ScrapeManager } from './scrape/index.ts';
 import { requireAll, servedJobs } from './served-jobs.ts';
 import { agentStatus } from './status.ts';
+import { storageApi, walReplayStatus } from './storage-api.ts';
 import { describeRetention, flaggedRetention, storageSettings } from './storage-settings.ts';
 
 export interface AgentOptions {
@@ -32,6 +39,8 @@ export interface AgentOptions {
   readonly logger: Logger;
   /** For the service account; of it a configuration sees `CONFIG_VARIABLES` only. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Somebody asked over HTTP that the agent stop. */
+  readonly onQuit?: () => void;
 }
 
 /** A running agent. */
@@ -85,7 +94,10 @@ class StartingAgent implements Agent {
   #loader: ConfigLoader | undefined;
   #source: ConfigSource | undefined;
   #listening: Listening | undefined;
-  #remoteRead: Koa.Middleware | undefined;
+  #remote: readonly Koa.Middleware[] = [];
+  #externalLabels = Labels.EMPTY;
+  #outOfOrderWindowMs = 0;
+  #jobs: readonly ScrapeConfig[] = [];
   #metricsText: () => Promise<string> | string = () => '';
 
   constructor(options: AgentOptions) {
@@ -138,13 +150,14 @@ class StartingAgent implements Agent {
       ...(flags.maxBlockDurationMs !== undefined && { maxBlockDurationMs: flags.maxBlockDurationMs }),
       walSegmentBytes: flags.walSegmentBytes,
       walCompression: flags.walCompression,
+      walFsyncIntervalMs: flags.walFsyncIntervalMs,
       retention: this.#retention,
       compactionRunner: new WorkerRunner(files),
       random,
       onReplayProgress: (progress) => (this.#replay = progress),
     });
     this.#tsdb = tsdb;
-    this.#remoteRead = remoteRead({ queryable: tsdb, codec: createWireCodec(kernels), logger });
+    this.#remote = this.#remoteMiddleware(tsdb, createWireCodec(kernels));
     this.#stops.push(() => tsdb.close());
     this.#stops.push(() => this.#queryThreads.close());
     const scrape = new ScrapeManager({
@@ -220,13 +233,17 @@ class StartingAgent implements Agent {
     if (missing.length > 0) throw new PromletError('config/unsupported', missing.join('; '));
     const served = await servedJobs(config.scrape_configs, (job) => this.#discovery.check(job));
     if (this.#options.flags.configSecret === undefined) requireAll(served);
-    return { ...served, storage: storageSettings(config.storage, this.#options.flags) };
+    const externalLabels = Labels.of(config.global.external_labels);
+    return { ...served, storage: storageSettings(config.storage, this.#options.flags), externalLabels };
   }
 
-  async #apply({ jobs, storage }: Served): Promise<void> {
+  async #apply({ jobs, storage, externalLabels }: Served): Promise<void> {
     assert(this.#scrape !== undefined, 'agent: a configuration came before the scrape manager');
     this.#tsdb!.configure(storage);
     this.#retention = { ...this.#retention, ...storage.retention };
+    this.#externalLabels = externalLabels;
+    this.#jobs = jobs;
+    this.#outOfOrderWindowMs = storage.outOfOrderWindowMs ?? 0;
     this.#scrape.applyConfig(jobs);
     await this.#discovery.apply(jobs);
   }
@@ -250,17 +267,20 @@ class StartingAgent implements Agent {
     const app = new Koa();
     app.on('error', (error: unknown) => logger.warn({ error: String(error) }, 'request failed'));
     // Answered while the log is replayed, too.
-    const early: Readonly<Record<string, () => object>> = {
-      '/api/v1/status/agent': () => this.#status(),
-      '/api/v1/status/walreplay': () => walReplayStatus(this.#replay),
-    };
     app.use(async (ctx, next) => {
-      if (ctx.method !== 'GET' || !Object.hasOwn(early, ctx.path)) return next();
-      ctx.body = { status: 'success', data: early[ctx.path]!() };
+      if (ctx.method !== 'GET' || ctx.path !== '/api/v1/status/agent') return next();
+      ctx.body = { status: 'success', data: this.#status() };
     });
-    app.use((ctx, next) => (this.#ready ? this.#remoteRead!(ctx, next) : next()));
     app.use(createApi(this.#apiDeps()));
     return app;
+  }
+
+  #remoteMiddleware(tsdb: Tsdb, codec: WireCodec): Koa.Middleware[] {
+    const { clock, flags, logger } = this.#options;
+    const read = remoteRead({ queryable: tsdb, codec, logger });
+    if (!flags.enableRemoteWriteReceiver) return [read];
+    const takesLateSamples = (): boolean => this.#outOfOrderWindowMs > 0;
+    return [read, remoteWrite({ appendable: tsdb, takesLateSamples, codec, clock, logger })];
   }
 
   #status() {
@@ -304,7 +324,21 @@ class StartingAgent implements Agent {
         corruptionCount: this.#tsdb!.stats().replay.damage.length,
         storageRetention: describeRetention(this.#retention, formatDuration, formatSize),
       }),
-      tsdbStatus: (limit) => tsdbStatus(this.#tsdb!, limit),
+      ...storageApi({ ...this.#options, dataDir: flags.dataDir, tsdb: () => this.#tsdb! }),
+      walReplay: () => walReplayStatus(this.#replay),
+      scrapePools: () => ({ names: this.#jobs.map((job) => job.job_name) }),
+      relabelRules: (pool) => this.#jobs.find((job) => job.job_name === pool)?.relabel_configs,
+      remote: () => this.#remote,
+      externalLabels: () => this.#externalLabels,
+      lookbackDeltaMs: flags.queryLookbackDeltaMs,
+      enableAdmin: flags.enableAdminApi,
+      quit: this.#options.onQuit,
+      corsOrigin: flags.corsOrigin,
+      features: {
+        api: { remote_write_receiver: flags.enableRemoteWriteReceiver },
+        prometheus: { agent_mode: false, auto_reload_config: false, server_mode: true },
+        tsdb: { exemplar_storage: true, isolation: true, native_histograms: true, xor2_encoding: false },
+      },
       limits: { queryTimeoutMs: flags.queryTimeoutMs },
       endpoints: this.#queryThreads.endpoints(),
     };
@@ -314,24 +348,4 @@ class StartingAgent implements Agent {
 /** What other hosts reach our node's loopback targets by. */
 function externalHost(flags: AgentFlags): string {
   return flags.externalUrl === undefined ? hostname() : new URL(flags.externalUrl).hostname;
-}
-
-/** Prometheus's `WALReplayStatus`: indexes of segments. */
-function walReplayStatus(progress: ReplayProgress | undefined): { min: number; max: number; current: number } {
-  if (progress === undefined) return { min: 0, max: 0, current: 0 };
-  return { min: progress.firstSegment, max: progress.lastSegment, current: progress.segment };
-}
-
-function tsdbStatus(tsdb: Tsdb, limit: number): TsdbStatus {
-  const stats = tsdb.stats();
-  return {
-    ...tsdb.cardinality(limit),
-    headStats: {
-      numSeries: stats.numSeries,
-      numLabelPairs: stats.numLabelPairs,
-      chunkCount: stats.numChunks,
-      minTime: stats.minTimeMs ?? 0,
-      maxTime: stats.maxTimeMs ?? 0,
-    },
-  };
 }

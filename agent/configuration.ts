@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Clock, Logger } from '../lib/env/index.ts';
-import { errorMessage, PromletError } from '../lib/model/index.ts';
+import { errorMessage, type Labels, PromletError } from '../lib/model/index.ts';
 import type { TsdbSettings } from '../lib/tsdb/index.ts';
 import type { ServedJobs } from './served-jobs.ts';
 
 /** What of a configuration is put in force. */
 export interface Served extends ServedJobs {
   readonly storage: TsdbSettings;
+  readonly externalLabels: Labels;
 }
 
 export interface ConfigurationOptions {

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../lib/config/index.ts';
 import type { ObjectName } from '../lib/kube/index.ts';
-import { errorMessage, formatDuration, parseDuration } from '../lib/model/index.ts';
+import { compileRegex, errorMessage, formatDuration, parseDuration } from '../lib/model/index.ts';
 
 /** The command line, checked. Durations are ms. */
 export interface AgentFlags {
@@ -19,10 +19,15 @@ export interface AgentFlags {
   readonly maxBlockDurationMs: number | undefined;
   readonly walSegmentBytes: number;
   readonly walCompression: 'none' | 'snappy';
+  readonly walFsyncIntervalMs: number;
   /** `HOST:PORT` or `:PORT`. */
   readonly listenAddress: string;
   readonly externalUrl: string | undefined;
   readonly enableLifecycle: boolean;
+  readonly enableAdminApi: boolean;
+  readonly enableRemoteWriteReceiver: boolean;
+  /** Regex of allowed origins, anchored. */
+  readonly corsOrigin: string;
   readonly nodeName: string | undefined;
   readonly kubeconfig: string | undefined;
   readonly queryTimeoutMs: number;
@@ -54,8 +59,12 @@ export function flagValues(flags: AgentFlags): Record<string, string> {
     'storage.tsdb.retention.size': formatSize(flags.retentionSizeBytes ?? 0),
     'storage.tsdb.retention.time': formatDuration(flags.retentionTimeMs ?? 0),
     'storage.tsdb.wal-compression': String(flags.walCompression !== 'none'),
+    'storage.tsdb.wal-fsync-interval': formatDuration(flags.walFsyncIntervalMs),
     'storage.tsdb.wal-segment-size': formatSize(flags.walSegmentBytes),
+    'web.cors.origin': flags.corsOrigin,
+    'web.enable-admin-api': String(flags.enableAdminApi),
     'web.enable-lifecycle': String(flags.enableLifecycle),
+    'web.enable-remote-write-receiver': String(flags.enableRemoteWriteReceiver),
     'web.external-url': flags.externalUrl ?? '',
     'web.listen-address': flags.listenAddress,
   };
@@ -90,9 +99,13 @@ export function parseFlags(
     maxBlockDurationMs: flags['storage.tsdb.maxBlockDuration'] as number | undefined,
     walSegmentBytes: flags['storage.tsdb.walSegmentSize'] as number,
     walCompression: flags['storage.tsdb.walCompression'] === false ? 'none' : 'snappy',
+    walFsyncIntervalMs: flags['storage.tsdb.walFsyncInterval'] as number,
     listenAddress: flags['web.listenAddress'] as string,
     externalUrl: flags['web.externalUrl'] as string | undefined,
     enableLifecycle: flags['web.enableLifecycle'] as boolean,
+    enableAdminApi: flags['web.enableAdminApi'] as boolean,
+    enableRemoteWriteReceiver: flags['web.enableRemoteWriteReceiver'] as boolean,
+    corsOrigin: flags['web.cors.origin'] as string,
     nodeName: (flags['nodeName'] as string | undefined) ?? (env['NODE_NAME'] || undefined),
     kubeconfig: flags['kubeconfig'] as string | undefined,
     queryTimeoutMs: flags['query.timeout'] as number,
@@ -143,12 +156,22 @@ function agentCommand(version: string): Command {
         .argParser(toSegmentBytes)
         .default(128 << 20, '"128MiB"'),
     )
+    .addOption(
+      duration(
+        '--storage.tsdb.wal-fsync-interval <duration>',
+        'how often the log is synced: what a power loss may cost',
+        '5s',
+      ),
+    )
     .option('--storage.tsdb.wal-compression', 'compress the log with snappy', true)
     .option('--no-storage.tsdb.wal-compression', 'do not')
     .option('--web.listen-address <address>', 'address to serve HTTP on', '0.0.0.0:9090')
     .option('--web.external-url <url>', 'the URL under which the agent is reached from outside', parseUrl)
-    .option('--web.enable-lifecycle', 'serve /-/reload (on by default, unlike in Prometheus)', true)
+    .option('--web.enable-lifecycle', 'serve /-/reload and /-/quit (on by default, unlike in Prometheus)', true)
     .option('--no-web.enable-lifecycle', 'do not')
+    .option('--web.enable-admin-api', 'serve what deletes series and makes snapshots', false)
+    .option('--web.enable-remote-write-receiver', 'take samples by remote write at /api/v1/write', false)
+    .option('--web.cors.origin <regex>', 'origins that pages may ask from, anchored', parseRegex, '.*')
     .addOption(duration('--query.timeout <duration>', 'longest run time of a query', '30s'))
     .option('--query.max-samples <count>', 'most samples a query may load', parseCount, 50_000_000)
     .addOption(
@@ -201,6 +224,15 @@ function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isSafeInteger(count) || count <= 0) throw new InvalidArgumentError('not a whole number above zero');
   return count;
+}
+
+function parseRegex(text: string): string {
+  try {
+    compileRegex(text);
+  } catch (error) {
+    throw new InvalidArgumentError(errorMessage(error));
+  }
+  return text;
 }
 
 function parseUrl(text: string): string {

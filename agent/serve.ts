@@ -20,6 +20,8 @@ export async function serve(args: readonly string[], version: string): Promise<v
     random: systemRandom,
     files: nodeFileSystem,
     env: process.env,
+    // As a signal would.
+    onQuit: () => process.kill(process.pid, 'SIGTERM'),
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // A second signal of the same kind finds no handler and ends the process at once.

@@ -27,6 +27,7 @@ export function storageSettings(storage: StorageConfig | undefined, flags: Agent
   const flagged = flaggedRetention(flags);
   return {
     outOfOrderWindowMs: out_of_order_time_window ?? 0,
+    maxExemplars: storage?.exemplars?.max_exemplars ?? 0,
     retention: {
       timeMs: retention?.time ?? flagged.timeMs,
       sizeBytes: retention?.size ?? flagged.sizeBytes,

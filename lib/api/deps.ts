@@ -1,3 +1,4 @@
+import type { Middleware } from 'koa';
 import type { RelabelConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../env/index.ts';
 import type { Annotations, Labels, Matcher } from '../model/index.ts';
@@ -162,7 +163,7 @@ export interface ApiDeps extends QueryDeps {
   /** Applies the configuration anew; rejects when it cannot be, the old one then stays in force. */
   readonly reload?: () => Promise<void>;
   /** Ends the program, some time after it returns. */
-  readonly quit?: () => void;
+  readonly quit?: (() => void) | undefined;
   /** `--web.enable-lifecycle`: without it `/-/reload` and `/-/quit` are forbidden. */
   readonly lifecycle: boolean;
   /** `--web.enable-admin-api`: without it the endpoints below `admin/` are refused. */
@@ -175,6 +176,8 @@ export interface ApiDeps extends QueryDeps {
   readonly blocks?: () => readonly object[];
   /** Asked for before the program is ready, too. */
   readonly walReplay?: () => WalReplayStatus;
+  /** What answers remote read and write, each where it is meant; asked for at each request, while ready. */
+  readonly remote?: () => readonly Middleware[];
   /** Group → feature → whether it is on, besides those of the API and of PromQL. */
   readonly features?: Readonly<Record<string, Readonly<Record<string, boolean>>>>;
   /** Added to what `/federate` tells. */

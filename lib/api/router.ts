@@ -47,6 +47,7 @@ export function createApi(deps: ApiDeps): Middleware {
   mount(statusEndpoints(deps), ['GET']);
   mount(earlyEndpoints(deps), ['GET'], true);
   mount(adminEndpoints(deps), ['POST', 'PUT']);
+  for (const path of ['read', 'write']) router.post(`${API}/${path}`, async (ctx) => serveRemote(ctx, deps, path));
   mountLifecycle(router, deps);
   router.get('/federate', async (ctx) => (deps.ready() ? federate(ctx, deps, turns) : sendUnready(ctx)));
   router.get('/version', (ctx) => {
@@ -100,4 +101,22 @@ async function serve(ctx: RoutedContext, deps: ApiDeps, limits: ApiLimits, endpo
     if (!ctx.req.complete) ctx.set('Connection', 'close');
     sendError(ctx, shown);
   }
+}
+
+async function serveRemote(ctx: Context, deps: ApiDeps, path: string): Promise<void> {
+  if (!deps.ready()) {
+    sendUnready(ctx);
+    return;
+  }
+  const handlers = deps.remote?.() ?? [];
+  const next = async (index: number): Promise<void> => {
+    if (index < handlers.length) return handlers[index]!(ctx, () => next(index + 1));
+    ctx.status = 404;
+    ctx.set('Content-Type', 'text/plain; charset=utf-8');
+    ctx.body =
+      path === 'write'
+        ? 'remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n'
+        : 'not found\n';
+  };
+  await next(0);
 }

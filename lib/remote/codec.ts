@@ -106,6 +106,9 @@ export function createWireCodec(kernels: Kernels): WireCodec {
   };
 }
 
+/** A block larger than this is given back as soon as less is asked for: the arena is the head's too. */
+const KEPT_BYTES = 1 << 20;
+
 /** A block of the arena that grows when more is asked for. */
 class ScratchBlock {
   readonly #kernels: Kernels;
@@ -118,7 +121,8 @@ class ScratchBlock {
 
   /** @returns the address of at least `sizeBytes`, contents undefined, valid until the next call */
   reserve(sizeBytes: number): number {
-    if (sizeBytes > this.#sizeBytes || this.#sizeBytes === 0) {
+    const isOversized = this.#sizeBytes > KEPT_BYTES && sizeBytes <= KEPT_BYTES;
+    if (sizeBytes > this.#sizeBytes || this.#sizeBytes === 0 || isOversized) {
       const { arena } = this.#kernels;
       if (this.#sizeBytes > 0) arena.free(this.#address, this.#sizeBytes);
       this.#sizeBytes = arena.capacityOf(Math.max(sizeBytes, 4096));

@@ -36,3 +36,32 @@ export const REMOTE_CLIENT_LIMITS: RemoteClientLimits = {
   maxAnswerBytes: 256 << 20,
   maxLabelsPerSeries: 256,
 };
+
+/** Bounds of the remote write receiver. */
+export interface RemoteWriteLimits {
+  /** Request body, before and after decompression, bytes. */
+  readonly maxRequestBytes: number;
+  /** Requests that are read and stored at the same time; later ones wait. */
+  readonly maxConcurrentWrites: number;
+  /** Strings of one request of version 2.0. */
+  readonly maxSymbols: number;
+  readonly maxLabelsPerSeries: number;
+  /** UTF-8. */
+  readonly maxLabelNameBytes: number;
+  readonly maxLabelValueBytes: number;
+  /** Exemplars, and histograms, of one series in one request. */
+  readonly maxEntriesPerSeries: number;
+  /** Faults that an answer tells of. */
+  readonly maxFaultsTold: number;
+}
+
+export const REMOTE_WRITE_LIMITS: RemoteWriteLimits = {
+  maxRequestBytes: 32 << 20,
+  maxConcurrentWrites: 2,
+  maxSymbols: 1 << 18,
+  maxLabelsPerSeries: 40,
+  maxLabelNameBytes: 256,
+  maxLabelValueBytes: 4096,
+  maxEntriesPerSeries: 50_000,
+  maxFaultsTold: 20,
+};

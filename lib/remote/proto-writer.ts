@@ -61,6 +61,24 @@ export class ProtoWriter {
     buffer[this.length++] = rest;
   }
 
+  /** An unsigned field, written even when it is 0. */
+  uint64(field: number, value: number): void {
+    this.#key(field, WireType.varint);
+    this.uvarint(value);
+  }
+
+  /** A double that is written even when it is 0, as a member of a oneof must be. */
+  fixedDouble(field: number, value: number): void {
+    if (!Object.is(value, 0)) {
+      this.double(field, value);
+      return;
+    }
+    this.#key(field, WireType.fixed64);
+    this.#reserve(8);
+    this.#view.setFloat64(this.length, 0);
+    this.length += 8;
+  }
+
   /** A proto3 `int64` field; negative numbers take ten bytes. */
   int64(field: number, value: number): void {
     if (value === 0) return;

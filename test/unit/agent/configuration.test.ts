@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Configuration } from '../../../agent/configuration.ts';
 import { parseConfig, type ScrapeConfig } from '../../../lib/config/index.ts';
 import { createLogger, systemClock } from '../../../lib/env/index.ts';
+import { Labels } from '../../../lib/model/index.ts';
 
 describe('configuration in force', () => {
   let applied: (readonly ScrapeConfig[])[];
@@ -16,6 +17,7 @@ describe('configuration in force', () => {
         jobs: (await parseConfig(text)).scrape_configs,
         jobErrors: new Map(),
         storage: {},
+        externalLabels: Labels.EMPTY,
       }),
       apply: async ({ jobs }) => void applied.push(jobs),
     });

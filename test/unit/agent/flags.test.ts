@@ -16,9 +16,13 @@ describe('agent flags', () => {
       maxBlockDurationMs: undefined,
       walSegmentBytes: 128 << 20,
       walCompression: 'snappy',
+      walFsyncIntervalMs: 5_000,
       listenAddress: '0.0.0.0:9090',
       externalUrl: undefined,
       enableLifecycle: true,
+      enableAdminApi: false,
+      enableRemoteWriteReceiver: false,
+      corsOrigin: '.*',
       nodeName: undefined,
       kubeconfig: undefined,
       queryTimeoutMs: 30_000,
@@ -52,6 +56,12 @@ describe('agent flags', () => {
   it('turn the lifecycle endpoint off', () => {
     assert.equal(parse(['--no-web.enable-lifecycle']).enableLifecycle, false);
     assert.equal(parse(['--web.enable-lifecycle']).enableLifecycle, true);
+  });
+
+  it('turn on what changes data by HTTP', () => {
+    const flags = parse(['--web.enable-admin-api', '--web.enable-remote-write-receiver']);
+    assert.deepEqual([flags.enableAdminApi, flags.enableRemoteWriteReceiver], [true, true]);
+    assert.equal(parse(['--web.cors.origin=https?://a']).corsOrigin, 'https?://a');
   });
 
   it('read durations, sizes and URLs', () => {

@@ -13,6 +13,7 @@ describe('storage settings', () => {
   it('keep 15 days unless a flag or the configuration says otherwise', async () => {
     assert.deepEqual(await settings(''), {
       outOfOrderWindowMs: 0,
+      maxExemplars: 0,
       retention: { timeMs: 15 * DAY_MS, sizeBytes: 0, diskPercent: 0 },
     });
     assert.deepEqual((await settings('', ['--storage.tsdb.retention.size=1GB'])).retention, {
@@ -21,9 +22,10 @@ describe('storage settings', () => {
       diskPercent: 0,
     });
     const yaml =
-      'storage: { tsdb: { retention: { time: 3d, size: 2GB, percentage: 50 }, out_of_order_time_window: 30m } }';
+      'storage: { tsdb: { retention: { time: 3d, size: 2GB, percentage: 50 }, out_of_order_time_window: 30m }, exemplars: { max_exemplars: 7 } }';
     assert.deepEqual(await settings(yaml, ['--storage.tsdb.retention.time=1d']), {
       outOfOrderWindowMs: 1_800_000,
+      maxExemplars: 7,
       retention: { timeMs: 3 * DAY_MS, sizeBytes: 2 ** 31, diskPercent: 50 },
     });
   });

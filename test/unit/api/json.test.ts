@@ -103,7 +103,7 @@ describe('api: JSON', () => {
       return parsed.result[0].histogram[1].buckets;
     };
     assert.deepEqual(bucketsOf(custom), [
-      [0, '-Inf', '5', '1'],
+      [3, '-Inf', '5', '1'],
       [0, '5', '10', '2'],
       [0, '10', '+Inf', '3'],
     ]);
