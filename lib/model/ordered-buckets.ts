@@ -50,8 +50,8 @@ export class OrderedBuckets {
 
   /** The lower bound belongs to the bucket. */
   includesLower(place: number): boolean {
-    if (this.#histogram.schema !== CUSTOM_BUCKETS_SCHEMA) return place < this.#firstPositive;
-    return this.#positive[place - this.#firstPositive] === 0;
+    if (this.#histogram.schema === CUSTOM_BUCKETS_SCHEMA) return this.#positive[place - this.#firstPositive] === 0;
+    return place < this.#firstPositive;
   }
 
   /** The upper bound belongs to the bucket. */

@@ -51,15 +51,19 @@ function withBuckets(histogram: FloatHistogram, positive: Side, negative: Side):
   };
 }
 
-/** `FloatHistogram.Compact(0)`: without empty buckets. */
+/** `FloatHistogram.Compact(0)`: without empty buckets, and with spans that do not adjoin. */
 export function compacted(histogram: FloatHistogram): FloatHistogram {
   const { positiveBuckets, negativeBuckets, positiveSpans, negativeSpans } = histogram;
-  if (!positiveBuckets.includes(0) && !negativeBuckets.includes(0)) return histogram;
+  if (isCompact(positiveSpans, positiveBuckets) && isCompact(negativeSpans, negativeBuckets)) return histogram;
   return withBuckets(
     histogram,
     withoutEmpty(positiveSpans, positiveBuckets),
     withoutEmpty(negativeSpans, negativeBuckets),
   );
+}
+
+function isCompact(spans: readonly HistogramSpan[], counts: Float64Array): boolean {
+  return !counts.includes(0) && spans.every(({ offset, length }, i) => length > 0 && (i === 0 || offset > 0));
 }
 
 function withoutEmpty(spans: readonly HistogramSpan[], counts: Float64Array): Side {

@@ -1,4 +1,4 @@
-import { bucketIndexes, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
+import type { FloatHistogram, HistogramSpan } from '../../model/index.ts';
 import { hasCustomBuckets, sameBounds } from './custom-bounds.ts';
 
 /**
@@ -15,8 +15,8 @@ export function equalHistograms(a: FloatHistogram, b: FloatHistogram): boolean {
     (!hasCustomBuckets(a) || sameBounds(a.customValues, b.customValues)) &&
     equalCounts(a.positiveBuckets, b.positiveBuckets) &&
     equalCounts(a.negativeBuckets, b.negativeBuckets) &&
-    equalBuckets(a.positiveSpans, b.positiveSpans) &&
-    equalBuckets(a.negativeSpans, b.negativeSpans)
+    equalSpans(a.positiveSpans, b.positiveSpans) &&
+    equalSpans(a.negativeSpans, b.negativeSpans)
   );
 }
 
@@ -24,9 +24,29 @@ function equalCounts(a: Float64Array, b: Float64Array): boolean {
   return a.length === b.length && a.every((count, i) => Object.is(count, b[i]));
 }
 
-/** The same buckets, however the spans are cut. */
-function equalBuckets(a: readonly HistogramSpan[], b: readonly HistogramSpan[]): boolean {
+/** The same spans but for empty ones. Spans that adjoin are not taken for one, as Prometheus does not either. */
+function equalSpans(a: readonly HistogramSpan[], b: readonly HistogramSpan[]): boolean {
   if (a === b) return true;
-  const indexes = bucketIndexes(b);
-  return bucketIndexes(a).every((index, i) => index === indexes[i]);
+  const others = withoutEmpty(b);
+  const spans = withoutEmpty(a);
+  return (
+    spans.length === others.length &&
+    spans.every(({ offset, length }, i) => {
+      return offset === others[i]!.offset && length === others[i]!.length;
+    })
+  );
+}
+
+function withoutEmpty(spans: readonly HistogramSpan[]): readonly HistogramSpan[] {
+  if (spans.every(({ length }) => length > 0)) return spans;
+  const kept: HistogramSpan[] = [];
+  let skipped = 0;
+  for (const { offset, length } of spans) {
+    if (length === 0) skipped += offset;
+    else {
+      kept.push({ offset: offset + skipped, length });
+      skipped = 0;
+    }
+  }
+  return kept;
 }

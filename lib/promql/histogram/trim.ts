@@ -92,9 +92,9 @@ function keptToInfinity({ lower, count }: Bucket, value: number, side: TrimSide)
 }
 
 function keptOfZeroBucket({ lower, upper }: Bounds, count: number, value: number, side: TrimSide): Kept {
-  const isAbove = value >= upper;
-  if (isAbove || value <= lower) {
-    return isAbove === (side === 'below') ? { count, midpoint: (lower + upper) / 2 } : NOTHING;
+  const isBelow = value <= lower;
+  if (isBelow || value >= upper) {
+    return isBelow === (side === 'above') ? { count, midpoint: (lower + upper) / 2 } : NOTHING;
   }
   const width = side === 'below' ? value - lower : upper - value;
   const midpoint = side === 'below' ? (lower + value) / 2 : (value + upper) / 2;

@@ -112,6 +112,14 @@ describe('api: JSON', () => {
     assert.deepEqual(bucketsOf({ ...one, schema: -1 }), [[0, '16', '64', '1']]);
   });
 
+  it('lets no bucket begin inside the zero bucket', () => {
+    const samples = [
+      { labels: Labels.EMPTY, timestampMs: 0, value: NaN, histogram: { ...histogram, zeroThreshold: 0.75 } },
+    ];
+    const text = textOf({ type: 'vector', samples });
+    assert.match(text, /\[1,"-1","-0.75","1"\],\[1,"-0.5","-0.75","4"\],\[3,"-0.75","0.75","2"\],\[0,"0.75","1","1"\]/);
+  });
+
   it('writes floats and histograms of one series apart', () => {
     const text = textOf({
       type: 'matrix',
