@@ -43,7 +43,7 @@ const PADDING = 2;
 export function formatColumns(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
-    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? MIN_WIDTH, [...cell].length + PADDING)));
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? MIN_WIDTH, Array.from(cell).length + PADDING)));
   }
   return rows
     .map((row) => `${row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('')}\n`)

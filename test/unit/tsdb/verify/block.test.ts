@@ -35,7 +35,7 @@ describe('verify: a block', () => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-verify-'));
     blockDir = await writeSmallBlock(dir);
     const block = Block.open({ dir: blockDir, cache: new PageCache({ fileSystem, kernels }) });
-    await block.delete(START_MS + 1000, START_MS + 2000, [new Matcher('=', 'i', '2')]);
+    block.delete(START_MS + 1000, START_MS + 2000, [new Matcher('=', 'i', '2')]);
     block.close();
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
