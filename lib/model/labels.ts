@@ -196,7 +196,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\f': '\\f',
 };
 
-/** Go's strconv.Quote. */
+/** Go's strconv.Quote. A byte that is not UTF-8 is written U+DC80 … U+DCFF in our strings, and `\x80` … `\xff` when quoted. */
 export function quote(text: string): string {
   if (PLAIN.test(text)) return `"${text}"`;
   let out = '"';
@@ -207,6 +207,7 @@ export function quote(text: string): string {
 function codeEscape(char: string): string {
   const code = char.codePointAt(0)!;
   const hex = code.toString(16);
+  if (code >= 0xdc80 && code <= 0xdcff) return `\\x${hex.slice(2)}`;
   if (code < 0x80) return `\\x${hex.padStart(2, '0')}`;
   return code < 0x10000 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
 }

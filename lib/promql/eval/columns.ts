@@ -84,9 +84,9 @@ export function withoutMetadata(labels: Labels): Labels {
   return labels.without(METADATA_LABELS);
 }
 
-/** Any non-empty UTF-8 text; bytes of a query that were not UTF-8 were read as U+FFFD. */
+/** Any non-empty UTF-8 text; bytes of a string literal that are not UTF-8 are lone surrogates. */
 export function isLabelName(name: string): boolean {
-  return name !== '' && !name.includes('\uFFFD');
+  return name !== '' && name.isWellFormed();
 }
 
 export function withLabel(labels: Labels, name: string, value: string): Labels {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { parseDuration, parseFloatStrict } from '../../model/index.ts';
 
 /** Go's largest time.Duration, ns as seconds. */
@@ -57,7 +58,19 @@ export function unquote(literal: string): string | undefined {
     bytes.push(...escape.bytes);
     i = escape.next;
   }
-  return Buffer.from(bytes).toString('utf8');
+  return decodeUtf8(Buffer.from(bytes));
+}
+
+/** Bytes that are not UTF-8 become lone surrogates, U+DC00 plus the byte: strings that differ stay different. */
+function decodeUtf8(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  let text = '';
+  for (let at = 0; at < bytes.length;) {
+    const length = [1, 2, 3, 4].find((count) => at + count <= bytes.length && isUtf8(bytes.subarray(at, at + count)));
+    text += length === undefined ? String.fromCharCode(0xdc00 + bytes[at]!) : bytes.toString('utf8', at, at + length);
+    at += length ?? 1;
+  }
+  return text;
 }
 
 const SIMPLE_ESCAPES: Readonly<Record<string, number>> = {

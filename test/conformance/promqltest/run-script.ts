@@ -1,5 +1,5 @@
 import { errorMessage } from '../../../lib/model/index.ts';
-import { Engine, parseExpr, type QueryResult, type QueryValue } from '../../../lib/promql/index.ts';
+import { Engine, ParseError, parseExpr, type QueryResult, type QueryValue } from '../../../lib/promql/index.ts';
 import { atVariants } from './at-variants.ts';
 import { compare, Mismatch } from './compare.ts';
 import { MemoryStorage } from './memory-storage.ts';
@@ -24,33 +24,27 @@ export interface Outcome {
   readonly query: string;
   /** undefined: passed. */
   readonly failure: string | undefined;
-  /** The data or the query involve native histograms. */
-  readonly usesHistograms: boolean;
 }
 
-/** Runs a script of `promqltest`; one outcome per evaluation. */
+/** Runs a script of `promqltest`; one outcome per evaluation. @throws Error for a script that cannot be read */
 export async function runScript(text: string): Promise<Outcome[]> {
   const engine = new Engine({ features: FEATURES, maxSamples: 1_000_000, timeoutMs: 100_000 });
   let storage = new MemoryStorage();
   let brokenLoad: string | undefined;
-  let hasHistograms = false;
   const outcomes: Outcome[] = [];
   for (const command of parseScript(text)) {
     if (command.kind === 'clear') {
       storage = new MemoryStorage();
       brokenLoad = undefined;
-      hasHistograms = false;
     } else if (command.kind === 'load') {
-      hasHistograms ||= command.withNativeHistograms || command.series.some((series) => series.includes('{{'));
       try {
         load(command, storage);
       } catch (error) {
         brokenLoad = `data of line ${command.line} not loaded: ${errorMessage(error)}`;
       }
     } else {
-      const usesHistograms = hasHistograms || command.results.some((result) => result.includes('{{'));
       const failure = brokenLoad ?? (await failureOf(() => runEval(command, engine, storage)));
-      outcomes.push({ line: command.line, query: command.query, failure, usesHistograms });
+      outcomes.push({ line: command.line, query: command.query, failure });
     }
   }
   return outcomes;
@@ -109,8 +103,18 @@ async function runEval(command: EvalCommand, engine: Engine, storage: MemoryStor
   }
   const evalMs = command.rangeVector?.endMs ?? startMs;
   await runInstant(command, query, evalMs, engine, storage);
-  const variants = atVariants(parseExpr(query, FEATURES), evalMs);
+  const variants = variantsOf(query, evalMs);
   for (const timeMs of variants?.timesMs ?? []) await runInstant(command, variants!.query, timeMs, engine, storage);
+}
+
+/** None for what is no query: that it fails has been expected. */
+function variantsOf(query: string, evalMs: number): ReturnType<typeof atVariants> {
+  try {
+    return atVariants(parseExpr(query, FEATURES), evalMs);
+  } catch (error) {
+    if (error instanceof ParseError) return undefined;
+    throw error;
+  }
 }
 
 /** As an instant query, and as the middle step of a range query. */
