@@ -64,7 +64,7 @@ export function demoCommits(options: DemoOptions): WrittenSeries[][] {
 }
 
 /** A histogram that is observed into: new buckets, resets, a change of schema, a stale marker now and then. */
-class HistogramProcess {
+export class HistogramProcess {
   readonly #random: Random;
   readonly #kind: 'integer' | 'float' | 'custom';
   readonly #gauge: boolean;
