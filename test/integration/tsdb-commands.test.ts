@@ -17,7 +17,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { seededRandom } from '../../lib/env/index.ts';
+import { createLogger, nodeFileSystem, seededRandom } from '../../lib/env/index.ts';
+import { createKernels } from '../../lib/kernels/index.ts';
+import { Matcher } from '../../lib/model/index.ts';
+import { openTsdb } from '../../lib/tsdb/index.ts';
+import { DataClock } from '../bench/data-clock.ts';
+import { SERIES_PER_TARGET, TargetWorkload } from '../bench/workload.ts';
 import { bundlePrograms } from '../tools/bundle.ts';
 import { demoCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
@@ -119,7 +124,8 @@ describe('tsdb commands on a directory of real Prometheus', function () {
 
   for (const flags of [[], ['--extended'], ['--match={__name__=~"demo_.*",instance!="1"}', '--extended']]) {
     it(`analyze blocks as promtool does ${flags.join(' ')}`, async () => {
-      for (const block of [undefined, ...blockDirectories(snapshot)]) {
+      const blocks = flags.includes('--extended') ? blockDirectories(snapshot) : [undefined];
+      for (const block of blocks) {
         const args = ['tsdb', 'analyze', '--limit=100000', ...flags, snapshot, ...(block === undefined ? [] : [block])];
         const theirs = await run(promtool, args);
         const { stdout } = await promlet(...args.slice(1));
@@ -292,6 +298,60 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     const { stdout, stderr } = await run('sh', ['-c', command]);
     assert.match(stdout, /^\{.*\n$/);
     assert.equal(stderr, '');
+  });
+});
+
+describe('tsdb commands on a directory of ours', function () {
+  this.timeout(60_000);
+  const STEP_MS = 60_000;
+  const HOURS = 11;
+  let dir: string;
+  let data: string;
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'promlet-commands-'));
+    const clock = new DataClock(START_MS);
+    const db = await openTsdb({
+      dir: join(dir, 'open'),
+      fileSystem: nodeFileSystem,
+      clock,
+      logger: createLogger('silent'),
+      kernels: createKernels(),
+    });
+    const target = new TargetWorkload(0);
+    const results = new Uint8Array(SERIES_PER_TARGET);
+    for (let timeMs = START_MS; timeMs < START_MS + HOURS * 3_600_000; timeMs += STEP_MS) {
+      const appender = db.appender();
+      const refs = Uint32Array.from({ length: SERIES_PER_TARGET }, (_, i) => appender.series(target.labels(i)));
+      appender.appendColumns(refs, target.scrape(), SERIES_PER_TARGET, timeMs, results);
+      await appender.commit();
+      clock.advance(timeMs + STEP_MS);
+      if (timeMs % (30 * STEP_MS) === 0) await db.compact();
+    }
+    await db.deleteSeries(START_MS, START_MS + 3_600_000, [new Matcher('=', 'method', 'GET')]);
+    // As another process finds it, while it is open.
+    data = join(dir, 'data');
+    cpSync(join(dir, 'open'), data, { recursive: true });
+    await db.close();
+  });
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('find nothing wrong with it', async () => {
+    const { stdout } = await promlet('verify', data);
+    assert.match(stdout, /samples, [1-9]\d* tombstones/);
+    assert.match(stdout, /chunks_head: [1-9]\d* samples/);
+    assert.match(stdout, /wal: [1-9]\d* series, [1-9]\d* samples/);
+    assert.match(stdout, /: no damage found\n$/);
+  });
+
+  it('print the same as promtool', async function () {
+    const promtool = needPeer(this, 'promtool');
+    for (const args of [['list'], ['list', '-r'], ['dump'], ['dump-openmetrics', '--match={method="PUT"}']]) {
+      const theirs = await run(promtool, ['tsdb', ...args, data], { maxBuffer: MAX_OUTPUT_BYTES });
+      const { stdout, stderr } = await promlet(...args, data);
+      assert.equal(stderr, '');
+      assert.ok(stdout === theirs.stdout && stdout.length > 300, `${args.join(' ')} differs`);
+    }
   });
 });
 
