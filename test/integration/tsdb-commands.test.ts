@@ -176,6 +176,26 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     assert.match((await promlet('verify', late)).stdout, /wbl: .* [1-9]\d* samples.*\n3 parts, .*: no damage found\n$/);
   });
 
+  it('read blocks with XOR2 chunks as promtool does', async function () {
+    const dataDir = join(dir, 'xor2');
+    const program = needPeer(this, 'prometheus');
+    const options = { program, version: 3, dataDir, blockDuration: '10m', floatEncoding: 'xor2' } as const;
+    const driver = await PrometheusDriver.start(options);
+    try {
+      const random = seededRandom(10);
+      const commits = demoCommits({ random, startMs: START_MS, stepMs: 15_000, steps: 120, kinds: ['gauge', 'odd'] });
+      for (const commit of commits) await driver.write(commit);
+      await driver.blocks(1);
+    } finally {
+      await driver.stop('SIGKILL');
+    }
+    await same('dump', dataDir);
+    const args = ['analyze', '--extended', '--limit=1000', dataDir];
+    const theirs = await run(promtool, ['tsdb', ...args]);
+    assert.equal(withoutChance((await promlet(...args)).stdout), withoutChance(theirs.stdout));
+    assert.match((await promlet('verify', dataDir)).stdout, /: no damage found\n$/);
+  });
+
   it('dump samples as OpenMetrics text as promtool does', async () => {
     const text = await same('dump-openmetrics', snapshot);
     assert.match(text, /\n# EOF\n$/);
