@@ -77,6 +77,8 @@ class Checker {
   #faultNow = false;
   /** An fsync failed: what it was to write may never reach the disk, whatever is done. */
   #syncFailed = false;
+  /** When a fault killed the process: the clock may have gone on before that was seen. */
+  #diedMs = 0;
   /** A power loss follows when the process dies. */
   #powerLossSeed: number | undefined;
   /** The database may have found the log damaged. */
@@ -164,7 +166,7 @@ class Checker {
     }
     if (!this.machine.isRunning) {
       this.#expectDamage = true;
-      if (this.#powerLossSeed !== undefined) this.#losePower(this.#powerLossSeed);
+      if (this.#powerLossSeed !== undefined) this.#losePower(this.#powerLossSeed, this.#diedMs);
       this.#powerLossSeed = undefined;
       await this.#reopen();
       await this.compareAll();
@@ -232,7 +234,7 @@ class Checker {
         await this.#reopen();
         return;
       case 'powerLoss':
-        this.#losePower(operation.seed);
+        this.#losePower(operation.seed, this.#clock.now());
         await this.#reopen();
         return;
       case 'fault':
@@ -242,14 +244,14 @@ class Checker {
     }
   }
 
-  #losePower(seed: number): void {
+  #losePower(seed: number, atMs: number): void {
     this.#expectDamage = true;
     if (this.#syncFailed) {
       this.machine.crash();
       return;
     }
     this.machine.losePower(seededRandom(seed));
-    this.#model.losePower(this.#clock.now());
+    this.#model.losePower(atMs);
   }
 
   #arm(after: number, fault: Fault): void {
@@ -258,7 +260,8 @@ class Checker {
       const found = plan(...call);
       if (found !== undefined) {
         this.#faultNow = true;
-        if (call[0] === 'fsync' && found.kind !== 'die') this.#syncFailed = true;
+        if (found.kind === 'die') this.#diedMs = this.#clock.now();
+        else if (call[0] === 'fsync') this.#syncFailed = true;
       }
       return found;
     };
