@@ -132,13 +132,13 @@ export class Model {
   losePower(nowMs: number): void {
     for (const { cells } of this.#series.values()) {
       for (const cell of cells.values()) {
-        if (cell.changedMs > nowMs - this.#fsyncIntervalMs) cell.allowed = union(cell.allowed, cell.before);
+        if (cell.changedMs >= nowMs - this.#fsyncIntervalMs) cell.allowed = union(cell.allowed, cell.before);
       }
     }
   }
 
   #change(cell: Cell, allowed: readonly string[], nowMs: number): void {
-    const settled = cell.changedMs <= nowMs - this.#fsyncIntervalMs;
+    const settled = cell.changedMs < nowMs - this.#fsyncIntervalMs;
     cell.before = settled ? cell.allowed : union(cell.before, cell.allowed);
     cell.allowed = allowed;
     cell.changedMs = nowMs;
