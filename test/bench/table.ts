@@ -13,7 +13,8 @@ export function table(title: string, rows: readonly (readonly Cell[])[]): void {
 
 /** A row of one figure for several contenders; the first over the second behind them. */
 export function compared(title: string, values: readonly number[], digits: number): Cell[] {
-  const ratio = values.length >= 2 ? (values[0]! / values[1]!).toFixed(2) : '';
+  const [first = NaN, second = NaN] = values;
+  const ratio = second > 0 ? (first / second).toFixed(2) : '';
   return [title, ...values.map((value) => value.toFixed(digits)), ratio];
 }
 
