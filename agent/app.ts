@@ -328,6 +328,7 @@ class StartingAgent implements Agent {
       walReplay: () => walReplayStatus(this.#replay),
       scrapePools: () => ({ names: this.#jobs.map((job) => job.job_name) }),
       relabelRules: (pool) => this.#jobs.find((job) => job.job_name === pool)?.relabel_configs,
+      targetMetadata: () => ({ targets: this.#scrape!.metadata() }),
       remote: () => this.#remote,
       externalLabels: () => this.#externalLabels,
       lookbackDeltaMs: flags.queryLookbackDeltaMs,

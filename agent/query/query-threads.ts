@@ -69,12 +69,12 @@ export class QueryThreads {
   async #answer(endpoint: string, request: ApiRequest): Promise<Answer> {
     const { params, signal } = request;
     const { limits } = this.#options;
-    const timeoutMs = queryTimeoutMs(params, { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs });
+    const timeoutMs = timeoutOf(params, limits.queryTimeoutMs);
     const taken = Promise.withResolvers<Answer>();
     // The place is kept until the last piece is taken, the caller goes on with the first.
-    const done = this.#gate.run(timeoutMs, signal, async (restMs) => {
+    const done = this.#gate.run(timeoutMs ?? limits.queryTimeoutMs, signal, async (restMs) => {
       const rest = new URLSearchParams(params);
-      rest.set('timeout', `${Math.ceil(restMs)}ms`);
+      if (timeoutMs !== undefined) rest.set('timeout', `${Math.ceil(restMs)}ms`);
       const thread = this.#idle.pop() ?? this.#start();
       try {
         await thread.run(endpoint, { ...request, params: rest }, restMs, taken.resolve);
@@ -225,6 +225,16 @@ class QueryThread {
 
   #send(message: ToThread): void {
     this.#worker.postMessage(message);
+  }
+}
+
+/** Undefined for what is refused: the thread says so, when it comes to it among the other parameters. */
+function timeoutOf(params: URLSearchParams, queryTimeoutLimitMs: number): number | undefined {
+  try {
+    return queryTimeoutMs(params, { ...DEFAULT_API_LIMITS, queryTimeoutMs: queryTimeoutLimitMs });
+  } catch (error) {
+    if (error instanceof ApiError) return undefined;
+    throw error;
   }
 }
 

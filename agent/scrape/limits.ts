@@ -47,3 +47,8 @@ export const READ_SLICE_MS = 5;
 export const LINES_PER_CLOCK_READ = 32;
 /** Lines that failing pages may add to a cache beyond twice the last good page (Prometheus `scrapeCache.iterDone`). */
 export const MAX_LINES_OF_FAILED_PAGES = 1_000;
+
+/** Metrics of one target whose metadata is kept; characters of a help text; texts that targets share. */
+export const MAX_METRICS_WITH_METADATA = 5_000;
+export const MAX_METADATA_LENGTH = 1_024;
+export const MAX_SHARED_TEXTS = 20_000;

@@ -3,6 +3,7 @@ import type { SeriesRef } from '../../lib/storage/index.ts';
 import type { ExpositionParser } from './exposition.ts';
 import { LINES_PER_CLOCK_READ, MAX_LINES_OF_FAILED_PAGES } from './limits.ts';
 import { METRIC_TYPES, type MetricType } from './metric-type.ts';
+import { PageMetadata } from './page-metadata.ts';
 import type { ScanScratch } from './scan-scratch.ts';
 
 const REF_WORD = layout.RECORD_REF / 4;
@@ -47,6 +48,7 @@ export interface PageCounts {
  *     #runs    record indexes in the order of the page being read
  */
 export class ScrapeCache {
+  readonly metadata = new PageMetadata();
   readonly #scratch: ScanScratch;
   #address = 0;
   /** Records that fit the block at #address. */
@@ -134,7 +136,11 @@ export class ScrapeCache {
       if (entry === 'end') return true;
       scratch.set(layout.STATE_POSITION, parser.position);
       if (entry === 'series') this.#expected = this.#readSeries(walked, options, sink, this.#counts);
-      else this.#readComment(entry === 'type' ? parser.type : undefined);
+      else {
+        if (entry === 'type') this.metadata.setType(parser.metadataName, parser.metadataText);
+        else if (entry === 'help') this.metadata.setHelp(parser.metadataName, parser.metadataText);
+        this.#readComment(entry === 'type' ? parser.type : undefined);
+      }
     }
   }
 

@@ -4,6 +4,7 @@ import { errorMessage, LabelsBuilder, METRIC_NAME, PromletError, STALE_NAN } fro
 import { type Appender, AppendResult, type SeriesRef } from '../../lib/storage/index.ts';
 import { FIRST_SCRAPE_WINDOW_MS, REJECTION_LOG_INTERVAL_MS, SLOT_TOLERANCE_MS } from './limits.ts';
 import type { PageBuffer } from './page-buffer.ts';
+import type { PageMetadata } from './page-metadata.ts';
 import { isSeriesLimit, PageReading, type ReadingContext } from './page-reading.ts';
 import { ScrapeCache } from './scrape-cache.ts';
 import type { ScrapeStats } from './scrape-stats.ts';
@@ -65,6 +66,11 @@ export class ScrapeLoop {
     this.#cache = new ScrapeCache(context.scratch);
     this.#offsetMs = scrapeOffsetMs(target, context.offsetSeed);
     this.#scraper = new Scraper(context.scraper, target, config);
+  }
+
+  /** What the pages said of their metrics. */
+  get metadata(): PageMetadata {
+    return this.#cache.metadata;
   }
 
   get state(): TargetState {

@@ -1,5 +1,5 @@
 import { connect as connectTcp } from 'node:net';
-import type { ActiveTarget, DroppedTarget, TargetsSnapshot } from '../../lib/api/index.ts';
+import type { ActiveTarget, DroppedTarget, TargetMetadata, TargetsSnapshot } from '../../lib/api/index.ts';
 import type { ScrapeConfig, TargetGroup } from '../../lib/config/index.ts';
 import { type Clock, type FileSystem, type Logger, nodeFileSystem, type Random } from '../../lib/env/index.ts';
 import type { Kernels } from '../../lib/kernels/index.ts';
@@ -112,6 +112,14 @@ export class ScrapeManager {
       droppedCounts[scrapePool] = pool.droppedCount;
     }
     return { active, dropped, droppedCounts };
+  }
+
+  /** What the pages of each target said of their metrics, in the order of the jobs' names. */
+  metadata(): TargetMetadata[] {
+    const pools = [...this.#pools].sort(([a], [b]) => (a < b ? -1 : 1));
+    return pools.flatMap(([, pool]) =>
+      Array.from(pool.loops, ({ target, metadata }) => ({ labels: target.labels, metrics: metadata.list() })),
+    );
   }
 
   /** Ends all scraping at once, without stale markers: after a restart the series go on. */

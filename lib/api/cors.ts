@@ -13,7 +13,6 @@ export function corsHeaders(originPattern: string): (ctx: Context) => void {
       'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',
       'Access-Control-Expose-Headers': 'Date',
     });
-    if (originPattern === '.*') ctx.set('Access-Control-Allow-Origin', '*');
-    else if (allowed.matches(origin)) ctx.set('Access-Control-Allow-Origin', origin);
+    if (allowed.matches(origin)) ctx.set('Access-Control-Allow-Origin', origin);
   };
 }

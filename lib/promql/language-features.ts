@@ -15,7 +15,8 @@ export function languageFeatures(features: PromqlFeatures): {
 } {
   const {
     experimentalFunctions: experiments = false,
-    durationExpressions = false,
+    // On without a flag since Prometheus 3.15.
+    durationExpressions = true,
     extendedRangeSelectors = false,
     fillModifiers = false,
     delayedNameRemoval = false,

@@ -234,7 +234,7 @@ describe('api: queries', () => {
 
   it('sets CORS headers as Prometheus does', async () => {
     const response = await fetch(`${server.url}/api/v1/labels`, { headers: { origin: 'http://elsewhere' } });
-    assert.equal(response.headers.get('access-control-allow-origin'), '*');
+    assert.equal(response.headers.get('access-control-allow-origin'), 'http://elsewhere');
     assert.equal(response.headers.get('access-control-allow-methods'), 'GET, POST, OPTIONS');
     const options = await fetch(`${server.url}/api/v1/query`, { method: 'OPTIONS' });
     assert.equal(options.status, 204);
