@@ -1,30 +1,33 @@
 /** Warnings and infos that come with an answer (Prometheus `util/annotations`); a warning means "may be incomplete". */
 export class Annotations {
-  readonly #warnings = new Set<string>();
-  readonly #infos = new Set<string>();
+  /** By what tells them apart: of two alike the later stays. */
+  readonly #warnings = new Map<string, string>();
+  readonly #infos = new Map<string, string>();
 
   get warnings(): readonly string[] {
-    return [...this.#warnings];
+    return [...this.#warnings.values()];
   }
 
   get infos(): readonly string[] {
-    return [...this.#infos];
+    return [...this.#infos.values()];
   }
 
   get isEmpty(): boolean {
     return this.#warnings.size === 0 && this.#infos.size === 0;
   }
 
-  warn(message: string): void {
-    this.#warnings.add(message);
+  /** @param kind what tells it apart from others, when that is not the whole message */
+  warn(message: string, kind = message): void {
+    this.#warnings.set(kind, message);
   }
 
-  info(message: string): void {
-    this.#infos.add(message);
+  /** @param kind what tells it apart from others, when that is not the whole message */
+  info(message: string, kind = message): void {
+    this.#infos.set(kind, message);
   }
 
   merge(other: Annotations): void {
-    for (const message of other.#warnings) this.#warnings.add(message);
-    for (const message of other.#infos) this.#infos.add(message);
+    for (const [kind, message] of other.#warnings) this.#warnings.set(kind, message);
+    for (const [kind, message] of other.#infos) this.#infos.set(kind, message);
   }
 }

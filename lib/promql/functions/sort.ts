@@ -1,4 +1,4 @@
-import { type Columns, isFloat } from '../eval/columns.ts';
+import { type ColumnSeries, type Columns, isFloat } from '../eval/columns.ts';
 import { type InstantCall, vectorArgument } from './instant-call.ts';
 
 /** Sorting means nothing where there are several steps: the answer is sorted by labels then. */
@@ -12,7 +12,7 @@ function warnInRange(call: InstantCall): boolean {
 /** `sort`, `sort_desc`: NaN last in either direction. */
 export function sortByValue(call: InstantCall, direction: 1 | -1): Columns {
   const input = vectorArgument(call);
-  if (warnInRange(call)) return { type: 'vector', series: input };
+  if (warnInRange(call)) return { type: 'vector', series: input.map(withoutHistograms) };
   const series = input.filter((one) => isFloat(one, 0));
   series.sort((a, b) => {
     const x = a.values[0]!;
@@ -21,6 +21,12 @@ export function sortByValue(call: InstantCall, direction: 1 | -1): Columns {
     return direction * (x < y ? -1 : Number(x > y));
   });
   return { type: 'vector', series };
+}
+
+function withoutHistograms(series: ColumnSeries): ColumnSeries {
+  const { labels, dropName, values, present, histograms } = series;
+  if (histograms === undefined) return series;
+  return { labels, dropName, values, present: present.map((_, step) => Number(isFloat(series, step))) };
 }
 
 /** `sort_by_label`, `sort_by_label_desc`: natural order (`a2` before `a10`), then by all labels. */
