@@ -36,7 +36,9 @@ export async function vectorBinary(
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
   const operation = new VectorOperation(operands, grid, context);
-  for (const group of await operation.groups()) {
+  const groups = await operation.groups();
+  await operation.checkOneSide(groups);
+  for (const group of groups) {
     operation.evaluate(group);
     const work = grid.count * (group.many.length + group.one.length);
     if (context.spend(work)) await context.pause();
@@ -76,7 +78,7 @@ class VectorOperation {
     return this.#collector.result();
   }
 
-  async groups(): Promise<Iterable<MatchGroup>> {
+  async groups(): Promise<readonly MatchGroup[]> {
     const { left, right } = this.#operands;
     const signature = matchSignature(this.#matching);
     const groups = new Map<string, MatchGroup>();
@@ -99,7 +101,7 @@ class VectorOperation {
         if (this.#context.spend(WORK_PER_LABEL_SET)) await this.#context.pause();
       }
     }
-    return groups.values();
+    return [...groups.values()];
   }
 
   evaluate(group: MatchGroup): void {
@@ -177,15 +179,51 @@ class VectorOperation {
     else if (value === true) this.#collector.putHistogram(output, step, left as FloatHistogram);
   }
 
-  /** The single sample of the "one" side at this step. */
-  #only(group: MatchGroup, step: number): ColumnSeries | undefined {
-    let only: ColumnSeries | undefined;
-    for (const series of group.one) {
-      if (series.present[step] === 0) continue;
-      if (only !== undefined && this.#isMatchable(step)) throw this.#duplicate(series, only);
-      only = series;
+  /**
+   * No two samples of the "one" side may be in one group at a step where they could match. Of those that are, the first by
+   * step and then by the order of the input is named.
+   * @throws PromletError `promql/execution`
+   */
+  async checkOneSide(groups: readonly MatchGroup[]): Promise<void> {
+    let order: Map<ColumnSeries, number> | undefined;
+    let firstStep = this.#grid.count;
+    let firstPlace = Infinity;
+    let found: readonly [ColumnSeries, ColumnSeries] | undefined;
+    for (const { one } of groups) {
+      if (one.length < 2) continue;
+      if (this.#context.spend(this.#grid.count * one.length)) await this.#context.pause();
+      const pair = this.#firstPair(one, firstStep);
+      if (pair === undefined) continue;
+      const { left, right } = this.#operands;
+      order ??= new Map((this.#isSwapped ? left : right).map((series, place) => [series, place]));
+      const place = order.get(pair.series[0])!;
+      if (pair.step === firstStep && place > firstPlace) continue;
+      firstStep = pair.step;
+      firstPlace = place;
+      found = pair.series;
     }
-    return only;
+    if (found !== undefined) throw this.#duplicate(...found);
+  }
+
+  /** The first step, up to `last`, at which two of the series have samples that could match. */
+  #firstPair(
+    one: readonly ColumnSeries[],
+    last: number,
+  ): { step: number; series: readonly [ColumnSeries, ColumnSeries] } | undefined {
+    for (let step = 0; step <= last && step < this.#grid.count; step++) {
+      let other: ColumnSeries | undefined;
+      for (const series of one) {
+        if (series.present[step] === 0) continue;
+        if (other !== undefined && this.#isMatchable(step)) return { step, series: [series, other] };
+        other ??= series;
+      }
+    }
+    return undefined;
+  }
+
+  /** The sample of the "one" side at this step; there are several only where nothing matches. */
+  #only(group: MatchGroup, step: number): ColumnSeries | undefined {
+    return group.one.find((series) => series.present[step] === 1);
   }
 
   /** Nothing is matched, and nothing can be ambiguous, where the other side is empty. */
