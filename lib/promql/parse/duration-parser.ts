@@ -1,5 +1,5 @@
 import { MAX_NESTING_DEPTH } from '../limits.ts';
-import type { Duration, DurationExpr, NumberLiteral } from './ast.ts';
+import type { Duration, DurationExpr, NumberLiteral, SourceRange } from './ast.ts';
 import { isDurationOutOfRange, secondsToMs } from './literals.ts';
 import { numberLiteral } from './number-literal.ts';
 import { ParseError } from './parse-error.ts';
@@ -17,31 +17,42 @@ export function durationOf(operand: Operand): Duration {
 }
 
 /** A duration between brackets: literals, `step()`, `range()`, `min_of`, `max_of`, arithmetic, parentheses. */
-export function parseDurationExpr(query: string, tokens: TokenStream): Operand {
-  return new DurationParser(query, tokens).binary(0);
+export function parseDurationExpr(query: string, tokens: TokenStream, isExperimentEnabled: boolean): Operand {
+  return new DurationParser(query, tokens, isExperimentEnabled).binary(0);
 }
 
 /**
- * A duration behind `offset`. Without parentheses only one operand belongs to it: `foo offset -2^2` is
+ * A duration behind `offset`. Without parentheses, or two signs, only one operand belongs to it: `foo offset -2^2` is
  * `(foo offset -2)^2`.
  */
-export function parseOffset(query: string, tokens: TokenStream): Operand {
+export function parseOffset(query: string, tokens: TokenStream, isExperimentEnabled: boolean): Operand {
   const context = { context: 'offset', expected: 'number, duration, step(), or range()' };
   return tokens.within(context, () => {
-    const parser = new DurationParser(query, tokens);
-    return tokens.is('(') ? parser.binary(0) : parser.single();
+    const parser = new DurationParser(query, tokens, isExperimentEnabled);
+    if (tokens.is('(')) return parser.binary(0);
+    const isSigned = tokens.is('+') || tokens.is('-');
+    const following = isSigned ? tokens.peek().type : undefined;
+    return following === '+' || following === '-' ? parser.binary(0) : parser.single();
   });
 }
 
 class DurationParser {
   readonly #query: string;
   readonly #tokens: TokenStream;
+  /** More than a literal is allowed. */
+  readonly #isExperimentEnabled: boolean;
   /** Bounds the depth of the tree: no branch is longer than there are operands. */
   #operandCount = 0;
 
-  constructor(query: string, tokens: TokenStream) {
+  constructor(query: string, tokens: TokenStream, isExperimentEnabled: boolean) {
     this.#query = query;
     this.#tokens = tokens;
+    this.#isExperimentEnabled = isExperimentEnabled;
+  }
+
+  #requireExperiment(at: SourceRange): void {
+    if (this.#isExperimentEnabled) return;
+    throw new ParseError(this.#query, at, 'experimental duration expression is not enabled');
   }
 
   binary(minPrecedence: number): Operand {
@@ -52,6 +63,7 @@ class DurationParser {
       if (precedence === undefined || precedence < minPrecedence) return left;
       const token = this.#tokens.advance();
       const right = this.binary(precedence === POWER_PRECEDENCE ? precedence : precedence + 1);
+      this.#requireExperiment(left);
       if (right.kind === 'number' && right.value === 0 && (type === '/' || type === '%')) {
         throw new ParseError(this.#query, token, type === '/' ? 'division by zero' : 'modulo by zero');
       }
@@ -62,7 +74,7 @@ class DurationParser {
 
   single(): Operand {
     const sign = this.#tokens.accept('+', '-');
-    return sign === undefined ? this.#primary() : this.#signed(sign, this.#primary());
+    return sign === undefined ? this.#primary(this.#tokens.current) : this.#signed(sign, this.#primary(sign));
   }
 
   #unary(): Operand {
@@ -71,7 +83,8 @@ class DurationParser {
       throw new ParseError(this.#query, this.#tokens.current, reason);
     }
     const sign = this.#tokens.accept('+', '-');
-    return sign === undefined ? this.#primary() : this.#signed(sign, this.binary(POWER_PRECEDENCE));
+    if (sign !== undefined) return this.#signed(sign, this.binary(POWER_PRECEDENCE));
+    return this.#primary(this.#tokens.current);
   }
 
   #signed(sign: Token, operand: Operand): Operand {
@@ -83,25 +96,26 @@ class DurationParser {
     return { kind: 'duration', op: '-', left: undefined, right: operand, wrapped: false, start, end: operand.end };
   }
 
-  #primary(): Operand {
+  /** @param begin where it begins for messages: at its sign, if that belongs to it alone */
+  #primary(begin: SourceRange): Operand {
     const token = this.#tokens.current;
     const { type } = token;
     if (type === 'NUMBER' || type === 'DURATION') {
       this.#tokens.advance();
       const literal = numberLiteral(this.#query, token);
-      if (isDurationOutOfRange(literal.value)) throw new ParseError(this.#query, token, 'duration out of range');
+      if (isDurationOutOfRange(literal.value)) throw new ParseError(this.#query, begin, 'duration out of range');
       return literal;
     }
     if (type === 'step' || type === 'range' || type === 'min_of' || type === 'max_of') {
       this.#tokens.advance();
-      return this.#function(token, type);
+      return this.#function(token, type, begin);
     }
     if (type !== '(') this.#tokens.unexpected();
     this.#tokens.advance();
     return this.#parenthesised(token);
   }
 
-  #function(name: Token, op: 'step' | 'range' | 'min_of' | 'max_of'): DurationExpr {
+  #function(name: Token, op: 'step' | 'range' | 'min_of' | 'max_of', begin: SourceRange): DurationExpr {
     this.#tokens.expect('(');
     let left: Operand | undefined;
     let right: Operand | undefined;
@@ -111,12 +125,14 @@ class DurationParser {
       right = this.binary(0);
     }
     const { end } = this.#tokens.expect(')');
+    this.#requireExperiment(begin);
     return { kind: 'duration', op, left, right, wrapped: false, start: name.start, end };
   }
 
   #parenthesised(paren: Token): DurationExpr {
     const inner = this.binary(0);
     const { end } = this.#tokens.expect(')');
+    this.#requireExperiment(inner);
     if (inner.kind === 'duration') return { ...inner, wrapped: true };
     // A literal cannot remember its parentheses; a unary plus around it can.
     return { kind: 'duration', op: '+', left: undefined, right: inner, wrapped: true, start: paren.start, end };

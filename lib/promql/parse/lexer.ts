@@ -1,3 +1,4 @@
+import { quote } from '../../model/index.ts';
 import { ParseError } from './parse-error.ts';
 import { type Token, type TokenType, WORDS, type WordToken } from './tokens.ts';
 
@@ -19,6 +20,7 @@ export class Lexer {
   #bracketOpen = false;
   /** Since the last `[`. */
   #gotColon = false;
+  /** A number stood between brackets, these or earlier ones. */
   #gotDuration = false;
   /** Between `[` and the first number, where only durations may stand. */
   #inDurationStart = false;
@@ -112,7 +114,6 @@ export class Lexer {
         this.#bracketOpen = true;
         this.#inDurationStart = true;
         this.#gotColon = false;
-        this.#gotDuration = false;
         return this.#symbol('[');
       case ']':
         if (!this.#bracketOpen) this.#fail(`unexpected right bracket ']'`);
@@ -185,7 +186,6 @@ export class Lexer {
     }
     const word = this.#durationWord();
     if (word === undefined) this.#fail(`unexpected character in duration expression: ${this.#quoteChar(this.#start)}`);
-    this.#gotDuration = true;
     return word;
   }
 
@@ -271,11 +271,10 @@ export class Lexer {
    * @returns whether a number ended here; if not, a duration may go on at the current position
    */
   #scanNumber(): boolean {
-    const input = this.#input;
     let digits = isDigit;
-    if (this.#peek() === '0' && /[xX]/.test(input[this.#pos + 1] ?? '')) {
-      this.#pos += 2;
-      if (this.#peek() === '_') this.#pos++;
+    // A zero in front is passed over, also when no `x` follows: `0.1.2` goes on to be a number that does not parse.
+    if (this.#acceptOneOf('0') && this.#acceptOneOf('xX')) {
+      this.#acceptOneOf('_');
       digits = isHexDigit;
     }
     const isHex = digits === isHexDigit;
@@ -356,18 +355,17 @@ export class Lexer {
   /** The character at `pos` as Go's %q prints a rune. */
   #quoteChar(pos: number): string {
     const code = this.#input.codePointAt(pos);
-    if (code === undefined) return "'\uFFFD'";
-    if (code === 10) return "'\\n'";
-    if (code === 39) return "'\\''";
-    if (code === 92) return "'\\\\'";
-    if (code < 0x20 || code === 0x7f) return `'\\x${code.toString(16).padStart(2, '0')}'`;
-    return `'${String.fromCodePoint(code)}'`;
+    const char = code === undefined ? '\uFFFD' : String.fromCodePoint(code);
+    if (char === "'") return String.raw`'\''`;
+    return char === '"' ? `'"'` : `'${quote(char).slice(1, -1)}'`;
   }
 
-  /** The current character as Go's %#U prints it: `U+0064 'd'`. */
+  /** The current character as Go's %#U prints it: `U+0064 'd'`, without what cannot be printed. */
   #describeChar(): string {
-    const code = this.#input.codePointAt(this.#pos)!;
-    return `U+${code.toString(16).toUpperCase().padStart(4, '0')} '${String.fromCodePoint(code)}'`;
+    const char = String.fromCodePoint(this.#input.codePointAt(this.#pos)!);
+    const code = `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
+    const isPrintable = char === '"' || char === '\\' || quote(char) === `"${char}"`;
+    return isPrintable ? `${code} '${char}'` : code;
   }
 }
 

@@ -48,6 +48,8 @@ const PRECEDENCE: Readonly<Partial<Record<TokenType, number>>> = {
 };
 const POWER_PRECEDENCE = 6;
 const CALLABLE_WORDS: ReadonlySet<TokenType> = new Set(['start', 'end', 'step', 'range', 'max_of', 'min_of']);
+const EXPRESSION_STARTS: ReadonlySet<TokenType> = new Set(['NUMBER', 'DURATION', 'STRING', '(', '{', '+', '-']);
+const FILL_WORDS: ReadonlySet<TokenType> = new Set(['fill', 'fill_left', 'fill_right']);
 const MATCH_OPERATORS: ReadonlySet<TokenType> = new Set(['=', '!=', '=~', '!~']);
 
 /**
@@ -89,16 +91,22 @@ function tooDeep(query: string, at: SourceRange): ParseError {
   return new ParseError(query, at, `expression is nested deeper than ${MAX_NESTING_DEPTH} levels`);
 }
 
+function beginsExpression(type: TokenType): boolean {
+  return EXPRESSION_STARTS.has(type) || isMetricName(type);
+}
+
 class Parser {
   readonly #query: string;
   readonly #features: PromqlFeatures;
   readonly #tokens: TokenStream;
+  readonly #hasDurationExpressions: boolean;
   #depth = 0;
 
   constructor(query: string, features: PromqlFeatures) {
     this.#query = query;
     this.#features = features;
     this.#tokens = new TokenStream(query);
+    this.#hasDurationExpressions = features.durationExpressions !== false;
   }
 
   parse(): Expr {
@@ -157,7 +165,8 @@ class Parser {
       const group = this.#tokens.accept('group_left', 'group_right');
       if (group !== undefined) {
         cardinality = group.type === 'group_left' ? 'many-to-one' : 'one-to-many';
-        if (this.#tokens.is('(')) include = this.#groupingLabels();
+        const { type } = this.#tokens.current;
+        if (type === '(' || !(beginsExpression(type) || FILL_WORDS.has(type))) include = this.#groupingLabels();
       }
     }
     return { cardinality, labels, on, include, ...this.#fillValues() };
@@ -255,7 +264,7 @@ class Parser {
       args.push(this.#binary(0));
       const comma = this.#tokens.accept(',');
       if (comma === undefined) break;
-      if (this.#tokens.is(')') || this.#tokens.is(',')) {
+      if (!beginsExpression(this.#tokens.current.type)) {
         this.#fail(comma, 'trailing commas not allowed in function call args');
       }
     }
@@ -360,7 +369,8 @@ class Parser {
     for (;;) {
       const token = this.#tokens.accept('offset', '@', '[', 'anchored', 'smoothed');
       if (token === undefined) return expr;
-      if (token.type === 'offset') expr = this.#withOffset(expr, parseOffset(this.#query, this.#tokens));
+      if (token.type === 'offset')
+        expr = this.#withOffset(expr, parseOffset(this.#query, this.#tokens, this.#hasDurationExpressions));
       else if (token.type === '@') expr = this.#withAt(expr);
       else if (token.type === '[') expr = this.#bracket(expr, token);
       else expr = this.#withExtension(expr, token.type as 'anchored' | 'smoothed');
@@ -369,7 +379,6 @@ class Parser {
 
   #withOffset(expr: Expr, parsed: ReturnType<typeof parseOffset>): Expr {
     const offset = durationOf(parsed);
-    this.#requireDurationFeature(offset);
     const end = this.#tokens.previousEnd;
     const target = expr.kind === 'matrix' ? expr.selector : expr;
     if (target.kind !== 'vector' && target.kind !== 'subquery') {
@@ -449,15 +458,8 @@ class Parser {
   }
 
   #range(): Duration {
-    const parsed = parseDurationExpr(this.#query, this.#tokens);
+    const parsed = parseDurationExpr(this.#query, this.#tokens, this.#hasDurationExpressions);
     if (parsed.kind === 'number' && parsed.value <= 0) this.#fail(parsed, 'duration must be greater than 0');
-    const range = durationOf(parsed);
-    this.#requireDurationFeature(range);
-    return range;
-  }
-
-  #requireDurationFeature(duration: Duration): void {
-    if (typeof duration === 'number' || this.#features.durationExpressions !== false) return;
-    this.#fail(duration, 'experimental duration expression is not enabled');
+    return durationOf(parsed);
   }
 }

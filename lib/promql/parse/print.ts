@@ -1,4 +1,12 @@
-import { assert, formatDuration, formatFloat, formatLabelName, METRIC_NAME, quote } from '../../model/index.ts';
+import {
+  assert,
+  formatDuration,
+  formatFloat,
+  formatGeneral,
+  formatLabelName,
+  METRIC_NAME,
+  quote,
+} from '../../model/index.ts';
 import {
   type AggregateExpr,
   type AtModifier,
@@ -75,9 +83,9 @@ function matchingToString(matching: VectorMatching): string {
   if (isGrouped) {
     out += ` group_${cardinality === 'many-to-one' ? 'left' : 'right'} ${labelsToString(matching.include)}`;
   }
-  if (fillLeft !== undefined && fillLeft === fillRight) return `${out} fill (${formatFloat(fillLeft)})`;
-  if (fillLeft !== undefined) out += ` fill_left (${formatFloat(fillLeft)})`;
-  if (fillRight !== undefined) out += ` fill_right (${formatFloat(fillRight)})`;
+  if (fillLeft !== undefined && fillLeft === fillRight) return `${out} fill (${formatGeneral(fillLeft)})`;
+  if (fillLeft !== undefined) out += ` fill_left (${formatGeneral(fillLeft)})`;
+  if (fillRight !== undefined) out += ` fill_right (${formatGeneral(fillRight)})`;
   return out;
 }
 

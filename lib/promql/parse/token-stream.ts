@@ -8,11 +8,14 @@ export interface SyntaxContext {
   readonly expected: string;
 }
 
-/** The tokens of a query, with the messages for those that do not fit. */
+/**
+ * The tokens of a query, with the messages for those that do not fit. A token is read when it is looked at, not before:
+ * what is wrong with the text in front of it is found first, as by Prometheus's parser.
+ */
 export class TokenStream {
   readonly #query: string;
   readonly #lexer: Lexer;
-  #current: Token;
+  #current: Token | undefined;
   #peeked: Token | undefined;
   #context: SyntaxContext | undefined;
   /** End of the token consumed last. */
@@ -21,37 +24,37 @@ export class TokenStream {
   constructor(query: string) {
     this.#query = query;
     this.#lexer = new Lexer(query);
-    this.#current = this.#lexer.next();
   }
 
   get current(): Token {
-    return this.#current;
+    return (this.#current ??= this.#lexer.next());
   }
 
   /** The token behind the current one. */
   peek(): Token {
+    this.#current ??= this.#lexer.next();
     return (this.#peeked ??= this.#lexer.next());
   }
 
   is(type: TokenType): boolean {
-    return this.#current.type === type;
+    return this.current.type === type;
   }
 
   advance(): Token {
-    const token = this.#current;
+    const token = this.current;
     this.previousEnd = token.end;
-    this.#current = this.#peeked ?? this.#lexer.next();
+    this.#current = this.#peeked;
     this.#peeked = undefined;
     return token;
   }
 
   accept(...types: readonly TokenType[]): Token | undefined {
-    return types.includes(this.#current.type) ? this.advance() : undefined;
+    return types.includes(this.current.type) ? this.advance() : undefined;
   }
 
   /** @throws ParseError when the current token is another */
   expect(type: TokenType, context?: SyntaxContext): Token {
-    if (this.#current.type !== type) this.unexpected(context);
+    if (this.current.type !== type) this.unexpected(context);
     return this.advance();
   }
 
@@ -65,9 +68,9 @@ export class TokenStream {
   }
 
   unexpected(context: SyntaxContext | undefined = this.#context): never {
-    let reason = `unexpected ${describe(this.#current)}`;
+    let reason = `unexpected ${describe(this.current)}`;
     if (context !== undefined && context.context !== '') reason += ` in ${context.context}`;
     if (context !== undefined && context.expected !== '') reason += `, expected ${context.expected}`;
-    throw new ParseError(this.#query, this.#current, reason);
+    throw new ParseError(this.#query, this.current, reason);
   }
 }
