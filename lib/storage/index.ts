@@ -99,6 +99,8 @@ export interface SelectHints {
   readonly func?: string;
   readonly grouping?: readonly string[];
   readonly by?: boolean;
+  /** The only labels that are looked at: see `Series.projected`. */
+  readonly projection?: readonly string[];
   /** At most this many series. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
@@ -106,7 +108,13 @@ export interface SelectHints {
 
 /** One series of a selection. */
 export interface Series {
+  /** Maybe put together only when asked for; then the selection must still be open. */
   readonly labels: Labels;
+  /**
+   * Where a projection was asked for: of the labels those in it, mostly one object for all series that have the same. Absent
+   * where storage cannot do better than from `labels`.
+   */
+  readonly projected?: Labels;
   /** Appends all samples in the querier's range, in order, stale markers included, behind `into.length`. */
   read(into: SampleColumns): void;
 }

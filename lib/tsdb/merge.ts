@@ -89,6 +89,13 @@ class Source {
     this.#next++;
   }
 
+  /** What is left of the batch. */
+  takeBatch(): readonly Series[] {
+    const rest = this.#next === 0 ? this.#batch : this.#batch.slice(this.#next);
+    this.#next = this.#batch.length;
+    return rest;
+  }
+
   /** Asks for the next batch, which invalidates the last. @returns false when there is none */
   async nextBatch(): Promise<boolean> {
     const { done, value } = await this.#batches.next();
@@ -117,6 +124,14 @@ async function* mergedBatches(
       for (const source of sources) if (source.series !== undefined || (await nextSeries(source))) live.push(source);
       sources = live;
       if (sources.length === 0) break;
+      if (sources.length === 1) {
+        // Most selections have series in one source only: nothing is compared, and no labels are put together for that.
+        const rest = sources[0]!.takeBatch();
+        const batch = rest.length > left ? rest.slice(0, left) : rest;
+        left -= batch.length;
+        yield batch;
+        continue;
+      }
       const batch: Series[] = [];
       // A batch ends where a source's does: asking for more would invalidate what of it was given out.
       while (batch.length < Math.min(SELECT_BATCH_SIZE, left) && sources.every(({ series }) => series !== undefined)) {
@@ -174,11 +189,14 @@ class Merging {
 /** One series that several sources have parts of. */
 class MergedSeries implements ChunkSeries {
   readonly labels: Labels;
+  readonly projected?: Labels;
   readonly #parts: readonly Series[];
   readonly #merging: Merging;
 
   constructor(labels: Labels, parts: readonly Series[], merging: Merging) {
     this.labels = labels;
+    const { projected } = parts[0]!;
+    if (projected !== undefined) this.projected = projected;
     this.#parts = parts;
     this.#merging = merging;
   }

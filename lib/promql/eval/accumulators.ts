@@ -11,11 +11,16 @@ export interface AggregatedColumn {
 
 /** Reduces the series of a group, one after the other, step by step. Those here leave histograms out. */
 export interface Accumulator {
+  /** The columns may be written over afterwards, but for `quantile`. */
   add(series: ColumnSeries): void;
+  /** What was added up to now; more may follow as long as nothing is written to it. */
   finish(): AggregatedColumn;
 }
 
-type ReducingOperator = Exclude<AggregateOperator, 'topk' | 'bottomk' | 'limitk' | 'limit_ratio' | 'count_values'>;
+export type ReducingOperator = Exclude<
+  AggregateOperator,
+  'topk' | 'bottomk' | 'limitk' | 'limit_ratio' | 'count_values'
+>;
 
 export const ACCUMULATORS: Readonly<
   Record<ReducingOperator, (grid: StepGrid, param: Float64Array | undefined) => Accumulator>

@@ -1,14 +1,16 @@
 import { formatFloat, formatGeneral, quote } from '../../model/index.ts';
 import { WORK_PER_LABEL_SET } from '../limits.ts';
-import type { AggregateExpr, AggregateOperator } from '../parse/ast.ts';
+import { type AggregateExpr, withoutParens } from '../parse/ast.ts';
 import { histogramText } from '../histogram/text.ts';
 import { ACCUMULATORS } from './accumulators.ts';
 import { type ColumnSeries, hasHistograms, hasSamples, isLabelName, type StepGrid, withLabel } from './columns.ts';
 import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { greatest, least } from './extremes.ts';
 import { HistogramAccumulator } from './histogram-accumulator.ts';
 import { groupLabels, groupSeries } from './grouping.ts';
 import { ACCUMULATOR_STEP_BYTES, seriesBytes } from './memory.ts';
+import { IGNORING_HISTOGRAMS } from './running-aggregation.ts';
 import { selectK } from './select-k.ts';
 
 /** The parameter of an aggregation: a scalar per step, or the label of `count_values`. */
@@ -56,13 +58,14 @@ export async function aggregate(
   return out;
 }
 
-const IGNORING_HISTOGRAMS: ReadonlySet<AggregateOperator> = new Set(['min', 'max', 'stddev', 'stdvar', 'quantile']);
-
 function warnOfQuantiles(expr: AggregateExpr, param: Float64Array, context: QueryContext): void {
-  const bad = param.find((q) => !(q >= 0 && q <= 1));
-  if (bad !== undefined) {
-    context.warn(`quantile value should be between 0 and 1, got ${formatGeneral(bad)}`, expr.param!);
-  }
+  const warn = (q: number): void =>
+    context.warn(`quantile value should be between 0 and 1, got ${formatGeneral(q)}`, withoutParens(expr.param!));
+  if (param.some((q) => Number.isNaN(q))) warn(NaN);
+  const max = greatest(param);
+  if (max > 1) warn(max);
+  const min = least(param);
+  if (min < 0) warn(min);
 }
 
 /** Counts equal values; each distinct value becomes a label (`aggregationCountValues`). */

@@ -34,6 +34,17 @@ export function newSeries(grid: StepGrid, labels: Labels, dropName = false): Col
   return { labels, dropName, values: new Float64Array(grid.count), present: new Uint8Array(grid.count) };
 }
 
+/**
+ * Takes the series of a vector one by one. Its columns are the visitor's until it returns and are then written over; a
+ * returned promise is awaited.
+ */
+export type ColumnVisitor = (series: ColumnSeries) => void | Promise<void>;
+
+/** One that keeps its columns. */
+export function copyOf(series: ColumnSeries): ColumnSeries {
+  return { ...series, values: series.values.slice(), present: series.present.slice() };
+}
+
 export function hasSamples(series: ColumnSeries): boolean {
   return series.present.includes(1);
 }
@@ -78,7 +89,17 @@ export function toMatrixSeries(series: ColumnSeries, grid: StepGrid): MatrixSeri
 }
 
 /** Labels that describe the metric rather than the series; they go with the name. */
-const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__']);
+export const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__']);
+
+export function isMetadata(name: string): boolean {
+  return METADATA_LABELS.has(name);
+}
+
+/** Labels that go with the name, beside the name. */
+export function hasOtherMetadata({ pairs }: Labels): boolean {
+  for (let i = 0; i < pairs.length; i += 2) if (pairs[i] !== METRIC_NAME && METADATA_LABELS.has(pairs[i]!)) return true;
+  return false;
+}
 
 export function withoutMetadata(labels: Labels): Labels {
   return labels.without(METADATA_LABELS);

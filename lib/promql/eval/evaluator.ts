@@ -1,26 +1,37 @@
 import { assert, type FloatHistogram, type Labels, SampleColumns } from '../../model/index.ts';
 import { checkExtension } from '../functions/extended-window.ts';
 import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
-import { evaluateWindows } from '../functions/window-driver.ts';
+import { checkLabelArguments } from '../functions/labels.ts';
+import { evaluateWindows, visitWindows, type WindowCall, type WindowFunction } from '../functions/window-driver.ts';
 import { WINDOW_FUNCTIONS } from '../functions/windows.ts';
 import { multiplied, withHint } from '../histogram/arithmetic.ts';
 import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, SubqueryExpr } from '../parse/ast.ts';
 import { valueTypeOf, withoutParens } from '../parse/ast.ts';
 import { aggregate } from './aggregate.ts';
 import { scalarBinary, vectorScalarBinary } from './arithmetic.ts';
-import { type ColumnSeries, type Columns, countSamples, renamed, type StepGrid } from './columns.ts';
+import {
+  type ColumnSeries,
+  type Columns,
+  type ColumnVisitor,
+  countSamples,
+  METADATA_LABELS,
+  renamed,
+  type StepGrid,
+} from './columns.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { absentLabels } from './absent.ts';
 import { evaluateInfo } from './info.ts';
-import { selectInstant, lookupTimes } from './instant-selector.ts';
+import { lookupTimes, selectInstant, visitInstant } from './instant-selector.ts';
 import { columnsBytes, histogramsBytes, newSeriesBytes, SAMPLE_BYTES, seriesBytes, stepsBytes } from './memory.ts';
 import { vectorBinary } from './matching.ts';
+import { NameLoss } from './name-loss.ts';
 import { extendSamples } from './extended-range.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
+import { isRunning, RunningAggregation } from './running-aggregation.ts';
 import { isStepInvariant } from './step-invariance.ts';
 import type { MatrixSeries } from './value.ts';
 
@@ -164,15 +175,61 @@ export class Evaluator {
     const isValues = op === 'count_values';
     const param = expr.param === undefined || isValues ? undefined : await this.scalar(expr.param, grid);
     const label = isValues ? this.string(expr.param!) : '';
-    const input = await this.vector(expr.expr, grid, { func: op, grouping, by: !without });
+    const hints = { func: op, grouping, by: !without };
+    if (isRunning(op)) {
+      const running = new RunningAggregation(expr, op, grid, this.#context);
+      const wasVisited = await this.#visit(expr.expr, grid, hints, (series) => running.add(series));
+      if (wasVisited) return { type: 'vector', series: running.finish() };
+    }
+    const input = await this.vector(expr.expr, grid, hints);
     return { type: 'vector', series: await aggregate(expr, input, { param, label }, grid, this.#context) };
+  }
+
+  /**
+   * The series of a vector one by one, none of them held, with at least the labels that aggregation looks at.
+   * @returns false when the expression has to be evaluated as a whole; some series may have been visited
+   */
+  async #visit(vector: Expr, grid: StepGrid, hints: SelectorHints, visitor: ColumnVisitor): Promise<boolean> {
+    const context = this.#context;
+    const expr = withoutParens(vector);
+    if (grid.count > 1 && isStepInvariant(expr)) return false;
+    const { grouping, by } = hints;
+    const projection = by === true && grouping !== undefined ? [...METADATA_LABELS, ...grouping] : undefined;
+    const projecting = projection === undefined ? hints : { ...hints, projection };
+    if (expr.kind === 'vector') {
+      if (expr.extension === 'smoothed') return false;
+      await visitInstant(expr, grid, context, this.#reader, projecting, visitor);
+      return true;
+    }
+    const windows = expr.kind === 'call' ? windowArgument(expr) : undefined;
+    if (windows === undefined || windows.expr.func.name === 'absent_over_time') return false;
+    const { matrixArg } = windows;
+    const windowFunction = windowFunctionOf(windows.expr);
+    if (windowFunction.keepsName === true || context.delayedNameRemoval) {
+      const call = await this.#windows(windows.expr, matrixArg, grid, projecting);
+      await visitWindows(windowFunction, call, context, visitor);
+      return true;
+    }
+    const loss = new NameLoss(matrixArg.kind === 'matrix' ? matrixArg.selector : undefined);
+    const call = await this.#windows(windows.expr, matrixArg, grid, loss.takesProjections ? projecting : hints);
+    const { range } = call;
+    const watched: RangeVector = {
+      ...range,
+      visit: (visit) =>
+        range.visit((labels, samples, dropName) => {
+          loss.add(labels);
+          return loss.mayCollide ? undefined : visit(labels, samples, dropName);
+        }),
+    };
+    await visitWindows(windowFunction, { ...call, range: watched }, context, visitor);
+    return !loss.mayCollide;
   }
 
   async #call(expr: CallExpr, grid: StepGrid): Promise<Columns> {
     const { name } = expr.func;
+    const windows = windowArgument(expr);
+    if (windows !== undefined) return this.#windowCall(windows, grid);
     const args = expr.args.map(withoutParens);
-    const matrixIndex = args.findIndex((arg) => valueTypeOf(arg) === 'matrix');
-    if (matrixIndex >= 0) return this.#windowCall({ ...expr, args }, matrixIndex, grid);
     const first = args[0];
     if (name === 'start_timestamp' && (first?.kind !== 'vector' || !this.#context.usesStartTimes)) {
       await this.vector(first!, grid, { func: name });
@@ -187,11 +244,12 @@ export class Evaluator {
     if (name === 'info') return this.#info(args, grid);
     const evaluate = INSTANT_FUNCTIONS.get(name);
     if (evaluate === undefined) throw executionError(`function ${name} is not supported`);
+    const strings = args.filter((arg) => arg.kind === 'string').map((arg) => arg.value);
+    checkLabelArguments(name, strings);
     const columns: Columns[] = [];
     for (const arg of args) {
       if (arg.kind !== 'string') columns.push(await this.evaluate(arg, grid, { func: name }));
     }
-    const strings = args.filter((arg) => arg.kind === 'string').map((arg) => arg.value);
     const result = evaluate({ expr: { ...expr, args }, columns, strings, grid, context: this.#context });
     if (result.type === 'scalar') return result;
     return { type: 'vector', series: this.#mergeRenamed(result.series) };
@@ -209,19 +267,23 @@ export class Evaluator {
     };
   }
 
-  async #windowCall(expr: CallExpr, matrixIndex: number, grid: StepGrid): Promise<Columns> {
-    const { name } = expr.func;
-    const windowFunction = WINDOW_FUNCTIONS.get(name);
-    if (windowFunction === undefined) throw executionError(`function ${name} is not supported`);
-    const matrixArg = expr.args[matrixIndex]!;
-    const params: Float64Array[] = [];
-    for (const [i, arg] of expr.args.entries()) if (i !== matrixIndex) params.push(await this.scalar(arg, grid));
-    if (matrixArg.kind === 'matrix') checkExtension(matrixArg.selector.extension, name);
-    const range = await this.#rangeVector(matrixArg, grid, { func: name });
-    const call = { expr, matrixArg, params, range, grid };
+  async #windowCall({ expr, matrixArg }: WindowArgument, grid: StepGrid): Promise<Columns> {
+    const windowFunction = windowFunctionOf(expr);
+    const call = await this.#windows(expr, matrixArg, grid, {});
     const series = await evaluateWindows(windowFunction, call, this.#context);
-    if (name === 'absent_over_time') return absentWindows(series, expr.args[0]!, grid);
+    if (expr.func.name === 'absent_over_time') return absentWindows(series, expr.args[0]!, grid);
     return { type: 'vector', series: this.#mergeRenamed(series) };
+  }
+
+  async #windows(expr: CallExpr, matrixArg: Expr, grid: StepGrid, hints: SelectorHints): Promise<WindowCall> {
+    const { name } = expr.func;
+    const params: Float64Array[] = [];
+    for (const arg of expr.args) if (arg !== matrixArg) params.push(await this.scalar(arg, grid));
+    if (matrixArg.kind === 'matrix') checkExtension(matrixArg.selector.extension, name);
+    const range = await this.#rangeVector(matrixArg, grid, { ...hints, func: name });
+    // Prometheus puts what it found in place of a subquery, and has no position for it any more.
+    const nowhere = (arg: Expr): Expr => (arg.kind === 'subquery' ? { ...arg, start: 0, end: 0 } : arg);
+    return { expr: { ...expr, args: expr.args.map(nowhere) }, matrixArg, params, range, grid };
   }
 
   async #rangeVector(expr: Expr, grid: StepGrid, hints: SelectorHints): Promise<RangeVector> {
@@ -264,6 +326,25 @@ export class Evaluator {
       },
     };
   }
+}
+
+/** A call of a window function, its arguments without parentheses, and the range vector among them. */
+interface WindowArgument {
+  readonly expr: CallExpr;
+  readonly matrixArg: Expr;
+}
+
+function windowArgument(call: CallExpr): WindowArgument | undefined {
+  const args = call.args.map(withoutParens);
+  const matrixArg = args.find((arg) => valueTypeOf(arg) === 'matrix');
+  return matrixArg === undefined ? undefined : { expr: { ...call, args }, matrixArg };
+}
+
+/** @throws PromletError `promql/execution` */
+function windowFunctionOf({ func: { name } }: CallExpr): WindowFunction {
+  const windowFunction = WINDOW_FUNCTIONS.get(name);
+  if (windowFunction === undefined) throw executionError(`function ${name} is not supported`);
+  return windowFunction;
 }
 
 function collectSamples(series: ColumnSeries, startMs: number, stepMs: number, into: SampleColumns): void {

@@ -1,4 +1,4 @@
-import { type FloatHistogram, METRIC_NAME, quote } from '../../model/index.ts';
+import { assert, type FloatHistogram, METRIC_NAME, quote } from '../../model/index.ts';
 import { compacted } from '../histogram/arithmetic.ts';
 import { HistogramMean } from '../histogram/histogram-mean.ts';
 import { HistogramSum } from '../histogram/histogram-sum.ts';
@@ -30,11 +30,14 @@ export class HistogramAccumulator implements Accumulator {
   readonly #totals: (HistogramSum | HistogramMean | undefined)[] = [];
   readonly #seen: Uint8Array;
 
+  /** @param floats may hold floats of series before */
   constructor(expr: AggregateExpr, floats: Accumulator, grid: StepGrid, context: QueryContext) {
     this.#floats = floats;
     this.#expr = expr;
     this.#context = context;
-    this.#seen = new Uint8Array(grid.count);
+    // FLOAT is 1, as is what is present.
+    this.#seen = floats.finish().present.slice();
+    assert(this.#seen.length === grid.count, 'promql: columns of another grid');
   }
 
   add(series: ColumnSeries): void {

@@ -1,8 +1,8 @@
 import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
-import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
+import { type ColumnSeries, type ColumnVisitor, copyOf, hasSamples, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
-import { newSeriesBytes, seriesBytes } from './memory.ts';
+import { seriesBytes, stepsBytes } from './memory.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 
 /** When the data for a step is looked up: fixed by `@`, moved by `offset`. Ascending or constant over the steps. */
@@ -34,27 +34,42 @@ export async function selectInstant(
   hints: SelectorHints,
   what: InstantValue = 'value',
 ): Promise<ColumnSeries[]> {
-  const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
-  const { lookbackDeltaMs } = context;
   const out: ColumnSeries[] = [];
   const heldBefore = context.samples;
-  let held = 0;
+  const collect = (series: ColumnSeries): void => {
+    context.takeBytes(seriesBytes(series));
+    out.push(copyOf(series));
+    context.holdSamples(heldBefore + out.length * grid.count);
+  };
+  await visitInstant(selector, grid, context, reader, hints, collect, what);
+  return out;
+}
+
+/** The same, series by series. */
+export async function visitInstant(
+  selector: VectorSelector,
+  grid: StepGrid,
+  context: QueryContext,
+  reader: SelectorReader,
+  hints: SelectorHints,
+  visitor: ColumnVisitor,
+  what: InstantValue = 'value',
+): Promise<void> {
+  const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
+  const { lookbackDeltaMs } = context;
   const minMs = times.firstMs - lookbackDeltaMs + 1;
   const selectHints = { ...hints, stepMs: grid.stepMs };
+  context.requireBytes(stepsBytes(grid.count));
+  const values = new Float64Array(grid.count);
+  const present = new Uint8Array(grid.count);
   await reader.read(selector, minMs, times.lastMs, selectHints, (labels, samples) => {
-    context.requireBytes(newSeriesBytes(grid, labels));
-    const series = newSeries(grid, labels);
+    present.fill(0);
+    const series = { labels, dropName: false, values, present };
     const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
-    if (!hasSamples(series)) return;
-    const found = histograms === undefined ? series : { ...series, histograms };
-    out.push(found);
-    context.takeBytes(seriesBytes(found));
-    held += grid.count;
-    context.holdSamples(heldBefore + held);
     // The reader adds the samples read and yields; the steps filled are work too.
     context.countWork(grid.count);
+    if (hasSamples(series)) return visitor(histograms === undefined ? series : { ...series, histograms });
   });
-  return out;
 }
 
 function fillInstant(

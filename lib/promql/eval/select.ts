@@ -12,6 +12,8 @@ export interface SelectorHints {
   readonly by?: boolean;
   readonly stepMs?: number;
   readonly rangeMs?: number;
+  /** The only labels that are looked at; visitors may be given those alone. */
+  readonly projection?: readonly string[];
 }
 
 /** The samples are the caller's until it returns; a returned promise is awaited. */
@@ -71,7 +73,9 @@ export class SelectorReader {
     const key = `${minMs}:${maxMs}:${matchers}`;
     let kept = this.#kept.get(key);
     if (kept === undefined) {
-      kept = await this.#keep(selector, minMs, maxMs, hints);
+      // Others may look at other labels.
+      const { projection: _, ...others } = hints;
+      kept = await this.#keep(selector, minMs, maxMs, others);
       this.#kept.set(key, kept);
     }
     for (const { labels, samples } of kept) await visit(labels, samples);
@@ -113,7 +117,8 @@ export class SelectorReader {
     for await (const batch of set.batches) {
       for (const series of batch) {
         const samples = this.#fill(series);
-        const pending = visit(series.labels, samples);
+        const labels = hints.projection === undefined ? series.labels : (series.projected ?? series.labels);
+        const pending = visit(labels, samples);
         if (pending !== undefined) await pending;
         if (context.spend(samples.length + 16)) await context.pause();
       }

@@ -1,9 +1,10 @@
 import { type FloatHistogram, type Labels, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
-import { type ColumnSeries, newSeries, renamed, type StepGrid } from '../eval/columns.ts';
+import { type ColumnSeries, type ColumnVisitor, copyOf, renamed, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
-import { KERNEL_SAMPLE_BYTES, newSeriesBytes, seriesBytes } from '../eval/memory.ts';
+import { LabelsMemo } from '../eval/labels-memo.ts';
+import { KERNEL_SAMPLE_BYTES, seriesBytes, stepsBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
-import type { CallExpr, Expr } from '../parse/ast.ts';
+import type { CallExpr, Expr, SourceRange } from '../parse/ast.ts';
 import { StartOverlaps } from './start-times.ts';
 import { HistogramNotes } from '../histogram/notes.ts';
 
@@ -15,6 +16,12 @@ export interface WindowCall {
   readonly params: readonly Float64Array[];
   readonly range: RangeVector;
   readonly grid: StepGrid;
+}
+
+/** Where notes about the series say they are: at the first argument, but of a subquery's Prometheus does not know where. */
+export function notePosition({ expr }: WindowCall): SourceRange {
+  const first = expr.args[0]!;
+  return first.kind === 'subquery' ? { start: 0, end: 0 } : first;
 }
 
 /** The window over one series at one step, passed to kernels; one object is reused for all. */
@@ -82,18 +89,37 @@ export async function evaluateWindows(
   call: WindowCall,
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
+  const out: ColumnSeries[] = [];
+  const heldBefore = context.samples;
+  await visitWindows(windowFunction, call, context, (series) => {
+    context.takeBytes(seriesBytes(series));
+    out.push(copyOf(series));
+    context.holdSamples(heldBefore + out.length * call.grid.count);
+  });
+  return out;
+}
+
+/** The same, series by series. */
+export async function visitWindows(
+  windowFunction: WindowFunction,
+  call: WindowCall,
+  context: QueryContext,
+  visitor: ColumnVisitor,
+): Promise<void> {
   const { grid, range } = call;
   const floats = windowFunction.create(range.extension?.kind);
-  const notes = new HistogramNotes(context, call.expr.args[0]!);
+  const notes = new HistogramNotes(context, notePosition(call));
   const mixed = windowFunction.mixed?.(floats, notes, range.extension?.kind);
   const window = new Window();
   window.rangeMs = range.rangeMs;
   window.slideMs = range.times.stepMs;
   window.params = call.params;
   const scratch = new SampleColumns();
-  const out: ColumnSeries[] = [];
+  const names = new LabelsMemo((labels) => renamed(context, labels));
+  context.requireBytes(stepsBytes(grid.count));
+  const values = new Float64Array(grid.count);
+  const present = new Uint8Array(grid.count);
   let isChecked = false;
-  const heldBefore = context.samples;
   await range.visit(async (labels, read, dropName) => {
     const kernel = read.histograms === undefined || mixed === undefined ? floats : mixed;
     const takesAll = windowFunction.takesHistograms === true || kernel === mixed;
@@ -103,9 +129,9 @@ export async function evaluateWindows(
     window.starts = windowFunction.usesStarts === true && context.usesStartTimes ? samples.starts : undefined;
     const ignored = takesAll || read.histograms === undefined ? undefined : new IgnoredHistograms(read, window, notes);
     kernel.begin?.(window);
-    const name = windowFunction.keepsName === true ? { labels, dropName } : renamed(context, labels);
-    context.requireBytes(newSeriesBytes(grid, labels) + KERNEL_SAMPLE_BYTES * samples.length);
-    const { values, present } = newSeries(grid, labels);
+    const name = windowFunction.keepsName === true ? { labels, dropName } : names.get(labels);
+    context.requireBytes(KERNEL_SAMPLE_BYTES * samples.length);
+    present.fill(0);
     const histograms: (FloatHistogram | undefined)[] = [];
     let hasAny = false;
     let hasFloats = false;
@@ -127,14 +153,12 @@ export async function evaluateWindows(
       else histograms[step] = kernel.histogram;
     }
     if (!hasAny) return;
-    const result = histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms };
-    out.push(result);
-    context.takeBytes(seriesBytes(result));
-    context.holdSamples(heldBefore + out.length * grid.count);
     if (windowFunction.expectsCounter === true && hasFloats) noteNonCounter(window.metric, call, context);
+    const result = histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms };
+    const pending = visitor(result);
+    if (pending !== undefined) await pending;
   });
-  window.overlaps.report(context, call.expr.args[0]!);
-  return out;
+  window.overlaps.report(context, notePosition(call));
 }
 
 /** Histograms that a function of floats leaves out, where there are floats in the window too. */
@@ -191,5 +215,5 @@ const COUNTER_SUFFIX = /_(?:total|sum|count|bucket)$/;
 function noteNonCounter(name: string, call: WindowCall, context: QueryContext): void {
   if (name === '' || COUNTER_SUFFIX.test(name)) return;
   const problem = 'metric might not be a counter, name does not end in _total/_sum/_count/_bucket';
-  context.info(`${problem}: ${quote(name)}`, call.expr.args[0]!);
+  context.info(`${problem}: ${quote(name)}`, notePosition(call));
 }

@@ -152,9 +152,14 @@ export class IndexReader implements PostingsSource {
   }
 
   /** The labels of an entry that was read. */
-  labels(series: IndexSeries): Labels {
+  labels({ symbols, labelCount }: IndexSeries): Labels {
+    return this.labelsOf(symbols.subarray(0, 2 * labelCount));
+  }
+
+  /** Labels by their symbols: name, value, name, … */
+  labelsOf(symbols: Uint32Array): Labels {
     const pairs: string[] = [];
-    for (let i = 0; i < 2 * series.labelCount; i++) pairs.push(this.symbols.lookup(series.symbols[i]!));
+    for (let i = 0; i < symbols.length; i++) pairs.push(this.symbols.lookup(symbols[i]!));
     return new Labels(pairs);
   }
 

@@ -26,6 +26,7 @@ import { selectLabelNames, selectLabelValues, selectPostings } from '../select.t
 import type { Block } from './block.ts';
 import type { ReadChunk } from './chunk-reader.ts';
 import { ChunkMetas, IndexSeries } from './index-series.ts';
+import { Projector } from './projector.ts';
 
 /** Series that are looked at, some 3 ms, before other work of the thread has a turn. */
 const TURN_SERIES = 2048;
@@ -76,6 +77,8 @@ export class BlockQuerier implements Querier {
     const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
     const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
     const entry = new IndexSeries();
+    const projector =
+      hints.projection === undefined ? undefined : new Projector(this.#block.index.symbols, hints.projection);
     let given = 0;
     let turned = 0;
     for (let i = 0; i < refs.length && given < limit;) {
@@ -86,7 +89,7 @@ export class BlockQuerier implements Querier {
       const batch: BlockSeries[] = [];
       const end = Math.min(refs.length, turned + TURN_SERIES);
       for (; i < end && batch.length < SELECT_BATCH_SIZE && given < limit; i++) {
-        const series = this.#series(refs[i]!, minMs, maxMs, entry, chunks);
+        const series = this.#series(refs[i]!, minMs, maxMs, entry, chunks, projector);
         if (series === undefined) continue;
         batch.push(series);
         given++;
@@ -100,7 +103,14 @@ export class BlockQuerier implements Querier {
   }
 
   /** A series with those of its chunks that may hold samples of interest; undefined when there are none. */
-  #series(ref: number, minMs: number, maxMs: number, entry: IndexSeries, chunks: ChunkMetas): BlockSeries | undefined {
+  #series(
+    ref: number,
+    minMs: number,
+    maxMs: number,
+    entry: IndexSeries,
+    chunks: ChunkMetas,
+    projector: Projector | undefined,
+  ): BlockSeries | undefined {
     const { index, tombstones } = this.#block;
     index.series(ref, entry);
     const deleted = tombstones.get(ref);
@@ -114,7 +124,15 @@ export class BlockQuerier implements Querier {
       chunks.push(first, last, segments[i]!, offsets[i]!);
     }
     if (chunks.length === from) return undefined;
-    return new BlockSeries(this, index.labels(entry), { chunks, from, end: chunks.length, minMs, maxMs, deleted });
+    const places = { chunks, from, end: chunks.length, minMs, maxMs, deleted };
+    // A few numbers in place of a list of texts, which may never be looked at.
+    const symbols = entry.symbols.slice(0, 2 * entry.labelCount);
+    return new BlockSeries(this, symbols, projector?.project(symbols), places);
+  }
+
+  labels(symbols: Uint32Array): Labels {
+    assert(!this.#closed, 'block querier: labels are asked for after close');
+    return this.#block.index.labelsOf(symbols);
   }
 
   /** Decodes what is asked for of chunk `i`, less what is deleted, behind the samples in `into`. */
@@ -160,14 +178,22 @@ interface Places {
 
 /** One series of a block, read when asked. */
 class BlockSeries implements ChunkSeries {
-  readonly labels: Labels;
+  readonly projected?: Labels;
   readonly #querier: BlockQuerier;
+  readonly #symbols: Uint32Array;
   readonly #places: Places;
+  #labels: Labels | undefined;
 
-  constructor(querier: BlockQuerier, labels: Labels, places: Places) {
+  /** @param symbols as in IndexSeries */
+  constructor(querier: BlockQuerier, symbols: Uint32Array, projected: Labels | undefined, places: Places) {
     this.#querier = querier;
-    this.labels = labels;
+    this.#symbols = symbols;
+    if (projected !== undefined) this.projected = projected;
     this.#places = places;
+  }
+
+  get labels(): Labels {
+    return (this.#labels ??= this.#querier.labels(this.#symbols));
   }
 
   read(into: SampleColumns): void {
