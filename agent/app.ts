@@ -52,6 +52,9 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+/** How many exemplars are read from the log; the configuration, which comes later, says how many of those are kept. */
+const REPLAYED_EXEMPLARS = 100_000;
+
 /** Top-level sections of the configuration that are served. */
 const SECTIONS = ['global', 'runtime', 'scrape_configs', 'storage'];
 
@@ -152,6 +155,7 @@ class StartingAgent implements Agent {
       walCompression: flags.walCompression,
       walFsyncIntervalMs: flags.walFsyncIntervalMs,
       retention: this.#retention,
+      maxExemplars: REPLAYED_EXEMPLARS,
       compactionRunner: new WorkerRunner(files),
       random,
       onReplayProgress: (progress) => (this.#replay = progress),

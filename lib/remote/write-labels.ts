@@ -1,4 +1,4 @@
-import { Labels, LabelsBuilder, METRIC_NAME } from '../model/index.ts';
+import { compareUtf8, formatLabelName, type Labels, LabelsBuilder, METRIC_NAME, quote } from '../model/index.ts';
 import type { RemoteWriteLimits } from './limits.ts';
 import { type ProtoReader, WireType } from './proto-reader.ts';
 
@@ -56,13 +56,19 @@ export function resolveRefs(refs: readonly number[], symbols: readonly string[])
 export function checkedLabels(pairs: readonly string[], limits: RemoteWriteLimits): Labels | string {
   const labels = labelsOf(pairs);
   const names = pairs.filter((_, i) => i % 2 === 0);
-  if (!labels.has(METRIC_NAME) || names.includes('')) return `invalid metric name or labels, got ${labels.toString()}`;
+  if (!labels.has(METRIC_NAME) || names.includes('')) return `invalid metric name or labels, got ${asSent(pairs)}`;
   const repeated = names.find((name, i) => names.indexOf(name) < i);
-  if (repeated !== undefined) {
-    return `invalid labels for series, labels ${labels.toString()}, duplicated label ${repeated}`;
-  }
+  if (repeated !== undefined) return `invalid labels for series, labels ${asSent(pairs)}, duplicated label ${repeated}`;
   const fault = oversize(labels, limits);
   return fault === '' ? labels : fault;
+}
+
+/** All pairs, those of one name in the order they came. */
+function asSent(pairs: readonly string[]): string {
+  const list: [string, string][] = [];
+  for (let i = 0; i < pairs.length; i += 2) list.push([pairs[i]!, pairs[i + 1]!]);
+  list.sort(([a], [b]) => compareUtf8(a, b));
+  return `{${list.map(([name, value]) => `${formatLabelName(name)}=${quote(value)}`).join(', ')}}`;
 }
 
 function oversize(labels: Labels, limits: RemoteWriteLimits): string {
