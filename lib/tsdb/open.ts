@@ -1,32 +1,28 @@
 import { join } from 'node:path';
 import { systemRandom } from '../env/index.ts';
-import { errorMessage, PromletError } from '../model/index.ts';
+import { assert, errorMessage, PromletError } from '../model/index.ts';
 import { PageCache } from './block/page-cache.ts';
 import { BlockSet, type Retention } from './blocks.ts';
+import { bringBack } from './bring-back.ts';
 import { Compactor } from './compact/compactor.ts';
+import { slicedPace } from './compact/pace.ts';
 import { blockRangesMs, maxBlockDurationMs } from './compact/plan.ts';
 import { InProcessRunner } from './compact/runner.ts';
 import { Database } from './db.ts';
 import { createDirectory } from './directory.ts';
 import { DiskSpace } from './disk-space.ts';
 import { HeadChunkFiles } from './head-chunks/files.ts';
-import { type HeadChunksReport, loadHeadChunks } from './head-chunks/load.ts';
 import { HeadChunkWriter } from './head-chunks/writer.ts';
 import { ChunkMapper } from './head/chunk-mapper.ts';
-import { FoundChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
 import { MemoryBudget } from './head/memory-budget.ts';
-import { OutOfOrderReplay } from './head/ooo-replay.ts';
-import { HeadReplay } from './head/replay.ts';
+import { truncateHead } from './head/truncation.ts';
 import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
 import { syncWhatWasLeft } from './left-unsynced.ts';
 import { DirectoryLock } from './lock.ts';
 import { DEFAULT_RETENTION, type RetentionOptions } from './retention.ts';
 import { RetentionClock } from './retention-clock.ts';
 import type { Tsdb, TsdbOptions } from './tsdb.ts';
-import type { ReplayReport } from './types.ts';
-import { listLog } from './wal/log-files.ts';
-import { type LogReport, replayLog } from './wal/replay.ts';
 import { WalWriter } from './wal/writer.ts';
 
 /**
@@ -85,10 +81,21 @@ class Opening {
     this.#closers.push(() => chunkFiles.close());
     head.readMapped = ({ file, offsetBytes }) => chunkFiles.read(file, offsetBytes);
     const floorMs = blocks.inOrderMaxTimeMs;
-    const { headChunks, replay, lastSegment, lastOutOfOrderSegment } = await this.#fill(head, floorMs);
+    const { headChunks, replay, lastSegment, lastOutOfOrderSegment } = await bringBack(head, {
+      ...options,
+      floorMs,
+      damaged: 'repair',
+      onProgress: options.onReplayProgress,
+    });
+    assert(headChunks !== undefined, 'open: repair creates the directory of head chunks');
     syncWhatWasLeft(fileSystem, dir, logger);
-    head.raiseMinValidTime(floorMs);
     head.appendCounts.fill(0);
+    // Series of the log whose samples are all in blocks go.
+    await truncateHead(head, floorMs, {
+      pace: slicedPace(clock),
+      mayRemove: (ref) => head.mayRemove(ref),
+      onRemove: (ref) => head.seriesLeaves(ref),
+    });
 
     const fsyncIntervalMs = options.walFsyncIntervalMs ?? DEFAULT_FSYNC_INTERVAL_MS;
     const files = { fileSystem, clock, logger, kernels, fsyncIntervalMs };
@@ -151,68 +158,6 @@ class Opening {
       setRetention: (changed) => (retention = { ...retention, ...changed }),
     });
   }
-
-  /** Brings back what the head had: its chunks on file, then what the logs have besides. */
-  async #fill(head: Head, floorMs: number): Promise<Filled> {
-    const { dir, fileSystem, clock, logger, kernels } = this.#options;
-    const found = new FoundChunks(kernels.arena);
-    const shared = { fileSystem, kernels, logger, monotonicMs: () => clock.monotonicMs() };
-    const corruptDir = join(dir, 'corrupt');
-    const headChunks = await loadHeadChunks(
-      { ...shared, dir: join(dir, 'chunks_head'), corruptDir, repair: true },
-      (chunk) => found.add(chunk),
-    );
-    const applier = new HeadReplay(head, found, floorMs);
-    const log = await replayLog(
-      {
-        ...shared,
-        dir: join(dir, 'wal'),
-        corruptDir,
-        damaged: 'repair',
-        onProgress: this.#options.onReplayProgress,
-      },
-      applier,
-    );
-    const lateLog = await this.#replayLate(new OutOfOrderReplay(head, applier, found.lastOutOfOrder));
-    const unclaimedChunks = found.release(head);
-    const { lastSegment, ...counts } = log;
-    const replay = {
-      ...counts,
-      damage: [...log.damage, ...(lateLog?.damage ?? []), ...headChunks.damage],
-      unknownSeriesSamples: applier.unknownSeriesSamples,
-      invalidSamples: applier.invalidSamples,
-    };
-    if (replay.segments > 0 || headChunks.chunks > 0) {
-      const { chunks } = headChunks;
-      logger.info({ ...replay, chunks, unclaimedChunks, series: head.index.numSeries }, 'replayed the log');
-    }
-    return { headChunks, replay, lastSegment, lastOutOfOrderSegment: lateLog?.lastSegment ?? -1 };
-  }
-
-  async #replayLate(applier: OutOfOrderReplay): Promise<LogReport | undefined> {
-    const { dir, fileSystem, clock, logger, kernels } = this.#options;
-    const wblDir = join(dir, 'wbl');
-    if (!fileSystem.existsSync(wblDir) || listLog(fileSystem, wblDir).segments.length === 0) return undefined;
-    return replayLog(
-      {
-        fileSystem,
-        kernels,
-        logger,
-        dir: wblDir,
-        corruptDir: join(dir, 'corrupt'),
-        damaged: 'repair',
-        monotonicMs: () => clock.monotonicMs(),
-      },
-      applier,
-    );
-  }
-}
-
-interface Filled {
-  readonly headChunks: HeadChunksReport;
-  readonly replay: ReplayReport;
-  readonly lastSegment: number;
-  readonly lastOutOfOrderSegment: number;
 }
 
 function newestMs(blocks: BlockSet, head: Head): number {

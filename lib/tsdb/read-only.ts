@@ -4,18 +4,13 @@ import type { Kernels } from '../kernels/index.ts';
 import type { Querier, Queryable } from '../storage/index.ts';
 import { PageCache } from './block/page-cache.ts';
 import { BlockQuerier } from './block/querier.ts';
+import { bringBack } from './bring-back.ts';
 import { HeadChunkFiles } from './head-chunks/files.ts';
-import { loadHeadChunks } from './head-chunks/load.ts';
-import { FoundChunks } from './head/found-chunks.ts';
 import { Head } from './head/head.ts';
-import { OutOfOrderReplay } from './head/ooo-replay.ts';
 import { HeadReader } from './head/querier.ts';
-import { HeadReplay } from './head/replay.ts';
 import { DEFAULT_BLOCK_DURATION_MS } from './limits.ts';
 import { mergeQueriers } from './merge.ts';
 import { openBlocks } from './read-blocks.ts';
-import type { LogVisitor } from './wal/record-decoder.ts';
-import { replayLog } from './wal/replay.ts';
 
 export interface ReadOnlyOptions {
   /** The data directory. */
@@ -66,24 +61,8 @@ function holdsSamples({ minTimeMs, maxTimeMs, chunkReader }: Head, fromMs: numbe
 
 /** The head as opening the directory would bring it back. */
 async function replayedHead(options: ReadOnlyOptions, chunkFiles: HeadChunkFiles, floorMs: number): Promise<Head> {
-  const { dir, fileSystem, kernels, clock, logger } = options;
-  const head = new Head(kernels, DEFAULT_BLOCK_DURATION_MS, { maxSeries: 0, maxFutureMs: 0 });
-  const found = new FoundChunks(kernels.arena);
-  // Nothing is put into the directory of corrupt files.
-  const shared = { fileSystem, kernels, logger, monotonicMs: () => clock.monotonicMs(), corruptDir: dir };
-  const chunksDir = join(dir, 'chunks_head');
-  if (fileSystem.existsSync(chunksDir)) {
-    head.readMapped = ({ file, offsetBytes }) => chunkFiles.read(file, offsetBytes);
-    await loadHeadChunks({ ...shared, dir: chunksDir, repair: false }, (chunk) => found.add(chunk));
-  }
-  const applier = new HeadReplay(head, found, floorMs);
-  const replay = async (name: string, visitor: LogVisitor): Promise<void> => {
-    const logDir = join(dir, name);
-    if (!fileSystem.existsSync(logDir)) return;
-    await replayLog({ ...shared, dir: logDir, damaged: 'leave' }, visitor);
-  };
-  await replay('wal', applier);
-  await replay('wbl', new OutOfOrderReplay(head, applier, found.lastOutOfOrder));
-  found.release(head);
+  const head = new Head(options.kernels, DEFAULT_BLOCK_DURATION_MS, { maxSeries: 0, maxFutureMs: 0 });
+  head.readMapped = ({ file, offsetBytes }) => chunkFiles.read(file, offsetBytes);
+  await bringBack(head, { ...options, floorMs, damaged: 'leave' });
   return head;
 }

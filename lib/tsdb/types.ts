@@ -28,6 +28,8 @@ export interface ReplayReport {
   readonly skippedRecords: Readonly<Record<string, number>>;
   /** Samples naming a series whose record is not in the WAL. */
   readonly unknownSeriesSamples: number;
+  /** Histograms and exemplars that no head takes. */
+  readonly invalidSamples: number;
   /** Damaged stretches that were skipped, in the order found. */
   readonly damage: readonly WalDamage[];
   readonly durationMs: number;
