@@ -10,6 +10,8 @@ export interface CompareOptions {
   readonly texts: boolean;
 }
 
+/** In ranges Prometheus adds up the samples of this note anew at each step, so that they double with each. */
+const MONOTONICITY_COUNT = / over \d+ samples from /;
 /** More of a kind are not told, and which are is up to chance. */
 const MAX_ANNOTATIONS = 10;
 const MAX_SHOWN = 300;
@@ -111,11 +113,15 @@ function toNumber(text: string): number {
 
 function annotationDifference(ours: Reply, theirs: Reply): string | undefined {
   for (const kind of ['warnings', 'infos'] as const) {
-    const [a, b] = [[...(ours[kind] ?? [])].sort(), [...(theirs[kind] ?? [])].sort()];
+    const [a, b] = [notesOf(ours[kind]), notesOf(theirs[kind])];
     if (a.length > MAX_ANNOTATIONS && b.length > MAX_ANNOTATIONS) continue;
     if (!isDeepStrictEqual(a, b)) return `${kind}: ours ${shown(a)}, theirs ${shown(b)}`;
   }
   return undefined;
+}
+
+function notesOf(notes: readonly string[] = []): string[] {
+  return notes.map((note) => note.replace(MONOTONICITY_COUNT, ' over … samples from ')).sort();
 }
 
 function shown(value: unknown): string {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../env/index.ts';
 import { Annotations, PromletError } from '../../model/index.ts';
+import type { MonotonicityNote } from '../functions/monotonicity-note.ts';
 import { MAX_BLOCKING_MS, WORK_PER_CLOCK_CHECK } from '../limits.ts';
 import { positionOf } from '../parse/parse-error.ts';
 import type { SourceRange } from '../parse/ast.ts';
@@ -42,6 +43,8 @@ export class QueryContext {
   readonly usesStartTimes: boolean;
   readonly signal: AbortSignal | undefined;
   readonly annotations = new Annotations();
+  /** By metric: notes that more calls than one add to. */
+  readonly monotonicity = new Map<string, MonotonicityNote>();
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   readonly #maxSamples: number;
@@ -153,12 +156,14 @@ export class QueryContext {
     }
   }
 
-  warn(message: string, at: SourceRange): void {
-    this.annotations.warn(`PromQL warning: ${message} (${positionOf(this.query, at.start)})`);
+  /** @param details told with the message; of messages that are else alike the last stays, whatever their positions */
+  warn(message: string, at: SourceRange, details = ''): void {
+    this.annotations.warn(`PromQL warning: ${message}${details} (${positionOf(this.query, at.start)})`, message);
   }
 
-  info(message: string, at: SourceRange): void {
-    this.annotations.info(`PromQL info: ${message} (${positionOf(this.query, at.start)})`);
+  /** @param details as for `warn` */
+  info(message: string, at: SourceRange, details = ''): void {
+    this.annotations.info(`PromQL info: ${message}${details} (${positionOf(this.query, at.start)})`, message);
   }
 }
 

@@ -1,11 +1,12 @@
+import { PromletError } from '../../model/index.ts';
 import { type AtModifier, type Duration, type DurationExpr, type Expr, type NumberLiteral } from '../parse/ast.ts';
 import { isDurationOutOfRange } from '../parse/literals.ts';
-import { executionError, type QueryTimes } from './context.ts';
+import type { QueryTimes } from './context.ts';
 
 /**
  * The expression with every duration expression computed and every `@ start()`, `@ end()` replaced by its time
  * (Prometheus `PreprocessExpr`).
- * @throws PromletError `promql/execution` for a duration that is zero, negative or no number where it must not be
+ * @throws PromletError `promql/parse` for a duration that is zero, negative or no number where it must not be
  */
 export function resolveDurations(expr: Expr, times: QueryTimes): Expr {
   const resolve = (inner: Expr): Expr => resolveDurations(inner, times);
@@ -26,7 +27,8 @@ export function resolveDurations(expr: Expr, times: QueryTimes): Expr {
         ...expr,
         expr: resolve(expr.expr),
         range: resolveRange(expr.range, times),
-        step: expr.step === undefined ? undefined : resolveRange(expr.step, times),
+        // A step below a millisecond would never end.
+        step: expr.step === undefined ? undefined : Math.max(1, resolveRange(expr.step, times)),
         offset: resolveOffset(expr.offset, times),
         at: resolveAt(expr.at, times),
       };
@@ -48,22 +50,22 @@ function resolveAt(at: AtModifier | undefined, times: QueryTimes): number | unde
 }
 
 function resolveOffset(offset: Duration, times: QueryTimes): number {
-  return typeof offset === 'number' ? offset : toMs(offset, times);
+  return typeof offset === 'number' ? Math.trunc(offset) : toMs(offset, times);
 }
 
 function resolveRange(range: Duration, times: QueryTimes): number {
-  if (typeof range === 'number') return range;
+  if (typeof range === 'number') return Math.trunc(range);
   const durationMs = toMs(range, times, true);
   if (durationMs > 0) return durationMs;
-  throw executionError(`${range.start}:${range.end}: duration must be greater than 0`);
+  throw parseError(`${range.start}:${range.end}: duration must be greater than 0`);
 }
 
 function toMs(expr: DurationExpr, times: QueryTimes, mustBePositive = false): number {
   const seconds = secondsOf(expr, times);
   const at = `${expr.start}:${expr.end}`;
-  if (!Number.isFinite(seconds)) throw executionError(`${at}: duration is NaN or infinite`);
-  if (mustBePositive && seconds <= 0) throw executionError(`${at}: duration must be greater than 0`);
-  if (isDurationOutOfRange(seconds)) throw executionError(`${at}: duration is out of range`);
+  if (!Number.isFinite(seconds)) throw parseError(`${at}: duration is NaN or infinite`);
+  if (mustBePositive && seconds <= 0) throw parseError(`${at}: duration must be greater than 0`);
+  if (isDurationOutOfRange(seconds)) throw parseError(`${at}: duration is out of range`);
   return Math.trunc(seconds * 1000);
 }
 
@@ -90,10 +92,15 @@ function secondsOf(expr: DurationExpr | NumberLiteral | undefined, times: QueryT
     case '^':
       return left ** right;
     case '/':
-      if (right === 0) throw executionError(`${expr.start}:${expr.end}: division by zero`);
+      if (right === 0) throw parseError(`${expr.start}:${expr.end}: division by zero`);
       return left / right;
     case '%':
-      if (right === 0) throw executionError(`${expr.start}:${expr.end}: modulo by zero`);
+      if (right === 0) throw parseError(`${expr.start}:${expr.end}: modulo by zero`);
       return left % right;
   }
+}
+
+/** Prometheus computes durations before it evaluates anything: for a client the query is bad. */
+function parseError(message: string): PromletError {
+  return new PromletError('promql/parse', message);
 }

@@ -1,6 +1,7 @@
 import { formatGeneral, type Labels } from '../../model/index.ts';
-import type { AggregateExpr } from '../parse/ast.ts';
+import { type AggregateExpr, withoutParens } from '../parse/ast.ts';
 import type { Group } from './grouping.ts';
+import { greatest, least } from './extremes.ts';
 import { type ColumnSeries, hasSamples, isFloat, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { labelHashFraction } from './label-hash.ts';
@@ -104,23 +105,22 @@ function noteIgnoredHistograms(
 function checkCounts(param: Float64Array): void {
   if (!param.some((count) => count >= 1 || Number.isNaN(count))) return;
   if (param.some((count) => Number.isNaN(count))) throw executionError('Parameter value is NaN');
-  for (const count of param) {
-    if (count <= -(2 ** 63)) throw executionError(`Scalar value ${formatGeneral(count)} underflows int64`);
-    if (count >= 2 ** 63) throw executionError(`Scalar value ${formatGeneral(count)} overflows int64`);
-  }
+  const min = least(param);
+  if (min <= -(2 ** 63)) throw executionError(`Scalar value ${formatGeneral(min)} underflows int64`);
+  const max = greatest(param);
+  if (max >= 2 ** 63) throw executionError(`Scalar value ${formatGeneral(max)} overflows int64`);
 }
 
 function ratioChoice(expr: AggregateExpr, param: Float64Array, context: QueryContext): Choice {
   if (param.some((ratio) => Number.isNaN(ratio))) throw executionError('Ratio value is NaN');
-  for (const [isBad, bound] of [
-    [(ratio: number) => ratio > 1, 1],
-    [(ratio: number) => ratio < -1, -1],
-  ] as const) {
-    const bad = param.find(isBad);
-    if (bad === undefined) continue;
-    const message = `ratio value should be between -1 and 1, got ${formatGeneral(bad)}, capping to ${bound}`;
-    context.warn(message, expr.param!);
-  }
+  const warn = (ratio: number, bound: 1 | -1): void => {
+    const message = `ratio value should be between -1 and 1, got ${formatGeneral(ratio)}, capping to ${bound}`;
+    context.warn(message, withoutParens(expr.param!));
+  };
+  const max = greatest(param);
+  if (max > 1) warn(max, 1);
+  const min = least(param);
+  if (min < -1) warn(min, -1);
   const offsets = new Map<Labels, number>();
   return (series, candidates, step) => {
     const ratio = Math.max(-1, Math.min(1, param[step]!));

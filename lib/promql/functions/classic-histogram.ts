@@ -4,6 +4,7 @@ import { ENTRY_BYTES, labelsBytes, newSeriesBytes } from '../eval/memory.ts';
 import type { Expr } from '../parse/ast.ts';
 import { bucketQuantile, Buckets } from './buckets.ts';
 import type { InstantCall } from './instant-call.ts';
+import { MonotonicityNote } from './monotonicity-note.ts';
 
 const BUCKET_LABEL: ReadonlySet<string> = new Set(['le']);
 
@@ -81,44 +82,6 @@ export function evaluateClassic(
   });
 }
 
-/** Remembers where counts had to be forced to grow with the bounds, over all steps, for one note at the end. */
-class MonotonicityNote {
-  #steps = 0;
-  #firstMs = Infinity;
-  #lastMs = -Infinity;
-  #minBound = Infinity;
-  #maxBound = -Infinity;
-  #maxDifference = 0;
-  /** Of the metric, as `ofMetric` words it. */
-  readonly #metric: string;
-
-  constructor(metric: string) {
-    this.#metric = metric;
-  }
-
-  add(buckets: Buckets, timeMs: number): void {
-    this.#steps++;
-    this.#firstMs = Math.min(this.#firstMs, timeMs);
-    this.#lastMs = Math.max(this.#lastMs, timeMs);
-    this.#minBound = Math.min(this.#minBound, buckets.forcedMinBound);
-    this.#maxBound = Math.max(this.#maxBound, buckets.forcedMaxBound);
-    this.#maxDifference = Math.max(this.#maxDifference, buckets.forcedMaxDifference);
-  }
-
-  report(call: InstantCall, arg: Expr): void {
-    if (this.#steps === 0) return;
-    const guide = 'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile';
-    const time = (ms: number): string => `${new Date(Math.trunc(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
-    call.context.info(
-      `input to histogram_quantile needed to be fixed for monotonicity (see ${guide})${this.#metric}, ` +
-        `from buckets ${this.#minBound} to ${this.#maxBound}, with a max diff of ` +
-        `${Number(this.#maxDifference.toPrecision(2))}, over ${this.#steps} samples ` +
-        `from ${time(this.#firstMs)} to ${time(this.#lastMs)}`,
-      arg,
-    );
-  }
-}
-
 /** The φ-quantiles of classic histograms, φ by step. */
 export function classicQuantiles(
   call: InstantCall,
@@ -128,18 +91,17 @@ export function classicQuantiles(
   labelsOf: (labels: Labels) => Labels,
   isSkipped: (step: number, histogram: ClassicHistogram) => boolean,
 ): ColumnSeries[] {
-  const notes = new Map<string, MonotonicityNote>();
-  const { grid } = call;
+  const { grid, context } = call;
   const series = evaluateClassic(call, histograms, labelsOf, isSkipped, (buckets, step, histogram) => {
     const value = bucketQuantile(quantiles[step]!, buckets);
     if (buckets.wasForced) {
       const metric = ofMetric(call, histogram.labels);
-      let note = notes.get(metric);
-      if (note === undefined) notes.set(metric, (note = new MonotonicityNote(metric)));
+      let note = context.monotonicity.get(metric);
+      if (note === undefined) context.monotonicity.set(metric, (note = new MonotonicityNote(metric, arg)));
       note.add(buckets, grid.startMs + step * grid.stepMs);
     }
     return value;
   });
-  for (const note of notes.values()) note.report(call, arg);
+  for (const note of context.monotonicity.values()) note.report(context);
   return series;
 }

@@ -29,8 +29,7 @@ function keepLabels(labels: Labels): Labels {
 }
 
 function warnOfQuantile(call: InstantCall, quantiles: Float64Array, arg: Expr): void {
-  const bad = quantiles.find((q) => !(q >= 0 && q <= 1));
-  if (bad !== undefined) {
+  for (const bad of new Set(quantiles.filter((q) => !(q >= 0 && q <= 1)))) {
     call.context.warn(`quantile value should be between 0 and 1, got ${formatGeneral(bad)}`, arg);
   }
 }

@@ -15,20 +15,36 @@ function labelled(series: ColumnSeries, name: string, value: string, context: Qu
 }
 
 /**
+ * Checks the string arguments of functions that set labels, before the vector is evaluated.
+ * @throws PromletError `promql/execution`
+ */
+export function checkLabelArguments(name: string, strings: readonly string[]): void {
+  const [destination = '', , ...rest] = strings;
+  if (name === 'label_replace') compile(rest[1] ?? '');
+  else if (name === 'label_join') {
+    const invalid = rest.find((source) => !isLabelName(source));
+    if (invalid !== undefined) throw executionError(`invalid source label name in label_join(): ${invalid}`);
+  } else return;
+  if (!isLabelName(destination)) {
+    throw executionError(`invalid destination label name in ${name}(): ${destination}`);
+  }
+}
+
+function compile(pattern: string): RE2JS {
+  try {
+    return RE2JS.compile(`^(?s:${pattern})$`);
+  } catch {
+    throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
+  }
+}
+
+/**
  * `label_replace(v, dst, replacement, src, regex)`: where the whole source value matches, the destination becomes the
  * replacement with `$1`, `${name}` filled in.
  */
 export function labelReplace(call: InstantCall): Columns {
   const [destination = '', replacement = '', source = '', pattern = ''] = call.strings;
-  let regex: RE2JS;
-  try {
-    regex = RE2JS.compile(`^(?s:${pattern})$`);
-  } catch {
-    throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
-  }
-  if (!isLabelName(destination)) {
-    throw executionError(`invalid destination label name in label_replace(): ${destination}`);
-  }
+  const regex = compile(pattern);
   const series = vectorArgument(call).map((one) => {
     const matcher = regex.matcher(one.labels.get(source));
     if (!matcher.find()) return one;
@@ -52,11 +68,6 @@ function expand(template: string, matcher: ReturnType<RE2JS['matcher']>, regex: 
 /** `label_join(v, dst, separator, src…)` */
 export function labelJoin(call: InstantCall): Columns {
   const [destination = '', separator = '', ...sources] = call.strings;
-  const invalid = sources.find((name) => !isLabelName(name));
-  if (invalid !== undefined) throw executionError(`invalid source label name in label_join(): ${invalid}`);
-  if (!isLabelName(destination)) {
-    throw executionError(`invalid destination label name in label_join(): ${destination}`);
-  }
   const series = vectorArgument(call).map((one) => {
     const value = sources.map((name) => one.labels.get(name)).join(separator);
     return labelled(one, destination, value, call.context);

@@ -81,9 +81,9 @@ function changes(
 }
 
 function checkQuantile(call: WindowCall, context: QueryContext): void {
-  const bad = call.params[0]!.find((q) => !(q >= 0 && q <= 1));
-  if (bad === undefined) return;
-  context.warn(`quantile value should be between 0 and 1, got ${formatGeneral(bad)}`, call.expr.args[0]!);
+  for (const bad of new Set(call.params[0]!.filter((q) => !(q >= 0 && q <= 1)))) {
+    context.warn(`quantile value should be between 0 and 1, got ${formatGeneral(bad)}`, call.expr.args[0]!);
+  }
 }
 
 function checkSmoothing(call: WindowCall): void {

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { needPeer } from '../../tools/peers.ts';
+import type { QueryTwins } from '../../tools/query-twins.ts';
+import { fuzz, startFuzzTwins } from './fuzz.ts';
+import { keptDifferences, keptQueries } from './kept.ts';
+
+const COUNT = 500;
+
+describe('Random queries', function () {
+  this.timeout(120_000);
+  let twins: QueryTwins | undefined;
+
+  before(async function () {
+    twins = await startFuzzTwins(needPeer(this, 'prometheus'));
+  });
+  after(() => twins?.stop());
+
+  it('that once were answered otherwise have the answers of Prometheus, but for those that are listed', async () => {
+    const differing = await keptDifferences(twins!);
+    const unlike = keptQueries().map(({ query, differs }) => ({ query, differs: differs !== undefined }));
+    assert.deepEqual(
+      differing.map(({ query, difference }) => ({ query, differs: difference !== undefined })),
+      unlike,
+      differing.map(({ query, difference }) => `${query}\n    ${difference}`).join('\n'),
+    );
+  });
+
+  it('have the answers of Prometheus, with errors, warnings and infos', async () => {
+    const { findings, errors, empty } = await fuzz(twins!, { seed: 1, count: COUNT });
+    assert.deepEqual(findings, []);
+    assert.ok(errors > COUNT / 50, `only ${errors} of the queries are errors`);
+    assert.ok(errors + empty < COUNT / 2, `${errors} errors and ${empty} empty answers are more than half`);
+  });
+});
