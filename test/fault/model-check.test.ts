@@ -8,7 +8,7 @@ import { failureText, runCase } from './model/run-case.ts';
 import { shrink } from './model/shrink.ts';
 
 /** Those that meet no case of model/found-cases.json that is open. */
-const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13];
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12];
 const STEPS = 200;
 
 describe('the database against a simple model', function () {
