@@ -1,6 +1,6 @@
 /** The endpoints that take a query apart without running it. Follows Prometheus `web/api/v1/api.go`. */
 import { errorMessage } from '../model/index.ts';
-import { type Expr, exprToString, parseExpr, type PromqlFeatures } from '../promql/index.ts';
+import { type Expr, parseExpr, prettify, type PromqlFeatures } from '../promql/index.ts';
 import type { ApiDeps } from './deps.ts';
 import { type Endpoints, needed } from './endpoint.ts';
 import { ApiError } from './errors.ts';
@@ -27,7 +27,7 @@ export function languageEndpoints(deps: ApiDeps): Endpoints {
       return { pieces: exemplarsData(series), ...(annotations && { annotations }) };
     },
 
-    format_query: async ({ params }) => ({ data: exprToString(parsed(params)) }),
+    format_query: async ({ params }) => ({ data: prettify(parsed(params)) }),
 
     parse_query: async ({ params }) => ({ data: exprJson(parsed(params)) }),
   };

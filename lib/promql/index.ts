@@ -14,4 +14,5 @@ export {
 } from './parse/ast.ts';
 export { ParseError } from './parse/parse-error.ts';
 export { parseExpr, parseSelector } from './parse/parser.ts';
+export { prettify } from './parse/prettify.ts';
 export { exprToString } from './parse/print.ts';

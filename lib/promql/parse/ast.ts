@@ -35,7 +35,7 @@ export type AggregateOperator =
 /** `@ 12.5` (ms), or `@ start()` / `@ end()`, known when the query runs. */
 export type AtModifier = number | 'start' | 'end';
 
-/** A duration literal in milliseconds, or an experimental duration expression (`5m * 2`, `step()`). */
+/** A duration literal in milliseconds, whose fractions count for nothing but for being there; or an experimental duration expression (`5m * 2`, `step()`). */
 export type Duration = number | DurationExpr;
 
 /** Operands are seconds; evaluated when the query's step and range are known. */

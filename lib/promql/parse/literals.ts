@@ -33,9 +33,9 @@ export function isDurationOutOfRange(seconds: number): boolean {
   return seconds > MAX_DURATION_SECONDS || seconds < -MAX_DURATION_SECONDS;
 }
 
-/** What is not a number is the least duration there is, as in Go. */
+/** In nanoseconds at the finest; what is not a number is the least duration there is, as in Go. */
 export function secondsToMs(seconds: number): number {
-  return Number.isNaN(seconds) ? -MAX_DURATION_SECONDS * 1000 : Math.round(seconds * 1000);
+  return Number.isNaN(seconds) ? -MAX_DURATION_SECONDS * 1000 : Math.round(seconds * 1e9) / 1e6;
 }
 
 /**

@@ -1,5 +1,6 @@
 import {
   assert,
+  compareUtf8,
   formatDuration,
   formatFloat,
   formatGeneral,
@@ -15,6 +16,7 @@ import {
   type DurationExpr,
   type Expr,
   type NumberLiteral,
+  type SubqueryExpr,
   type VectorMatching,
   type VectorSelector,
 } from './ast.ts';
@@ -35,7 +37,7 @@ export function exprToString(expr: Expr): string {
     case 'aggregate':
       return aggregateToString(expr);
     case 'binary':
-      return binaryToString(expr);
+      return `${exprToString(expr.left)} ${binaryHead(expr)} ${exprToString(expr.right)}`;
     case 'vector':
       return selectorToString(expr);
     case 'matrix': {
@@ -44,11 +46,8 @@ export function exprToString(expr: Expr): string {
       const range = `[${durationToString(expr.range)}]`;
       return plain + range + extensionToString(selector) + atToString(selector.at) + offsetToString(selector.offset);
     }
-    case 'subquery': {
-      const step = expr.step === undefined ? '' : durationToString(expr.step);
-      const range = `[${durationToString(expr.range)}:${step}]`;
-      return exprToString(expr.expr) + range + atToString(expr.at) + offsetToString(expr.offset);
-    }
+    case 'subquery':
+      return exprToString(expr.expr) + subquerySuffix(expr);
   }
 }
 
@@ -60,17 +59,26 @@ function labelsToString(names: readonly string[]): string {
   return `(${names.map(formatLabelName).join(', ')})`;
 }
 
-function aggregateToString(expr: AggregateExpr): string {
-  let out: string = expr.op;
-  if (expr.without) out += ` without ${labelsToString(expr.grouping)} `;
-  else if (expr.grouping.length > 0) out += ` by ${labelsToString(expr.grouping)} `;
-  const param = expr.param === undefined ? '' : `${exprToString(expr.param)}, `;
-  return `${out}(${param}${exprToString(expr.expr)})`;
+/** `sum by (job) `, without the parentheses behind it. */
+export function aggregateHead(expr: AggregateExpr): string {
+  if (expr.without) return `${expr.op} without ${labelsToString(expr.grouping)} `;
+  return expr.grouping.length > 0 ? `${expr.op} by ${labelsToString(expr.grouping)} ` : expr.op;
 }
 
-function binaryToString(expr: BinaryExpr): string {
-  const modifiers = (expr.returnBool ? ' bool' : '') + (expr.matching ? matchingToString(expr.matching) : '');
-  return `${exprToString(expr.left)} ${expr.op}${modifiers} ${exprToString(expr.right)}`;
+/** `* on (job) group_left ()`, without the operands. */
+export function binaryHead(expr: BinaryExpr): string {
+  return expr.op + (expr.returnBool ? ' bool' : '') + (expr.matching ? matchingToString(expr.matching) : '');
+}
+
+/** `[5m:1m] @ 0.000 offset 1m` */
+export function subquerySuffix(expr: SubqueryExpr): string {
+  const step = expr.step === undefined ? '' : durationToString(expr.step);
+  return `[${durationToString(expr.range)}:${step}]${atToString(expr.at)}${offsetToString(expr.offset)}`;
+}
+
+function aggregateToString(expr: AggregateExpr): string {
+  const param = expr.param === undefined ? '' : `${exprToString(expr.param)}, `;
+  return `${aggregateHead(expr)}(${param}${exprToString(expr.expr)})`;
 }
 
 function matchingToString(matching: VectorMatching): string {
@@ -95,7 +103,7 @@ function selectorToString(selector: VectorSelector): string {
     const isName = matcher.name === METRIC_NAME && matcher.type === '=' && matcher.value === selector.name;
     if (!isName || matcher.value === '') matchers.push(matcher.toString());
   }
-  const braces = matchers.length > 0 ? `{${matchers.sort().join(',')}}` : '';
+  const braces = matchers.length > 0 ? `{${matchers.sort(compareUtf8).join(',')}}` : '';
   const modifiers = atToString(selector.at) + extensionToString(selector) + offsetToString(selector.offset);
   return selector.name + (braces === '' && selector.name === '' ? '{}' : braces) + modifiers;
 }
@@ -114,7 +122,8 @@ function offsetToString(offset: Duration): string {
 }
 
 function durationToString(duration: Duration): string {
-  return typeof duration === 'number' ? formatDuration(duration) : durationExprToString(duration);
+  if (typeof duration !== 'number') return durationExprToString(duration);
+  return (duration < 0 ? '-' : '') + formatDuration(Math.trunc(Math.abs(duration)));
 }
 
 function durationExprToString(expr: DurationExpr): string {
