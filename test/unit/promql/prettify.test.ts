@@ -23,7 +23,7 @@ const CASES: readonly (readonly [string, string])[] = [
   // A subquery that fits is not indented.
   [
     `quantile_over_time(scalar(${LONG}{job="a",instance="b"} offset 5m), a[1h:])`,
-    `quantile_over_time(\n  scalar(${LONG}{instance="b",job="a"} offset 5m),\na[1h:]\n)`,
+    `quantile_over_time(\n  scalar(\n    ${LONG}{instance="b",job="a"} offset 5m\n  ),\na[1h:]\n)`,
   ],
 ];
 
