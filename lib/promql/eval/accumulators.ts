@@ -27,7 +27,7 @@ export const ACCUMULATORS: Readonly<
 > = {
   sum: (grid) => new SumAccumulator(grid),
   avg: (grid) => new MeanAccumulator(grid),
-  count: (grid) => new FoldAccumulator(grid, 1, (count) => count + 1, true),
+  count: (grid) => new CountAccumulator(grid),
   group: (grid) => new FoldAccumulator(grid, 1, () => 1, true),
   min: (grid) =>
     new FoldAccumulator(grid, undefined, (least, value) => (least > value || least !== least ? value : least)),
@@ -53,9 +53,9 @@ class SumAccumulator implements Accumulator {
     const sums = this.#sums;
     const compensations = this.#compensations;
     const present = this.#present;
-    const { values } = series;
+    const { values, present: isThere, histograms } = series;
     for (let i = 0; i < sums.length; i++) {
-      if (!isFloat(series, i)) continue;
+      if (isThere[i] === 0 || histograms?.[i] !== undefined) continue;
       const value = values[i]!;
       if (present[i] === 0) {
         present[i] = 1;
@@ -136,6 +136,25 @@ class MeanAccumulator implements Accumulator {
       return sum / counts[i]! + compensations[i]! / counts[i]!;
     });
     return { values, present: Uint8Array.from(counts, (count) => Number(count > 0)) };
+  }
+}
+
+/** Histograms count too. */
+class CountAccumulator implements Accumulator {
+  readonly #counts: Float64Array;
+
+  constructor(grid: StepGrid) {
+    this.#counts = new Float64Array(grid.count);
+  }
+
+  add({ present }: ColumnSeries): void {
+    const counts = this.#counts;
+    for (let i = 0; i < counts.length; i++) counts[i]! += present[i]!;
+  }
+
+  finish(): AggregatedColumn {
+    const counts = this.#counts;
+    return { values: counts, present: Uint8Array.from(counts, (count) => Number(count > 0)) };
   }
 }
 

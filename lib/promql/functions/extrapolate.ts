@@ -21,22 +21,37 @@ export function extrapolation(window: Window, { isCounter, isRate }: DeltaKind, 
   const { timestamps, low, high } = window;
   const firstMs = timestamps[low]!;
   const lastMs = timestamps[high - 1]!;
-  let sampledSeconds = (lastMs - firstMs) / 1000;
+  const isStarted = startsWithin(window);
+  const sampledSeconds = (lastMs - firstMs) / 1000;
   const averageSeconds = high - low > 1 ? sampledSeconds / (high - low - 1) : 0;
-  const threshold = averageSeconds * EXTRAPOLATION_FACTOR;
-  let toStart = (firstMs - window.startMs) / 1000;
-  if (toStart >= threshold) toStart = averageSeconds / 2;
-  if (isCounter && delta > 0 && first >= 0) {
-    // A counter cannot have been below zero: do not extrapolate to before it was.
-    const toZero = sampledSeconds * (first / delta);
-    if (toZero < toStart) toStart = toZero;
-  }
-  if (startsWithin(window)) {
-    toStart = 0;
-    sampledSeconds = (lastMs - window.starts![low]!) / 1000;
-  }
-  let toEnd = (window.endMs - lastMs) / 1000;
-  if (toEnd >= threshold) toEnd = averageSeconds / 2;
-  const factor = sampledSeconds === 0 ? 1 : (sampledSeconds + toStart + toEnd) / sampledSeconds;
+  const toStart = isStarted ? 0 : (firstMs - window.startMs) / 1000;
+  const toEnd = (window.endMs - lastMs) / 1000;
+  const zeroSeconds = isCounter && !isStarted ? secondsToZero(sampledSeconds, first, delta) : Infinity;
+  const coveredSeconds = isStarted ? (lastMs - window.starts![low]!) / 1000 : sampledSeconds;
+  const factor = extrapolationFactor(coveredSeconds, averageSeconds, toStart, toEnd, zeroSeconds);
   return isRate ? factor / (window.rangeMs / 1000) : factor;
+}
+
+/** How long before its first sample a counter was zero, had it grown as it did since: it is not extrapolated to before. */
+export function secondsToZero(sampledSeconds: number, first: number, delta: number): number {
+  return delta > 0 && first >= 0 ? sampledSeconds * (first / delta) : Infinity;
+}
+
+/**
+ * @param sampledSeconds from the first sample to the last
+ * @param averageSeconds between two samples
+ * @param toStart from the start of the window to the first sample, in seconds, as `toEnd` from the last to its end
+ */
+export function extrapolationFactor(
+  sampledSeconds: number,
+  averageSeconds: number,
+  toStart: number,
+  toEnd: number,
+  zeroSeconds: number,
+): number {
+  const threshold = averageSeconds * EXTRAPOLATION_FACTOR;
+  if (toStart >= threshold) toStart = averageSeconds / 2;
+  if (zeroSeconds < toStart) toStart = zeroSeconds;
+  if (toEnd >= threshold) toEnd = averageSeconds / 2;
+  return sampledSeconds === 0 ? 1 : (sampledSeconds + toStart + toEnd) / sampledSeconds;
 }

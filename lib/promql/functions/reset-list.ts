@@ -28,6 +28,11 @@ export class ResetList {
     this.#indices[this.#count++] = index;
   }
 
+  /** Resets of the series. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** `base` plus the values before each reset between the samples low … high − 1; `low` must not shrink from call to call. */
   lostBetween(values: Float64Array, low: number, high: number, base: number): number {
     const indices = this.#indices;

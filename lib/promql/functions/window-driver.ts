@@ -1,6 +1,7 @@
 import { type FloatHistogram, type Labels, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
 import { type ColumnSeries, type ColumnVisitor, copyOf, renamed, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
+import type { LookupTimes } from '../eval/instant-selector.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
 import { KERNEL_SAMPLE_BYTES, seriesBytes, stepsBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
@@ -60,6 +61,11 @@ export interface WindowKernel {
   begin?(window: Window): void;
   /** The value of a window with at least one sample; false when it has none. Sets `result` (and `histogram`). */
   evaluate(window: Window): boolean;
+  /**
+   * Computes all windows of a series of plain floats in one loop, what `evaluate` would say of each: kernels have it where
+   * the calls from step to step would cost more than the steps. @returns whether any window has a value
+   */
+  sweep?(window: Window, times: LookupTimes, values: Float64Array, present: Uint8Array): boolean;
   result: number;
   histogram?: FloatHistogram | undefined;
 }
@@ -119,8 +125,9 @@ export async function visitWindows(
   context.requireBytes(stepsBytes(grid.count));
   const values = new Float64Array(grid.count);
   const present = new Uint8Array(grid.count);
+  const maySweep = range.extension === undefined && windowFunction.check === undefined;
   let isChecked = false;
-  await range.visit(async (labels, read, dropName) => {
+  await range.visit((labels, read, dropName) => {
     const kernel = read.histograms === undefined || mixed === undefined ? floats : mixed;
     const takesAll = windowFunction.takesHistograms === true || kernel === mixed;
     const samples = takesAll ? read : floatsOnly(read, scratch);
@@ -132,6 +139,22 @@ export async function visitWindows(
     const name = windowFunction.keepsName === true ? { labels, dropName } : names.get(labels);
     context.requireBytes(KERNEL_SAMPLE_BYTES * samples.length);
     present.fill(0);
+    if (maySweep && kernel.sweep !== undefined && read.histograms === undefined && window.starts === undefined) {
+      context.countWork(grid.count);
+      if (!kernel.sweep(window, range.times, values, present)) return;
+      if (windowFunction.expectsCounter === true) noteNonCounter(window.metric, call, context);
+      return visitor({ ...name, values, present });
+    }
+    return stepByStep(kernel, name, ignored);
+  });
+  window.overlaps.report(context, notePosition(call));
+
+  /** Over the series that is loaded. */
+  async function stepByStep(
+    kernel: WindowKernel,
+    name: Pick<ColumnSeries, 'labels' | 'dropName'>,
+    ignored: IgnoredHistograms | undefined,
+  ): Promise<void> {
     const histograms: (FloatHistogram | undefined)[] = [];
     let hasAny = false;
     let hasFloats = false;
@@ -157,8 +180,7 @@ export async function visitWindows(
     const result = histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms };
     const pending = visitor(result);
     if (pending !== undefined) await pending;
-  });
-  window.overlaps.report(context, notePosition(call));
+  }
 }
 
 /** Histograms that a function of floats leaves out, where there are floats in the window too. */
