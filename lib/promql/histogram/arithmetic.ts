@@ -1,4 +1,6 @@
-import { bucketIndexes, bucketSpans, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
+import type { FloatHistogram, HistogramSpan } from '../../model/index.ts';
+import { hasCustomBuckets } from './custom-bounds.ts';
+import { indexesOf, spansOf } from './layouts.ts';
 
 const NO_BUCKETS = { spans: [], counts: new Float64Array(0) };
 
@@ -27,12 +29,20 @@ function mapped(histogram: FloatHistogram, change: (count: number) => number): F
   const { integer: _, ...floats } = histogram;
   return {
     ...floats,
-    zeroCount: change(histogram.zeroCount),
+    zeroCount: hasCustomBuckets(histogram) ? 0 : change(histogram.zeroCount),
     count: change(histogram.count),
     sum: change(histogram.sum),
-    positiveBuckets: histogram.positiveBuckets.map(change),
-    negativeBuckets: histogram.negativeBuckets.map(change),
+    positiveBuckets: mappedCounts(histogram.positiveBuckets, change),
+    negativeBuckets: mappedCounts(histogram.negativeBuckets, change),
   };
+}
+
+/** As `map`, which is slower for typed arrays. */
+function mappedCounts(counts: Float64Array, change: (count: number) => number): Float64Array {
+  if (counts.length === 0) return counts;
+  const changed = new Float64Array(counts.length);
+  for (let i = 0; i < counts.length; i++) changed[i] = change(counts[i]!);
+  return changed;
 }
 
 /** Buckets of one sign. */
@@ -67,6 +77,13 @@ function isCompact(spans: readonly HistogramSpan[], counts: Float64Array): boole
 }
 
 function withoutEmpty(spans: readonly HistogramSpan[], counts: Float64Array): Side {
-  const indexes = bucketIndexes(spans).filter((_, i) => counts[i] !== 0);
-  return { spans: bucketSpans(indexes), counts: counts.filter((count) => count !== 0) };
+  const indexes = indexesOf(spans);
+  const kept: number[] = [];
+  const keptCounts = new Float64Array(counts.length);
+  for (let i = 0; i < counts.length; i++) {
+    if (counts[i] === 0) continue;
+    keptCounts[kept.length] = counts[i]!;
+    kept.push(indexes[i]!);
+  }
+  return { spans: spansOf(kept), counts: keptCounts.slice(0, kept.length) };
 }

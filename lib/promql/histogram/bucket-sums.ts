@@ -1,8 +1,10 @@
 /** Buckets of one sign: ascending indexes, and a count for each. */
 export interface BucketList {
   readonly indexes: readonly number[];
-  readonly counts: Float64Array | readonly number[];
+  readonly counts: Float64Array;
 }
+
+const NO_COUNTS = new Float64Array(0);
 
 /** The index, at a coarser schema, of the bucket that holds bucket `index` (`targetIdx` of model/histogram). */
 export function coarserIndex(index: number, fromSchema: number, toSchema: number): number {
@@ -11,19 +13,21 @@ export function coarserIndex(index: number, fromSchema: number, toSchema: number
 
 /** Buckets of one sign that others are added to, by Neumaier's compensated summation: a count is its sum + compensation. */
 export class BucketSums {
-  #indexes: number[];
-  #sums: number[];
-  #compensations: number[];
+  /** Never written to: lists of one layout share it, which is what makes adding them fast. */
+  #indexes: readonly number[];
+  #sums: Float64Array;
+  #compensations: Float64Array;
 
   constructor({ indexes, counts }: BucketList) {
-    this.#indexes = [...indexes];
-    this.#sums = [...counts];
-    this.#compensations = indexes.map(() => 0);
+    this.#indexes = indexes;
+    // Most histograms have no negative buckets.
+    this.#sums = counts.length === 0 ? NO_COUNTS : counts.slice();
+    this.#compensations = counts.length === 0 ? NO_COUNTS : new Float64Array(counts.length);
   }
 
   copy(): BucketSums {
     const copy = new BucketSums({ indexes: this.#indexes, counts: this.#sums });
-    copy.#compensations = [...this.#compensations];
+    copy.#compensations.set(this.#compensations);
     return copy;
   }
 
@@ -32,27 +36,34 @@ export class BucketSums {
   }
 
   /** The sums without their compensations. */
-  get sums(): readonly number[] {
+  get sums(): Float64Array {
     return this.#sums;
   }
 
-  get compensations(): readonly number[] {
+  get compensations(): Float64Array {
     return this.#compensations;
   }
 
-  /** The counts, compensated. */
-  totals(): Float64Array {
-    return Float64Array.from(this.#sums, (sum, i) => sum + this.#compensations[i]!);
+  /** The counts, compensated, each divided. */
+  totals(divisor = 1): Float64Array {
+    if (this.#sums.length === 0) return NO_COUNTS;
+    const totals = new Float64Array(this.#sums.length);
+    for (let i = 0; i < totals.length; i++) totals[i] = this.#sums[i]! / divisor + this.#compensations[i]! / divisor;
+    return totals;
   }
 
   /** Adds each bucket `sign` times, those with indexes below `first` left out. */
   add({ indexes, counts }: BucketList, sign: 1 | -1, first = -Infinity): void {
     let from = 0;
     while (from < indexes.length && indexes[from]! < first) from++;
+    if (indexes === this.#indexes) {
+      for (let i = from; i < counts.length; i++) addTo(this.#sums, this.#compensations, i, sign * counts[i]!);
+      return;
+    }
     this.#makeRoom(indexes, from);
     for (let i = from, place = 0; i < indexes.length; i++) {
       while (this.#indexes[place] !== indexes[i]) place++;
-      this.#addAt(place, sign * counts[i]!);
+      addTo(this.#sums, this.#compensations, place, sign * counts[i]!);
     }
   }
 
@@ -71,73 +82,84 @@ export class BucketSums {
       if (own[place] !== indexes[i]) missing++;
     }
     if (missing === 0) return;
-    const sums = this.#sums;
-    const compensations = this.#compensations;
-    this.#indexes = [];
-    this.#sums = [];
-    this.#compensations = [];
+    const merged: number[] = [];
+    const sums = new Float64Array(own.length + missing);
+    const compensations = new Float64Array(own.length + missing);
     for (let i = from, place = 0; i < indexes.length || place < own.length;) {
       const index = Math.min(indexes[i] ?? Infinity, own[place] ?? Infinity);
-      const isOwn = own[place] === index;
-      this.#indexes.push(index);
-      this.#sums.push(isOwn ? sums[place]! : 0);
-      this.#compensations.push(isOwn ? compensations[place]! : 0);
+      if (own[place] === index) {
+        sums[merged.length] = this.#sums[place]!;
+        compensations[merged.length] = this.#compensations[place]!;
+        place++;
+      }
       if (indexes[i] === index) i++;
-      if (isOwn) place++;
+      merged.push(index);
     }
-  }
-
-  #addAt(place: number, value: number): void {
-    const sum = this.#sums[place]!;
-    const total = sum + value;
-    if (total === Infinity || total === -Infinity) this.#compensations[place] = 0;
-    else if (Math.abs(sum) >= Math.abs(value)) this.#compensations[place]! += sum - total + value;
-    else this.#compensations[place]! += value - total + sum;
-    this.#sums[place] = total;
+    this.#indexes = merged;
+    this.#sums = sums;
+    this.#compensations = compensations;
   }
 
   /** Gives every bucket a new index, ascending as before; buckets whose indexes become equal are added up. */
   reindex(newIndex: (index: number) => number): void {
-    const before = this.copy();
-    this.#indexes = [];
-    this.#sums = [];
-    this.#compensations = [];
-    for (const [i, index] of before.#indexes.entries()) {
+    const merged: number[] = [];
+    const sums = new Float64Array(this.#sums.length);
+    const compensations = new Float64Array(this.#sums.length);
+    for (const [i, index] of this.#indexes.entries()) {
       const target = newIndex(index);
-      const last = this.#indexes.length - 1;
-      if (last >= 0 && this.#indexes[last] === target) {
-        this.#addAt(last, before.#sums[i]!);
-        this.#addAt(last, before.#compensations[i]!);
+      const last = merged.length - 1;
+      if (last >= 0 && merged[last] === target) {
+        addTo(sums, compensations, last, this.#sums[i]!);
+        addTo(sums, compensations, last, this.#compensations[i]!);
       } else {
-        this.#indexes.push(target);
-        this.#sums.push(before.#sums[i]!);
-        this.#compensations.push(before.#compensations[i]!);
+        sums[merged.length] = this.#sums[i]!;
+        compensations[merged.length] = this.#compensations[i]!;
+        merged.push(target);
       }
     }
+    this.#take(merged, sums, compensations);
   }
 
   /** Removes the buckets that do not satisfy `isKept`, and all empty ones. */
   keep(isKept: (index: number) => boolean): void {
-    const before = this.copy();
-    this.#indexes = [];
-    this.#sums = [];
-    this.#compensations = [];
-    for (const [i, index] of before.#indexes.entries()) {
-      const isEmpty = before.#sums[i] === 0 && before.#compensations[i] === 0;
+    const kept: number[] = [];
+    const sums = new Float64Array(this.#sums.length);
+    const compensations = new Float64Array(this.#sums.length);
+    for (const [i, index] of this.#indexes.entries()) {
+      const isEmpty = this.#sums[i] === 0 && this.#compensations[i] === 0;
       if (isEmpty || !isKept(index)) continue;
-      this.#indexes.push(index);
-      this.#sums.push(before.#sums[i]!);
-      this.#compensations.push(before.#compensations[i]!);
+      sums[kept.length] = this.#sums[i]!;
+      compensations[kept.length] = this.#compensations[i]!;
+      kept.push(index);
+    }
+    this.#take(kept, sums, compensations);
+  }
+
+  #take(indexes: readonly number[], sums: Float64Array, compensations: Float64Array): void {
+    this.#indexes = indexes;
+    this.#sums = sums.subarray(0, indexes.length);
+    this.#compensations = compensations.subarray(0, indexes.length);
+  }
+
+  /** Multiplies every sum and compensation, then divides it. */
+  scale(factor: number, divisor: number): void {
+    for (let i = 0; i < this.#sums.length; i++) {
+      this.#sums[i] = (this.#sums[i]! * factor) / divisor;
+      this.#compensations[i] = (this.#compensations[i]! * factor) / divisor;
     }
   }
 
-  /** Changes every sum and compensation. */
-  map(change: (count: number) => number): void {
-    this.#sums = this.#sums.map(change);
-    this.#compensations = this.#compensations.map(change);
-  }
-
   get overflows(): boolean {
-    return this.#sums.some((sum) => sum === Infinity || sum === -Infinity);
+    return this.#sums.includes(Infinity) || this.#sums.includes(-Infinity);
   }
+}
+
+/** See KahanSum. */
+function addTo(sums: Float64Array, compensations: Float64Array, place: number, value: number): void {
+  const sum = sums[place]!;
+  const total = sum + value;
+  if (total === Infinity || total === -Infinity) compensations[place] = 0;
+  else if (Math.abs(sum) >= Math.abs(value)) compensations[place]! += sum - total + value;
+  else compensations[place]! += value - total + sum;
+  sums[place] = total;
 }

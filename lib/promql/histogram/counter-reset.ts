@@ -1,7 +1,8 @@
 import { bucketBound, type FloatHistogram } from '../../model/index.ts';
 import { type BucketList, BucketSums, coarserIndex } from './bucket-sums.ts';
 import { coarserBucket, commonBounds, hasCustomBuckets, sameBounds } from './custom-bounds.ts';
-import { bucketList, HistogramSum } from './histogram-sum.ts';
+import { HistogramSum } from './histogram-sum.ts';
+import { bucketList } from './layouts.ts';
 
 /**
  * Whether a counter was reset between two samples (`FloatHistogram.DetectReset`): a count fell, a populated bucket is gone,
@@ -39,6 +40,8 @@ function isCustomReset(current: FloatHistogram, previous: FloatHistogram): boole
   );
 }
 
+const NO_BUCKETS: BucketList = { indexes: [], counts: new Float64Array(0) };
+
 /** The buckets of one sign at the schema of `layout`, without those in its zero bucket. */
 function exponentialBuckets(histogram: FloatHistogram, layout: FloatHistogram, sign: 1 | -1): BucketList {
   let list =
@@ -52,7 +55,7 @@ function exponentialBuckets(histogram: FloatHistogram, layout: FloatHistogram, s
   const { zeroThreshold } = layout;
   if (zeroThreshold === 0 || indexes.length === 0 || bucketBound(layout, indexes[0]!) > zeroThreshold) return list;
   const from = indexes.findIndex((index) => bucketBound(layout, index) > zeroThreshold);
-  return from < 0 ? { indexes: [], counts: [] } : { indexes: indexes.slice(from), counts: counts.slice(from) };
+  return from < 0 ? NO_BUCKETS : { indexes: indexes.slice(from), counts: counts.subarray(from) };
 }
 
 function reindexed(list: BucketList, newIndex: (index: number) => number): BucketList {

@@ -35,28 +35,24 @@ export class HistogramMean {
       }
       this.#sum = before;
       this.#isIncremental = true;
-      this.#sum.map((total) => total / (count - 1));
+      this.#sum.scale(1, count - 1);
     }
     this.#count = count;
-    const weight = (count - 1) / count;
-    this.#sum.map((mean) => mean * weight);
+    this.#sum.scale((count - 1) / count);
     return this.#sum.add(divided(other, count));
   }
 
   result(): FloatHistogram {
-    const count = this.#count;
-    const mean = this.#sum.copy();
-    if (!this.#isIncremental) mean.map((total) => total / count);
-    return mean.result();
+    return this.#sum.result(this.#isIncremental ? 1 : this.#count);
   }
 }
 
-function isLarge(histogram: FloatHistogram): boolean {
-  const isLargeNumber = (value: number): boolean => !(Math.abs(value) < LARGE);
-  const { count, sum, zeroCount, positiveBuckets, negativeBuckets } = histogram;
-  return (
-    [count, sum, zeroCount].some(isLargeNumber) ||
-    positiveBuckets.some(isLargeNumber) ||
-    negativeBuckets.some(isLargeNumber)
-  );
+function isLarge({ count, sum, zeroCount, positiveBuckets, negativeBuckets }: FloatHistogram): boolean {
+  const areSmall = Math.abs(count) < LARGE && Math.abs(sum) < LARGE && Math.abs(zeroCount) < LARGE;
+  return !areSmall || hasLarge(positiveBuckets) || hasLarge(negativeBuckets);
+}
+
+function hasLarge(counts: Float64Array): boolean {
+  for (let i = 0; i < counts.length; i++) if (!(Math.abs(counts[i]!) < LARGE)) return true;
+  return false;
 }

@@ -1,7 +1,8 @@
-import { bucketBound, bucketIndexes, bucketSpans, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
+import { bucketBound, type FloatHistogram } from '../../model/index.ts';
 import { KahanSum } from '../eval/kahan.ts';
-import { type BucketList, BucketSums, coarserIndex } from './bucket-sums.ts';
+import { BucketSums, coarserIndex } from './bucket-sums.ts';
 import { coarserBucket, commonBounds, hasCustomBuckets, sameBounds } from './custom-bounds.ts';
+import { bucketList, spansOf } from './layouts.ts';
 
 type CounterResetHint = FloatHistogram['counterResetHint'];
 
@@ -172,11 +173,13 @@ export class HistogramSum {
     this.#schema = schema;
   }
 
-  /** Changes every number that the histogram counts with. */
-  map(change: (count: number) => number): void {
-    for (const sum of [this.#zeroCount, this.#count, this.#sum]) sum.set(change(sum.sum), change(sum.compensation));
-    this.#positive.map(change);
-    this.#negative.map(change);
+  /** Multiplies every number that the histogram counts with, then divides it. */
+  scale(factor: number, divisor = 1): void {
+    for (const number of [this.#zeroCount, this.#count, this.#sum]) {
+      number.set((number.sum * factor) / divisor, (number.compensation * factor) / divisor);
+    }
+    this.#positive.scale(factor, divisor);
+    this.#negative.scale(factor, divisor);
   }
 
   get overflows(): boolean {
@@ -185,23 +188,21 @@ export class HistogramSum {
     return this.#positive.overflows || this.#negative.overflows;
   }
 
-  result(): FloatHistogram {
+  /** The sum, or its quotient. */
+  result(divisor = 1): FloatHistogram {
+    const quotient = ({ sum, compensation }: KahanSum): number => sum / divisor + compensation / divisor;
     return {
       counterResetHint: this.#hint,
       schema: this.#schema,
       zeroThreshold: this.#zeroThreshold,
-      zeroCount: this.#zeroCount.total,
-      count: this.#count.total,
-      sum: this.#sum.total,
-      positiveSpans: bucketSpans(this.#positive.indexes),
-      negativeSpans: bucketSpans(this.#negative.indexes),
-      positiveBuckets: this.#positive.totals(),
-      negativeBuckets: this.#negative.totals(),
+      zeroCount: quotient(this.#zeroCount),
+      count: quotient(this.#count),
+      sum: quotient(this.#sum),
+      positiveSpans: spansOf(this.#positive.indexes),
+      negativeSpans: spansOf(this.#negative.indexes),
+      positiveBuckets: this.#positive.totals(divisor),
+      negativeBuckets: this.#negative.totals(divisor),
       customValues: this.#customValues,
     };
   }
-}
-
-export function bucketList(spans: readonly HistogramSpan[], counts: Float64Array): BucketList {
-  return { indexes: bucketIndexes(spans), counts };
 }

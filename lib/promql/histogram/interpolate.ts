@@ -28,7 +28,7 @@ export function interpolatedHistogram(
   if (isCounter && isCounterReset(after.histogram, before.histogram)) return multiplied(after.histogram, fraction);
   const sum = new HistogramSum(after.histogram);
   if (!subtracted(sum, before.histogram, notes)) return undefined;
-  sum.map((count) => count * fraction);
+  sum.scale(fraction);
   added(sum, before.histogram, notes);
   return sum.result();
 }
