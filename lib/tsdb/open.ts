@@ -60,7 +60,14 @@ class Opening {
   }
 
   async abandon(): Promise<void> {
-    for (const close of this.#closers.reverse()) await close();
+    for (const close of this.#closers.reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        // Why it could not be opened is what the caller is told.
+        this.#options.logger.warn({ error: errorMessage(error) }, 'cannot close what was opened');
+      }
+    }
   }
 
   async run(): Promise<Database> {

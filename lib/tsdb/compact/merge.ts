@@ -30,14 +30,19 @@ export function* mergeSeries(
     (source.overlapping === true ? mergedSeriesChunks : seriesChunks)(series, minMs, maxMs - 1, recoder);
 
   const heap = new Heap<Cursor>((a, b) => a.series.labels.compare(b.series.labels) < 0);
-  for (const source of sources) advance(heap, { source, rest: source.series()[Symbol.iterator]() });
-  for (let first = heap.pop(); first !== undefined; first = heap.pop()) {
-    const { labels } = first.series;
-    const same = [first];
-    while (heap.peek()?.series.labels.equals(labels) === true) same.push(heap.pop()!);
-    const chunks = same.length === 1 ? chunksOf(first) : mergeChunks(same.map(chunksOf), recoder);
-    yield { labels, chunks };
-    for (const { source, rest } of same) advance(heap, { source, rest });
+  const cursors = sources.map((source) => ({ source, rest: source.series()[Symbol.iterator]() }));
+  try {
+    for (const cursor of cursors) advance(heap, cursor);
+    for (let first = heap.pop(); first !== undefined; first = heap.pop()) {
+      const { labels } = first.series;
+      const same = [first];
+      while (heap.peek()?.series.labels.equals(labels) === true) same.push(heap.pop()!);
+      const chunks = same.length === 1 ? chunksOf(first) : mergeChunks(same.map(chunksOf), recoder);
+      yield { labels, chunks };
+      for (const { source, rest } of same) advance(heap, { source, rest });
+    }
+  } finally {
+    closeAll(cursors.map(({ rest }) => rest));
   }
 }
 
@@ -48,13 +53,23 @@ export function* mergeSymbols(sources: readonly CompactionSource[]): Generator<s
     const { value, done } = rest.next();
     if (done !== true) heap.push({ symbol: value, rest });
   };
-  for (const source of sources) advanceSymbol(source.symbols()[Symbol.iterator]());
-  let last: string | undefined;
-  for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
-    if (next.symbol !== last) yield next.symbol;
-    last = next.symbol;
-    advanceSymbol(next.rest);
+  const rests = sources.map((source) => source.symbols()[Symbol.iterator]());
+  try {
+    for (const rest of rests) advanceSymbol(rest);
+    let last: string | undefined;
+    for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
+      if (next.symbol !== last) yield next.symbol;
+      last = next.symbol;
+      advanceSymbol(next.rest);
+    }
+  } finally {
+    closeAll(rests);
   }
+}
+
+/** Lets sources close the files that they read, also when something failed halfway. */
+function closeAll(iterators: readonly Iterator<unknown>[]): void {
+  for (const iterator of iterators) iterator.return?.();
 }
 
 /** A source at a series of it. */
