@@ -32,6 +32,7 @@ import type { SelectorHints, SelectorReader } from './select.ts';
 import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
 import { isRunning, RunningAggregation } from './running-aggregation.ts';
+import { RunningTop } from './running-top.ts';
 import { isStepInvariant } from './step-invariance.ts';
 import type { MatrixSeries } from './value.ts';
 
@@ -179,6 +180,11 @@ export class Evaluator {
     if (isRunning(op)) {
       const running = new RunningAggregation(expr, op, grid, this.#context);
       const wasVisited = await this.#visit(expr.expr, grid, hints, (series) => running.add(series));
+      if (wasVisited) return { type: 'vector', series: running.finish() };
+    }
+    if (param !== undefined && RunningTop.takes(expr, param)) {
+      const running = new RunningTop(expr, param, grid, this.#context);
+      const wasVisited = await this.#visit(expr.expr, grid, { func: op }, (series) => running.add(series));
       if (wasVisited) return { type: 'vector', series: running.finish() };
     }
     const input = await this.vector(expr.expr, grid, hints);

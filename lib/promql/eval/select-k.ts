@@ -53,13 +53,12 @@ function choiceOf(expr: AggregateExpr, groups: readonly Group[], param: Float64A
   if (expr.op === 'limit_ratio') return ratioChoice(expr, param, context);
   checkCounts(param);
   noteIgnoredHistograms(expr, groups, param, context);
-  const countAt = (step: number): number => Math.max(0, Math.trunc(param[step]!));
   if (expr.op === 'limitk') {
-    return (series, candidates, step) => inHeapOrder(series, candidates.slice(0, countAt(step)), step);
+    return (series, candidates, step) => inHeapOrder(series, candidates.slice(0, countAt(param[step]!)), step);
   }
   const isTop = expr.op === 'topk';
   return (series, candidates, step) => {
-    const count = countAt(step);
+    const count = countAt(param[step]!);
     const value = (i: number): number => series[i]!.values[step]!;
     // Whatever is to be dropped first stands on top: NaN, then the least of the largest or the largest of the least.
     const heap = new SeriesHeap(
@@ -74,7 +73,13 @@ function choiceOf(expr: AggregateExpr, groups: readonly Group[], param: Float64A
   };
 }
 
-function replaces(value: number, top: number, isTop: boolean): boolean {
+/** How many series a parameter asks for. */
+export function countAt(param: number): number {
+  return Math.max(0, Math.trunc(param));
+}
+
+/** Whether a value takes the place of that on top of the heap. */
+export function replaces(value: number, top: number, isTop: boolean): boolean {
   if (Number.isNaN(top)) return !Number.isNaN(value);
   return isTop ? top < value : top > value;
 }
@@ -95,13 +100,19 @@ function noteIgnoredHistograms(
   context: QueryContext,
 ): void {
   if (expr.op === 'limitk') return;
-  const isIgnored = ({ histograms, present }: ColumnSeries): boolean =>
-    histograms !== undefined &&
-    histograms.some((one, step) => one !== undefined && present[step] === 1 && param[step]! >= 1);
-  if (groups.some(({ series }) => series.some(isIgnored)))
+  if (groups.some(({ series }) => series.some((one) => asksForHistograms(one, param))))
     context.info(`ignored histogram in ${expr.op} aggregation`, expr);
 }
 
+/** Whether something is asked for at a step where the series has a histogram. */
+export function asksForHistograms({ histograms, present }: ColumnSeries, param: Float64Array): boolean {
+  return (
+    histograms !== undefined &&
+    histograms.some((one, step) => one !== undefined && present[step] === 1 && param[step]! >= 1)
+  );
+}
+
+/** @throws PromletError `promql/execution` */
 function checkCounts(param: Float64Array): void {
   if (!param.some((count) => count >= 1 || Number.isNaN(count))) return;
   if (param.some((count) => Number.isNaN(count))) throw executionError('Parameter value is NaN');
