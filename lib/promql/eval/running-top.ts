@@ -1,0 +1,138 @@
+import type { Labels } from '../../model/index.ts';
+import type { AggregateExpr } from '../parse/ast.ts';
+import { type ColumnSeries, hasHistograms, newSeries, type StepGrid } from './columns.ts';
+import type { QueryContext } from './context.ts';
+import { ENTRY_BYTES, labelsBytes, newSeriesBytes } from './memory.ts';
+import { asksForHistograms, countAt, replaces } from './select-k.ts';
+import { SeriesHeap } from './series-heap.ts';
+
+/** More are chosen from all series at once. */
+const MAX_COUNT = 100;
+/** Of a place in a heap: a value and whose it is. */
+const PLACE_BYTES = 12;
+const HEAP_BYTES = 3 * ENTRY_BYTES;
+
+/** A series that is chosen at some steps. */
+interface Chosen {
+  readonly labels: Labels;
+  readonly dropName: boolean;
+  /** Places that it has. */
+  places: number;
+}
+
+/**
+ * `topk` and `bottomk` of one group that take series as they come: per step a heap of the best so far, and of a series no
+ * more than its labels, as long as it is in one. The result is that of `selectK`.
+ */
+export class RunningTop {
+  readonly #expr: AggregateExpr;
+  readonly #param: Float64Array;
+  readonly #grid: StepGrid;
+  readonly #context: QueryContext;
+  readonly #isTop: boolean;
+  /** The most that is asked for at a step. */
+  readonly #width: number;
+  readonly #heaps: readonly SeriesHeap[];
+  /** By step and place; what the heaps hold are places. */
+  readonly #values: Float64Array;
+  readonly #owners: (Chosen | undefined)[];
+  /** By step: what a value must beat; `#isFull` says whether it must. */
+  readonly #tops: Float64Array;
+  readonly #isFull: Uint8Array;
+  #isIgnoring = false;
+
+  /** Whether an aggregation can be computed so. */
+  static takes({ op, grouping, without }: AggregateExpr, param: Float64Array): boolean {
+    if ((op !== 'topk' && op !== 'bottomk') || without || grouping.length > 0) return false;
+    // What is no count at all is an error, but one of the vector comes first.
+    return param.every((count) => count <= MAX_COUNT && count > -MAX_COUNT);
+  }
+
+  constructor(expr: AggregateExpr, param: Float64Array, grid: StepGrid, context: QueryContext) {
+    this.#expr = expr;
+    this.#param = param;
+    this.#grid = grid;
+    this.#context = context;
+    this.#isTop = expr.op === 'topk';
+    const width = param.reduce((most, count) => Math.max(most, countAt(count)), 0);
+    this.#width = width;
+    context.takeBytes(grid.count * (HEAP_BYTES + width * PLACE_BYTES));
+    const values = new Float64Array(grid.count * width);
+    this.#values = values;
+    this.#owners = new Array<Chosen | undefined>(grid.count * width).fill(undefined);
+    const isTop = this.#isTop;
+    // Whatever is to be dropped first stands on top: NaN, then the least of the largest or the largest of the least.
+    const isAbove = (a: number, b: number): boolean => {
+      const value = values[a]!;
+      return value !== value || (isTop ? value < values[b]! : value > values[b]!);
+    };
+    this.#heaps = Array.from({ length: grid.count }, () => new SeriesHeap(isAbove));
+    this.#tops = new Float64Array(grid.count);
+    this.#isFull = Uint8Array.from(param, (count) => Number(countAt(count) === 0));
+    // What nothing is asked of, nothing beats.
+    this.#tops.fill(isTop ? Infinity : -Infinity);
+  }
+
+  /** The series' columns may be written over afterwards. */
+  add(series: ColumnSeries): void {
+    const { values, present, histograms } = series;
+    const tops = this.#tops;
+    const isFull = this.#isFull;
+    const isTop = this.#isTop;
+    if (hasHistograms(series) && asksForHistograms(series, this.#param)) this.#isIgnoring = true;
+    let chosen: Chosen | undefined;
+    for (let step = 0; step < present.length; step++) {
+      if (present[step] === 0 || histograms?.[step] !== undefined) continue;
+      const value = values[step]!;
+      if (isFull[step] === 1 && !replaces(value, tops[step]!, isTop)) continue;
+      if (chosen === undefined) {
+        chosen = { labels: series.labels, dropName: series.dropName, places: 0 };
+        this.#context.takeBytes(labelsBytes(series.labels) + ENTRY_BYTES);
+      }
+      this.#put(step, value, chosen);
+    }
+    this.#context.countWork(this.#grid.count);
+  }
+
+  /** With a single step in the order of the choice. */
+  finish(): ColumnSeries[] {
+    if (this.#isIgnoring) this.#context.info(`ignored histogram in ${this.#expr.op} aggregation`, this.#expr);
+    const outputs = new Map<Chosen, ColumnSeries>();
+    for (let step = 0; step < this.#grid.count; step++) {
+      for (const place of this.#heaps[step]!.sorted()) {
+        const chosen = this.#owners[place]!;
+        let output = outputs.get(chosen);
+        if (output === undefined) {
+          this.#context.takeBytes(ENTRY_BYTES + newSeriesBytes(this.#grid, chosen.labels));
+          output = newSeries(this.#grid, chosen.labels, chosen.dropName);
+          outputs.set(chosen, output);
+        }
+        output.present[step] = 1;
+        output.values[step] = this.#values[place]!;
+      }
+    }
+    return [...outputs.values()];
+  }
+
+  #put(step: number, value: number, chosen: Chosen): void {
+    const heap = this.#heaps[step]!;
+    const { indices } = heap;
+    const count = countAt(this.#param[step]!);
+    const isPushed = indices.length < count;
+    const place = isPushed ? step * this.#width + indices.length : indices[0]!;
+    this.#leave(this.#owners[place]);
+    this.#owners[place] = chosen;
+    chosen.places++;
+    this.#values[place] = value;
+    if (isPushed) heap.push(place);
+    else heap.replaceTop(place);
+    if (indices.length < count) return;
+    this.#isFull[step] = 1;
+    this.#tops[step] = this.#values[indices[0]!]!;
+  }
+
+  #leave(chosen: Chosen | undefined): void {
+    if (chosen === undefined || --chosen.places > 0) return;
+    this.#context.takeBytes(-labelsBytes(chosen.labels) - ENTRY_BYTES);
+  }
+}
