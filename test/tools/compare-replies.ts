@@ -10,8 +10,8 @@ export interface CompareOptions {
   readonly texts: boolean;
 }
 
-/** In ranges Prometheus adds up the samples of this note anew at each step, so that they double with each. */
-const MONOTONICITY_COUNT = / over \d+ samples from /;
+/** In ranges Prometheus adds up the samples of this note anew at each step, so that they double until they overflow. */
+const MONOTONICITY_COUNT = / over -?\d+ samples from /;
 /** More of a kind are not told, and which are is up to chance. */
 const MAX_ANNOTATIONS = 10;
 const MAX_SHOWN = 300;

@@ -1,11 +1,18 @@
 import { PromletError } from '../../model/index.ts';
-import { type AtModifier, type Duration, type DurationExpr, type Expr, type NumberLiteral } from '../parse/ast.ts';
+import {
+  type AtModifier,
+  type Duration,
+  type DurationExpr,
+  type Expr,
+  type NumberLiteral,
+  withoutParens,
+} from '../parse/ast.ts';
 import { isDurationOutOfRange } from '../parse/literals.ts';
 import type { QueryTimes } from './context.ts';
 
 /**
  * The expression with every duration expression computed and every `@ start()`, `@ end()` replaced by its time
- * (Prometheus `PreprocessExpr`).
+ * (Prometheus `PreprocessExpr`). Arguments lose their parentheses.
  * @throws PromletError `promql/parse` for a duration that is zero, negative or no number where it must not be
  */
 export function resolveDurations(expr: Expr, times: QueryTimes): Expr {
@@ -33,9 +40,13 @@ export function resolveDurations(expr: Expr, times: QueryTimes): Expr {
         at: resolveAt(expr.at, times),
       };
     case 'call':
-      return { ...expr, args: expr.args.map(resolve) };
+      return { ...expr, args: expr.args.map((arg) => withoutParens(resolve(arg))) };
     case 'aggregate':
-      return { ...expr, expr: resolve(expr.expr), param: expr.param && resolve(expr.param) };
+      return {
+        ...expr,
+        expr: withoutParens(resolve(expr.expr)),
+        param: expr.param && withoutParens(resolve(expr.param)),
+      };
     case 'binary':
       return { ...expr, left: resolve(expr.left), right: resolve(expr.right) };
     case 'unary':

@@ -59,6 +59,8 @@ class VectorOperation {
   readonly #collector: SeriesCollector;
   readonly #notes = new LastNotes();
   #places: Map<ColumnSeries, number> | undefined;
+  /** By labels, for a single step: what place of the input made it. */
+  readonly #resultPlaces = new Map<string, number>();
   /** Output series by "many" and "one" series: labels are joined once per pair, not once per step. */
   #outputs = new Map<ColumnSeries, Map<ColumnSeries | undefined, ColumnSeries>>();
 
@@ -75,7 +77,10 @@ class VectorOperation {
 
   result(): ColumnSeries[] {
     this.#notes.report(this.#context, this.#operands.at);
-    return this.#collector.result();
+    const result = this.#collector.result();
+    // Those of a single time have an order, which decides among equals in what is done with them.
+    if (this.#grid.count > 1) return result;
+    return result.sort((a, b) => this.#resultPlaces.get(a.labels.key)! - this.#resultPlaces.get(b.labels.key)!);
   }
 
   async groups(): Promise<readonly MatchGroup[]> {
@@ -270,6 +275,7 @@ class VectorOperation {
       const oneLabels = one?.labels ?? matchedLabels(many!.labels, this.#matching);
       const { returnBool } = this.#operands;
       output = this.#collector.series(this.#resultLabels(manyLabels, oneLabels), returnBool);
+      if (this.#grid.count === 1) this.#resultPlaces.set(output.labels.key, this.#placeOf(many, one));
       byOne.set(one, output);
     }
     return output;

@@ -1,6 +1,7 @@
 import { Labels } from '../../model/index.ts';
 import { absentLabels } from '../eval/absent.ts';
 import { type ColumnSeries, type Columns, isFloat, renamed } from '../eval/columns.ts';
+import type { QueryTimes } from '../eval/context.ts';
 import { seriesBytes } from '../eval/memory.ts';
 import { histogramVariance } from '../histogram/variance.ts';
 import { calendarFunction, year } from './calendar.ts';
@@ -99,6 +100,11 @@ function stepTimeSeconds(call: InstantCall, step: number): number {
   return (call.grid.startMs + step * call.grid.stepMs) / 1000;
 }
 
+/** A query of a single time has no step, whatever was asked for. */
+function stepSeconds({ startMs, endMs, stepMs }: QueryTimes): number {
+  return startMs === endMs ? 0 : stepMs / 1000;
+}
+
 /** The time of samples that are computed is that of the step. */
 function timestamp(call: InstantCall): Columns {
   const series = vectorArgument(call).map(({ labels, present }) => {
@@ -144,7 +150,7 @@ export const INSTANT_FUNCTIONS: ReadonlyMap<string, InstantFunction> = new Map<s
   ['start', (call) => scalarOf(call, () => call.context.times.startMs / 1000)],
   ['end', (call) => scalarOf(call, () => call.context.times.endMs / 1000)],
   ['range', (call) => scalarOf(call, () => (call.context.times.endMs - call.context.times.startMs) / 1000)],
-  ['step', (call) => scalarOf(call, () => call.context.times.stepMs / 1000)],
+  ['step', (call) => scalarOf(call, () => stepSeconds(call.context.times))],
   ['max_of', (call) => scalarOf(call, (step) => maxOf(scalarArgument(call, 0)[step]!, scalarArgument(call, 1)[step]!))],
   ['min_of', (call) => scalarOf(call, (step) => minOf(scalarArgument(call, 0)[step]!, scalarArgument(call, 1)[step]!))],
   ['scalar', scalar],

@@ -8,7 +8,7 @@ export const START_MS = 1_700_000_000_000;
 export const DURATION_MS = 90 * 60_000;
 const SCRAPE_INTERVAL_MS = 15_000;
 const BOUNDS = ['0.1', '0.25', '0.5', '1', '+Inf'];
-const ODD_VALUES = [0, -0, 1.5, 1e308, -1e308, 5e-324, Infinity, -Infinity, NaN, 123456789, 1e-7, 2 ** 53, -42, 0.1];
+const ODD_VALUES = [0, -0, 1.5, 1e308, -1e308, 1e-300, Infinity, -Infinity, NaN, 123456789, 1e-7, 2 ** 53, -42, 0.1];
 const TARGETS = [
   { job: 'api', instance: 'a:9090' },
   { job: 'api', instance: 'b:9090' },

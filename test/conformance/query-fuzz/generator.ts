@@ -30,10 +30,10 @@ function pickKind(random: Random, isInstant: boolean): Kind {
   return luck < 0.995 ? 'matrix' : 'string';
 }
 
-const FLOAT_METRICS = [
-  ...['requests_total', 'requests_total', 'errors_total', 'temperature', 'temperature', 'cpu_seconds_total', 'build_info'],
-  ...['odd', 'odd', 'spotty', 'spotty', 'latency_seconds_bucket', 'latency_seconds_count', 'target_info', '{"dotted.name"}'],
-];
+const FLOAT_METRICS = (
+  'requests_total requests_total errors_total temperature temperature cpu_seconds_total build_info odd odd spotty ' +
+  'spotty latency_seconds_bucket latency_seconds_count target_info {"dotted.name"}'
+).split(' ');
 const HISTOGRAM_METRICS = ['native', 'native', 'native_gauge', 'custom', 'mixed'];
 const LABELS = ['job', 'instance', 'code', 'zone', 'le', 'version', 'i', 'cluster', '"label.dot"', 'missing'];
 const MATCHERS = ['job="api"', 'job!="api"', 'instance=~"a.*"', 'instance!~"a.*|c"', 'missing=""', 'job=~".+"'];
@@ -80,7 +80,7 @@ class Generator {
         return this.#matrix(depth);
       case 'string':
         return of('string', this.#one(['"text"', "'it''s'", '`raw\\n`', '"\\u00fc\\n"']));
-      default:
+      case 'vector':
         return this.#vector(depth);
     }
   }
@@ -206,7 +206,9 @@ class Generator {
       [1, () => ['limitk', small()]],
       [1, () => ['limit_ratio', ratio()]],
     ]);
-    return of('vector', `${name} `, grouping, '(', ...(parameter === undefined ? [] : [parameter, ', ']), inner, ')');
+    // The last bits of a number are not for a label.
+    const input = name === 'count_values' ? ['round(', inner, ', 0.01)'] : [inner];
+    return of('vector', `${name} `, grouping, '(', ...(parameter === undefined ? [] : [parameter, ', ']), ...input, ')');
   }
 
   #vectorBinary(depth: number): Node {
