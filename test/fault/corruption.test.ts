@@ -275,7 +275,7 @@ describe('a database with a damaged file', function () {
           const isShorter = what !== 'with a flipped bit in any byte';
           if (outcome.lost > 0 && !(endsAnywhere && isShorter)) {
             assert.ok(outcome.reports.length > 0, `${label}: ${outcome.lost} samples lost without a word`);
-            // A length that reaches beyond the end of the log looks like a write that was cut off.
+            // The length of the last record, reaching beyond the end of the log, looks like a write that was cut off.
             const isTorn = outcome.reports.some((report) => report.includes('"torn":true'));
             assert.ok(isKept || isTorn, `${label}: the damaged file is gone`);
           }

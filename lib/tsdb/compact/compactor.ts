@@ -217,7 +217,12 @@ export class Compactor {
     const lease = blocks.lease(meta.minTime, meta.maxTime - 1);
     try {
       const written = await this.#write(meta, sources, signal);
-      if (written === undefined) for (const parent of parents) blocks.mark(parent.ulid, 'deletable');
+      if (written === undefined) {
+        // The head begins where the newest block ends, also at the next start: it stays, though nothing of it is left to read.
+        const floorMs = blocks.inOrderMaxTimeMs;
+        const empty = parents.filter((parent) => parent.maxTime < floorMs);
+        for (const parent of empty) blocks.mark(parent.ulid, 'deletable');
+      }
       this.#takeIn(written);
     } finally {
       lease.release();

@@ -101,6 +101,11 @@ export async function readSegment(
           const fault = faultOf(kernels, page, at, pageLength);
           if (fault === 'padding') break;
           if (fault === 'cut') {
+            if (hasFragment(kernels, page, at + 1, pageLength)) {
+              // A write that was cut off has nothing behind it: this is a length that is wrong.
+              lose(pageOffset + at, pageOffset + pageLength, 'a fragment longer than its file, and others behind it');
+              break;
+            }
             torn = true;
             if (fragments === 0) recordStart = pageOffset + at;
             break;
@@ -175,6 +180,16 @@ export async function readSegment(
 }
 
 type Fault = 'padding' | 'cut' | (string & {}) | undefined;
+
+/** Whether a whole fragment with data begins anywhere from `from` on. */
+function hasFragment(kernels: Kernels, page: number, from: number, pageLength: number): boolean {
+  const { u8 } = kernels.arena;
+  for (let at = from; at + FRAGMENT_HEADER_BYTES < pageLength; at++) {
+    const isEmpty = u8[page + at + 1] === 0 && u8[page + at + 2] === 0;
+    if (!isEmpty && faultOf(kernels, page, at, pageLength) === undefined) return true;
+  }
+  return false;
+}
 
 /** What is wrong with the fragment at `at` of a page; `cut` when the file ends before the fragment does. */
 function faultOf(kernels: Kernels, page: number, at: number, pageLength: number): Fault {
