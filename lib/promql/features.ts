@@ -1,8 +1,8 @@
-/** Prometheus's experimental parts of the language, all off by default; named after its `--enable-feature` values. */
+/** Prometheus's experimental parts of the language, off by default; named after its `--enable-feature` values. */
 export interface PromqlFeatures {
   /** `promql-experimental-functions` */
   readonly experimentalFunctions?: boolean;
-  /** `promql-duration-expr` */
+  /** `promql-duration-expr`: on unless it is false, as in Prometheus since 3.15 */
   readonly durationExpressions?: boolean;
   /** `promql-extended-range-selectors` */
   readonly extendedRangeSelectors?: boolean;
