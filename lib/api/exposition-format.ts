@@ -16,9 +16,9 @@ export function isLegacyName(name: string): boolean {
   return LEGACY_NAME.test(name);
 }
 
-/** Prometheus's `model.EscapeName`. */
+/** Prometheus's `model.EscapeName`, of names that need it only, as in `EscapeMetricFamily`. */
 export function escapeName(name: string, escaping: Escaping): string {
-  if (escaping === 'allow-utf-8' || (escaping !== 'dots' && isLegacyName(name))) return name;
+  if (escaping === 'allow-utf-8' || isLegacyName(name)) return name;
   let out = escaping === 'values' ? 'U__' : '';
   let first = true;
   for (const char of name) {

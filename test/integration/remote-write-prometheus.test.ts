@@ -14,7 +14,9 @@ import { keyOf } from './side-by-side/compare.ts';
 import { type Program, startAgentProgram, startPrometheusProgram } from './side-by-side/programs.ts';
 
 const codec = createWireCodec(createKernels());
-const CONFIG = 'storage: { exemplars: { max_exemplars: 1000 } }\n';
+const CONFIG = `global: { external_labels: { zone: a, cluster: one, i: never } }
+storage: { exemplars: { max_exemplars: 1000 } }
+`;
 const FLAGS = ['--web.enable-remote-write-receiver'];
 /** A minute ago, in whole seconds. */
 const T = Math.floor(Date.now() / 1000) * 1000 - 60_000;
@@ -357,6 +359,62 @@ describe('remote write beside Prometheus 3.15', function () {
     ours = await startAgentProgram(options('ours'), ...FLAGS);
     assert.deepEqual(await stored(ours.url), other);
     assert.deepEqual(await exemplars(ours.url), otherExemplars);
+  });
+
+  it('federates alike', async () => {
+    const odd = [
+      {
+        labels: Labels.of({ __name__: 'odd.name', 'label with space': 'ü"\\\n', instance: 'x' }),
+        samples: [[T + 1000, 1e21]],
+      },
+      { labels: Labels.of({ __name__: 'odd:colon', zone: 'b', A: '2' }), samples: [[T + 1000, -0]] },
+      { labels: Labels.of({ __name__: 'odd_nan' }), samples: [[T + 1000, NaN]] },
+      {
+        labels: Labels.of({ __name__: 'odd_small' }),
+        samples: [
+          [T, 1],
+          [T + 1000, 1.5e-9],
+        ],
+      },
+      {
+        labels: Labels.of({ __name__: 'odd_stale' }),
+        samples: [
+          [T, 1],
+          [T + 1000, STALE_NAN],
+        ],
+      },
+      { labels: Labels.of({ __name__: 'odd_old' }), samples: [[T - 3_000_000, 1]] },
+    ] as unknown as WrittenSeries[];
+    const body = codec.snappyCompress(encodeWriteRequest(odd, 1));
+    await both((url) => send(url, body, 1));
+    for (const query of [
+      // With several histograms Prometheus gives all of them the buckets of the last.
+      'match[]=rw{i!~".*h.*"}',
+      'match[]={__name__=~"odd.*"}',
+      'match[]={i="2"}&match[]={i="1"}&match[]=odd_nan',
+      'match[]={i="1hc"}',
+      'match[]={i="1h"}',
+      'match[]=nothing',
+      '',
+      'match[]=rw{',
+      'match[]=sum(rw)',
+    ]) {
+      for (const accept of [
+        '*/*',
+        'text/plain;version=0.0.4;escaping=allow-utf-8',
+        'text/plain;version=0.0.4;escaping=values',
+        'text/plain;escaping=dots,*/*;q=0.1',
+        'application/openmetrics-text;version=1.0.0;escaping=underscores',
+      ]) {
+        const [mine, other] = await both(async (url) => {
+          const response = await fetch(`${url}/federate?${query}`, { headers: { accept } });
+          const text = await response.text();
+          // Those of one name come in any order.
+          return [response.status, response.headers.get('content-type'), text.split('\n').sort()];
+        });
+        assert.deepEqual(mine, other, `${query} ${accept}`);
+      }
+    }
   });
 
   for (const message of ['prometheus.WriteRequest', 'io.prometheus.write.v2.Request']) {
