@@ -1,4 +1,4 @@
-import { Labels, LabelsBuilder, METRIC_NAME } from '../../model/index.ts';
+import { Labels, LabelsBuilder, type Matcher, METRIC_NAME } from '../../model/index.ts';
 import type { Expr } from '../parse/ast.ts';
 
 /** What is known of the series that `absent` misses: its labels under a single `=` (`createLabelsForAbsentFunction`). */
@@ -7,7 +7,7 @@ export function absentLabels(expr: Expr): Labels {
   if (selector.kind !== 'vector') return Labels.EMPTY;
   const builder = new LabelsBuilder();
   const seen = new Set<string>();
-  for (const { name, type, value } of selector.matchers) {
+  for (const { name, type, value } of inOrderOfSelection(selector.matchers)) {
     if (name === METRIC_NAME) continue;
     if (type === '=' && !seen.has(name)) {
       builder.set(name, value);
@@ -15,4 +15,15 @@ export function absentLabels(expr: Expr): Labels {
     } else builder.delete(name);
   }
   return builder.labels();
+}
+
+/**
+ * Prometheus's storage has sorted the matchers by then: those that only take series away are behind the others
+ * (tsdb/querier.go, `PostingsForMatchers`).
+ */
+function inOrderOfSelection(matchers: readonly Matcher[]): Matcher[] {
+  const needed = new Set(matchers.filter((matcher) => !matcher.matches('')).map(({ name }) => name));
+  const takesAway = (matcher: Matcher): boolean =>
+    !needed.has(matcher.name) || (matcher.type.startsWith('!') && matcher.matches(''));
+  return [...matchers.filter((matcher) => !takesAway(matcher)), ...matchers.filter(takesAway)];
 }

@@ -8,6 +8,8 @@ export interface StepGrid {
   /** Above 0, also when there is one step only. */
   readonly stepMs: number;
   readonly count: number;
+  /** There is but one step, and yet what was asked for is a range: it ends before the next step. */
+  readonly isRange?: boolean;
 }
 
 export function gridEndMs(grid: StepGrid): number {

@@ -96,7 +96,7 @@ export class Engine {
     }
     const times = { startMs, endMs, stepMs };
     const expr = resolveDurations(parsed, times);
-    const grid = { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 };
+    const grid = { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1, isRange: endMs > startMs };
     return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
       context.requireRoom(grid.count);
       context.requireBytes(stepsBytes(grid.count));

@@ -55,7 +55,7 @@ export class Evaluator {
     const before = context.held;
     const result =
       grid.count > 1 && isStepInvariant(expr)
-        ? repeated(await this.#dispatch(expr, { ...grid, count: 1 }, hints), grid.count, context)
+        ? repeated(await this.#dispatch(expr, { ...grid, count: 1, isRange: false }, hints), grid.count, context)
         : await this.#dispatch(expr, grid, hints);
     // The inputs are garbage now: only the result is held.
     context.holdOnly(before, countSamples(result), columnsBytes(result));
@@ -315,7 +315,8 @@ export class Evaluator {
     const count = startMs > times.lastMs ? 0 : Math.floor((times.lastMs - startMs) / stepMs) + 1;
     context.requireRoom(count);
     context.requireBytes(stepsBytes(count) + SAMPLE_BYTES * count);
-    const series = count === 0 ? [] : await this.vector(expr.expr, { startMs, stepMs, count });
+    const series =
+      count === 0 ? [] : await this.vector(expr.expr, { startMs, stepMs, count, isRange: times.lastMs > startMs });
     const samples = new SampleColumns();
     context.takeBytes(SAMPLE_BYTES * count);
     samples.reserve(count);

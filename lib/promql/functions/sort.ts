@@ -3,7 +3,7 @@ import { type InstantCall, vectorArgument } from './instant-call.ts';
 
 /** Sorting means nothing where there are several steps: the answer is sorted by labels then. */
 function warnInRange(call: InstantCall): boolean {
-  if (call.grid.count === 1) return false;
+  if (call.grid.count === 1 && call.grid.isRange !== true) return false;
   const reason = 'sort is ineffective for range queries since results are always ordered by labels';
   call.context.warn(reason, call.expr);
   return true;

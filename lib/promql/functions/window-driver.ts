@@ -85,6 +85,8 @@ export interface WindowFunction {
   readonly rescans?: boolean;
   /** Warns of a bad argument, once. @throws PromletError `promql/execution` */
   readonly check?: (call: WindowCall, context: QueryContext) => void;
+  /** What `check` looks at matters also where there are only histograms. */
+  readonly checksAll?: boolean;
   /** Says so when the metric does not look like a counter. */
   readonly expectsCounter?: boolean;
 }
@@ -131,7 +133,10 @@ export async function visitWindows(
     const kernel = read.histograms === undefined || mixed === undefined ? floats : mixed;
     const takesAll = windowFunction.takesHistograms === true || kernel === mixed;
     const samples = takesAll ? read : floatsOnly(read, scratch);
-    if (samples.length === 0) return;
+    if (samples.length === 0) {
+      if (windowFunction.checksAll === true && !isChecked) checkAll(read, labels);
+      return;
+    }
     load(window, samples, labels);
     window.starts = windowFunction.usesStarts === true && context.usesStartTimes ? samples.starts : undefined;
     const ignored = takesAll || read.histograms === undefined ? undefined : new IgnoredHistograms(read, window, notes);
@@ -148,6 +153,17 @@ export async function visitWindows(
     return stepByStep(kernel, name, ignored);
   });
   window.overlaps.report(context, notePosition(call));
+
+  /** When there is any window with samples, whatever they are. */
+  function checkAll(samples: SampleColumns, labels: Labels): void {
+    load(window, samples, labels);
+    for (let step = 0; step < grid.count && !isChecked; step++) {
+      slide(window, step, call);
+      if (window.low === window.high) continue;
+      windowFunction.check!(call, context);
+      isChecked = true;
+    }
+  }
 
   /** Over the series that is loaded. */
   async function stepByStep(

@@ -91,7 +91,8 @@ function checkSmoothing(call: WindowCall): void {
     const factor = call.params[i]!.find((value) => value <= 0 || value >= 1);
     if (factor === undefined) continue;
     const short = name === 'smoothing' ? 'sf' : 'tf';
-    throw executionError(`invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${factor.toFixed(6)}`);
+    const found = Number.isFinite(factor) ? factor.toFixed(6) : formatGeneral(factor);
+    throw executionError(`invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${found}`);
   }
 }
 
@@ -121,7 +122,10 @@ export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<str
   ],
   ['deriv', { create: plain(deriv), rescans: true }],
   ['predict_linear', { create: plain(predictLinear), rescans: true }],
-  ['double_exponential_smoothing', { create: plain(doubleExponentialSmoothing), rescans: true, check: checkSmoothing }],
+  [
+    'double_exponential_smoothing',
+    { create: plain(doubleExponentialSmoothing), rescans: true, check: checkSmoothing, checksAll: true },
+  ],
   ['sum_over_time', total('sum')],
   ['avg_over_time', total('mean')],
   ['min_over_time', { create: () => new ExtremeKernel('min', 'value') }],
