@@ -5,6 +5,7 @@ import type { LookupTimes } from '../eval/instant-selector.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
 import { KERNEL_SAMPLE_BYTES, seriesBytes, stepsBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
+import { WORK_PER_HISTOGRAM } from '../limits.ts';
 import type { CallExpr, Expr, SourceRange } from '../parse/ast.ts';
 import { StartOverlaps } from './start-times.ts';
 import { HistogramNotes } from '../histogram/notes.ts';
@@ -120,7 +121,7 @@ export async function visitWindows(
   const mixed = windowFunction.mixed?.(floats, notes, range.extension?.kind);
   const window = new Window();
   window.rangeMs = range.rangeMs;
-  window.slideMs = range.times.stepMs;
+  window.slideMs = grid.count === 1 ? 0 : range.times.stepMs;
   window.params = call.params;
   const scratch = new SampleColumns();
   const names = new LabelsMemo((labels) => renamed(context, labels));
@@ -182,7 +183,8 @@ export async function visitWindows(
         isChecked = true;
       }
       const rescans = windowFunction.rescans === true || kernel === mixed || window.starts !== undefined;
-      if (context.spend(rescans ? window.high - window.low : 1)) await context.pause();
+      const work = (rescans ? window.high - window.low : 1) * (kernel === mixed ? WORK_PER_HISTOGRAM : 1);
+      if (context.spend(work)) await context.pause();
       ignored?.noteWithin(window);
       if (!kernel.evaluate(window)) continue;
       hasAny = true;

@@ -15,18 +15,23 @@ export interface KeptQuery {
   readonly differs?: string;
 }
 
-export function keptQueries(): KeptQuery[] {
+function keptQueries(): KeptQuery[] {
   return JSON.parse(readFileSync(new URL('kept.json', import.meta.url), 'utf8')) as KeptQuery[];
 }
 
-/** Asks all of them. @returns each with how the answers differ, undefined where they do not */
-export async function keptDifferences(
-  twins: QueryTwins,
-): Promise<{ query: string; difference: string | undefined }[]> {
-  const out = [];
-  for (const { query, start, end, step } of keptQueries()) {
+export interface KeptOutcome {
+  readonly kept: KeptQuery;
+  /** How the answers differ now, if they do. */
+  readonly difference: string | undefined;
+}
+
+/** Asks all of them. */
+export async function keptDifferences(twins: QueryTwins): Promise<KeptOutcome[]> {
+  const out: KeptOutcome[] = [];
+  for (const kept of keptQueries()) {
+    const { query, start, end, step } = kept;
     const asked = { query, startMs: START_MS + start, endMs: START_MS + end, stepMs: step };
-    out.push({ query, difference: await difference(twins, asked) });
+    out.push({ kept, difference: await difference(twins, asked) });
   }
   return out;
 }
