@@ -1,4 +1,4 @@
-import { errorMessage, formatFloat, Matcher, METRIC_NAME, quote } from '../../model/index.ts';
+import { formatFloat, Matcher, METRIC_NAME, quote } from '../../model/index.ts';
 import type { PromqlFeatures } from '../features.ts';
 import { MAX_NESTING_DEPTH, MAX_QUERY_BYTES } from '../limits.ts';
 import {
@@ -13,17 +13,18 @@ import {
   type NumberLiteral,
   type SourceRange,
   takesParameter,
-  type VectorMatching,
   type VectorSelector,
 } from './ast.ts';
 import { checkExpr } from './check.ts';
 import { durationOf, parseDurationExpr, parseOffset } from './duration-parser.ts';
-import { unquote } from './literals.ts';
+import { parseGroupingLabels, parseMatchers, unquoteToken } from './label-parser.ts';
+import { parseMatching } from './matching-parser.ts';
+import { withAt, withExtension, withOffset, withRange } from './modifiers.ts';
 import { numberLiteral } from './number-literal.ts';
 import { ParseError } from './parse-error.ts';
 import { FUNCTION_SIGNATURES } from './signatures.ts';
 import { TokenStream } from './token-stream.ts';
-import { AGGREGATOR_WORDS, isLabelName, isMetricName, type Token, type TokenType } from './tokens.ts';
+import { AGGREGATOR_WORDS, beginsExpression, isMetricName, type Token, type TokenType } from './tokens.ts';
 
 /** Binding strength; `^` groups to the right, the others to the left. */
 const PRECEDENCE: Readonly<Partial<Record<TokenType, number>>> = {
@@ -48,9 +49,6 @@ const PRECEDENCE: Readonly<Partial<Record<TokenType, number>>> = {
 };
 const POWER_PRECEDENCE = 6;
 const CALLABLE_WORDS: ReadonlySet<TokenType> = new Set(['start', 'end', 'step', 'range', 'max_of', 'min_of']);
-const EXPRESSION_STARTS: ReadonlySet<TokenType> = new Set(['NUMBER', 'DURATION', 'STRING', '(', '{', '+', '-']);
-const FILL_WORDS: ReadonlySet<TokenType> = new Set(['fill', 'fill_left', 'fill_right']);
-const MATCH_OPERATORS: ReadonlySet<TokenType> = new Set(['=', '!=', '=~', '!~']);
 
 /**
  * Parses and type-checks a query (Prometheus `promql/parser`).
@@ -89,10 +87,6 @@ function rejectDeepNesting(query: string, root: Expr): void {
 
 function tooDeep(query: string, at: SourceRange): ParseError {
   return new ParseError(query, at, `expression is nested deeper than ${MAX_NESTING_DEPTH} levels`);
-}
-
-function beginsExpression(type: TokenType): boolean {
-  return EXPRESSION_STARTS.has(type) || isMetricName(type);
 }
 
 class Parser {
@@ -145,7 +139,7 @@ class Parser {
 
   #binaryTail(left: Expr, op: BinaryOperator, precedence: number): BinaryExpr {
     const returnBool = this.#tokens.accept('bool') !== undefined;
-    const matching = this.#matching();
+    const matching = parseMatching(this.#query, this.#tokens);
     const right = this.#binary(precedence === POWER_PRECEDENCE ? precedence : precedence + 1);
     const range = { start: left.start, end: right.end };
     const { fillLeft, fillRight } = matching;
@@ -153,46 +147,6 @@ class Parser {
       this.#fail(range, 'binop fill modifiers are experimental and not enabled');
     }
     return { kind: 'binary', op, left, right, returnBool, matching, ...range };
-  }
-
-  #matching(): VectorMatching {
-    const on = this.#tokens.is('on');
-    let labels: string[] = [];
-    let include: string[] = [];
-    let cardinality: VectorMatching['cardinality'] = 'one-to-one';
-    if (this.#tokens.accept('on', 'ignoring') !== undefined) {
-      labels = this.#groupingLabels();
-      const group = this.#tokens.accept('group_left', 'group_right');
-      if (group !== undefined) {
-        cardinality = group.type === 'group_left' ? 'many-to-one' : 'one-to-many';
-        const { type } = this.#tokens.current;
-        if (type === '(' || !(beginsExpression(type) || FILL_WORDS.has(type))) include = this.#groupingLabels();
-      }
-    }
-    return { cardinality, labels, on, include, ...this.#fillValues() };
-  }
-
-  #fillValues(): { fillLeft: number | undefined; fillRight: number | undefined } {
-    if (this.#tokens.accept('fill') !== undefined) {
-      const fill = this.#fillValue();
-      return { fillLeft: fill, fillRight: fill };
-    }
-    const fills: { fill_left?: number; fill_right?: number } = {};
-    let word = this.#tokens.accept('fill_left', 'fill_right');
-    while (word !== undefined) {
-      fills[word.type as 'fill_left' | 'fill_right'] = this.#fillValue();
-      word = this.#tokens.accept(word.type === 'fill_left' ? 'fill_right' : 'fill_left');
-      if (fills.fill_left !== undefined && fills.fill_right !== undefined) break;
-    }
-    return { fillLeft: fills.fill_left, fillRight: fills.fill_right };
-  }
-
-  #fillValue(): number {
-    this.#tokens.expect('(');
-    const sign = this.#tokens.accept('+', '-');
-    const { value } = this.#number();
-    this.#tokens.expect(')');
-    return sign?.type === '-' ? -value : value;
   }
 
   #unary(): Expr {
@@ -211,7 +165,7 @@ class Parser {
     if (token.type === 'NUMBER' || token.type === 'DURATION') return this.#number();
     if (token.type === 'STRING') {
       this.#tokens.advance();
-      return { kind: 'string', value: this.#unquote(token), start: token.start, end: token.end };
+      return { kind: 'string', value: unquoteToken(this.#query, token), start: token.start, end: token.end };
     }
     if (token.type === '(') return this.#parenthesised(token);
     if (token.type === '{') return this.#selector('', token.start);
@@ -237,12 +191,6 @@ class Parser {
     if (token.type !== 'NUMBER' && token.type !== 'DURATION') this.#tokens.unexpected();
     this.#tokens.advance();
     return numberLiteral(this.#query, token);
-  }
-
-  #unquote(token: Token): string {
-    const value = unquote(token.text);
-    if (value === undefined) this.#fail(token, `error unquoting string ${quote(token.text)}: invalid syntax`);
-    return value;
   }
 
   #call(): Expr {
@@ -297,71 +245,14 @@ class Parser {
 
   #groupingModifier(): { grouping: string[]; without: boolean } | undefined {
     const word = this.#tokens.accept('by', 'without');
-    return word && { grouping: this.#groupingLabels(), without: word.type === 'without' };
-  }
-
-  #groupingLabels(): string[] {
-    this.#tokens.expect('(', { context: 'grouping opts', expected: '"("' });
-    const labels: string[] = [];
-    while (this.#tokens.accept(')') === undefined) {
-      labels.push(this.#groupingLabel());
-      if (this.#tokens.is(')')) continue;
-      this.#tokens.expect(',', { context: 'grouping opts', expected: '"," or ")"' });
-    }
-    return labels;
-  }
-
-  #groupingLabel(): string {
-    const token = this.#tokens.current;
-    if (!isLabelName(token.type) && token.type !== 'STRING') {
-      this.#tokens.unexpected({ context: 'grouping opts', expected: 'label' });
-    }
-    this.#tokens.advance();
-    if (token.type !== 'STRING') return token.text;
-    const name = this.#unquote(token);
-    if (name === '') this.#fail(token, 'invalid label name for grouping: ""');
-    return name;
+    return word && { grouping: parseGroupingLabels(this.#query, this.#tokens), without: word.type === 'without' };
   }
 
   #selector(name: string, start: number): VectorSelector {
-    const matchers = this.#tokens.is('{') ? this.#matchers() : [];
+    const matchers = this.#tokens.is('{') ? parseMatchers(this.#query, this.#tokens) : [];
     if (name !== '') matchers.push(new Matcher('=', METRIC_NAME, name));
     const end = this.#tokens.previousEnd;
     return { kind: 'vector', name, matchers, offset: 0, at: undefined, extension: undefined, start, end };
-  }
-
-  #matchers(): Matcher[] {
-    this.#tokens.expect('{');
-    const matchers: Matcher[] = [];
-    while (this.#tokens.accept('}') === undefined) {
-      matchers.push(this.#matcher());
-      if (this.#tokens.is('}')) continue;
-      this.#tokens.expect(',', { context: 'label matching', expected: '"," or "}"' });
-    }
-    return matchers;
-  }
-
-  #matcher(): Matcher {
-    const context = 'label matching';
-    const token = this.#tokens.accept('IDENTIFIER', 'STRING');
-    if (token === undefined) this.#tokens.unexpected({ context, expected: 'identifier or "}"' });
-    const isString = token.type === 'STRING';
-    const name = isString ? this.#unquote(token) : token.text;
-    const op = this.#tokens.current.type;
-    if (!MATCH_OPERATORS.has(op)) {
-      if (isString) return new Matcher('=', METRIC_NAME, name);
-      this.#tokens.unexpected({ context, expected: 'label matching operator' });
-    }
-    this.#tokens.advance();
-    const value = this.#tokens.expect('STRING', { context, expected: 'string' });
-    try {
-      return new Matcher(op as '=', name, this.#unquote(value));
-    } catch (error) {
-      if (error instanceof ParseError) throw error;
-      // Prometheus does not quote the regex here: the position shows it.
-      const reason = (error as Error).cause ?? error;
-      return this.#fail({ start: token.start, end: value.end }, errorMessage(reason));
-    }
   }
 
   #postfix(primary: Expr): Expr {
@@ -369,38 +260,26 @@ class Parser {
     for (;;) {
       const token = this.#tokens.accept('offset', '@', '[', 'anchored', 'smoothed');
       if (token === undefined) return expr;
-      if (token.type === 'offset')
-        expr = this.#withOffset(expr, parseOffset(this.#query, this.#tokens, this.#hasDurationExpressions));
+      if (token.type === 'offset') expr = this.#withOffset(expr);
       else if (token.type === '@') expr = this.#withAt(expr);
       else if (token.type === '[') expr = this.#bracket(expr, token);
       else expr = this.#withExtension(expr, token.type as 'anchored' | 'smoothed');
     }
   }
 
-  #withOffset(expr: Expr, parsed: ReturnType<typeof parseOffset>): Expr {
-    const offset = durationOf(parsed);
-    const end = this.#tokens.previousEnd;
-    const target = expr.kind === 'matrix' ? expr.selector : expr;
-    if (target.kind !== 'vector' && target.kind !== 'subquery') {
-      const wanted = 'an instant vector selector or range vector selector or a subquery';
-      this.#fail(expr, `offset modifier must be preceded by ${wanted}`);
-    }
-    if (target.offset !== 0) this.#fail(expr, 'offset may not be set multiple times');
-    if (expr.kind === 'matrix') return { ...expr, selector: { ...expr.selector, offset }, end };
-    return { ...target, offset, end };
+  /** @throws ParseError at `at` when the modifier does not fit */
+  #modified(modified: ReturnType<typeof withOffset>, at: SourceRange): Expr {
+    return 'fault' in modified ? this.#fail(at, modified.fault) : modified;
+  }
+
+  #withOffset(expr: Expr): Expr {
+    const offset = durationOf(parseOffset(this.#query, this.#tokens, this.#hasDurationExpressions));
+    return this.#modified(withOffset(expr, offset, this.#tokens.previousEnd), expr);
   }
 
   #withAt(expr: Expr): Expr {
     const at = this.#tokens.within({ context: '@', expected: 'timestamp' }, () => this.#atModifier(expr));
-    const end = this.#tokens.previousEnd;
-    const target = expr.kind === 'matrix' ? expr.selector : expr;
-    if (target.kind !== 'vector' && target.kind !== 'subquery') {
-      const wanted = 'an instant vector selector or range vector selector or a subquery';
-      this.#fail(expr, `@ modifier must be preceded by ${wanted}`);
-    }
-    if (target.at !== undefined) this.#fail(expr, '@ <timestamp> may not be set multiple times');
-    if (expr.kind === 'matrix') return { ...expr, selector: { ...expr.selector, at }, end };
-    return { ...target, at, end };
+    return this.#modified(withAt(expr, at, this.#tokens.previousEnd), expr);
   }
 
   #atModifier(expr: Expr): AtModifier {
@@ -424,15 +303,7 @@ class Parser {
     if (this.#features.extendedRangeSelectors !== true) {
       this.#fail(expr, `${extension} modifier is experimental and not enabled`);
     }
-    if (expr.kind === 'subquery') this.#fail(expr, `${extension} modifier is not supported for subqueries`);
-    if (expr.kind !== 'vector' && expr.kind !== 'matrix') this.#fail(expr, `${extension} modifier not implemented`);
-    const selector = expr.kind === 'matrix' ? expr.selector : expr;
-    if (selector.extension !== undefined && selector.extension !== extension) {
-      this.#fail(expr, 'anchored and smoothed modifiers cannot be used together');
-    }
-    const end = this.#tokens.previousEnd;
-    if (expr.kind === 'matrix') return { ...expr, selector: { ...expr.selector, extension }, end };
-    return { ...expr, extension, end };
+    return this.#modified(withExtension(expr, extension, this.#tokens.previousEnd), expr);
   }
 
   #bracket(expr: Expr, bracket: Token): Expr {
@@ -441,10 +312,7 @@ class Parser {
     if (this.#tokens.accept(':') !== undefined) return this.#subquery(expr, range);
     this.#tokens.expect(']', { context: 'subquery or range', expected: '":" or "]"' });
     const at = { start: bracket.start, end: this.#tokens.previousEnd };
-    if (expr.kind !== 'vector') this.#fail(at, 'ranges only allowed for vector selectors');
-    if (expr.offset !== 0) this.#fail(at, 'no offset modifiers allowed before range');
-    if (expr.at !== undefined) this.#fail(at, 'no @ modifiers allowed before range');
-    return { kind: 'matrix', selector: expr, range, start: expr.start, end: at.end };
+    return this.#modified(withRange(expr, range, at.end), at);
   }
 
   #subquery(expr: Expr, range: Duration): Expr {

@@ -93,6 +93,12 @@ export function isMetricName(type: TokenType): boolean {
   return type === 'IDENTIFIER' || type === 'METRIC_IDENTIFIER' || (WORDS.has(type) && !NOT_METRIC_NAMES.has(type));
 }
 
+const EXPRESSION_STARTS: ReadonlySet<TokenType> = new Set(['NUMBER', 'DURATION', 'STRING', '(', '{', '+', '-']);
+
+export function beginsExpression(type: TokenType): boolean {
+  return EXPRESSION_STARTS.has(type) || isMetricName(type);
+}
+
 /** Every word but `without` may name a label in a grouping. */
 export function isLabelName(type: TokenType): boolean {
   return type === 'IDENTIFIER' || type === 'METRIC_IDENTIFIER' || (WORDS.has(type) && type !== 'without');
