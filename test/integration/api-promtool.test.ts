@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { PrometheusDriver as Client } from 'prometheus-query';
 import { parseConfig, serializeConfig } from '../../lib/config/index.ts';
 import { needPeer } from '../tools/peers.ts';
 import { memoryQueryable, NOW_MS, serve, SERIES, testDeps, type TestServer } from '../unit/api/fixture.ts';
@@ -64,6 +65,45 @@ describe('api: promtool as a client', () => {
       assert.match(error.stderr, /bad_data.*parse error/s);
       return true;
     });
+  });
+});
+
+describe('api: the npm package prometheus-query as a client', () => {
+  let server: TestServer;
+  let client: Client;
+  before(async () => {
+    server = await serve(testDeps(memoryQueryable(SERIES)));
+    client = new Client({ endpoint: server.url });
+  });
+  after(() => server.close());
+
+  it('queries an instant and a range', async () => {
+    const instant = await client.instantQuery('sum by (job) (http_requests_total)', NOW_MS);
+    assert.equal(instant.resultType, 'vector');
+    assert.equal(instant.result[0].metric.labels.job, 'app');
+    assert.equal(instant.result[0].value.value, 60);
+    const range = await client.rangeQuery('max(http_requests_total)', NOW_MS - 60_000, NOW_MS, 60);
+    assert.deepEqual(
+      range.result[0].values.map(({ value }: { value: number }) => value),
+      [27, 30],
+    );
+  });
+
+  it('lists series, label names and label values', async () => {
+    const series = await client.series(['http_requests_total{instance="b"}'], NOW_MS - 600_000, NOW_MS);
+    assert.equal(series[0]!.name, 'http_requests_total');
+    assert.deepEqual(await client.labelNames(), ['__name__', 'dotted.name', 'instance', 'job']);
+    assert.deepEqual(await client.labelValues('instance'), ['a', 'b', 'c']);
+  });
+
+  it('asks for rules, alerts and the state of the program', async () => {
+    assert.deepEqual(await client.rules(), []);
+    assert.deepEqual(await client.alerts(), []);
+    assert.equal((await client.statusBuildinfo()).version, '0.1.0');
+  });
+
+  it('is told what is wrong with a query', async () => {
+    await assert.rejects(client.instantQuery('sum('), (error: object) => JSON.stringify(error).includes('parse error'));
   });
 });
 
