@@ -1,13 +1,26 @@
 import { quote } from '../../model/index.ts';
 import type { QueryContext } from '../eval/context.ts';
 import type { SourceRange } from '../parse/ast.ts';
-import type { Window } from './window-driver.ts';
+
+/** Samples with their start times, ms; a `Window`. */
+interface StartedSamples {
+  readonly timestamps: Float64Array;
+  /** 0 where unknown; undefined when none is known, or asked for. */
+  readonly starts: Float64Array | undefined;
+}
+
+interface StartedWindow extends StartedSamples {
+  readonly metric: string;
+  readonly low: number;
+  readonly high: number;
+  readonly startMs: number;
+}
 
 /**
  * Whether the start times say that a counter began anew between the samples `i` − 1 and `i` (Prometheus
  * `isStartTimestampReset`). A start is unknown when it is 0 or the sample's own time, and wrong when it is later.
  */
-export function isStartReset({ timestamps, starts }: Window, i: number): boolean {
+export function isStartReset({ timestamps, starts }: StartedSamples, i: number): boolean {
   if (starts === undefined) return false;
   const start = starts[i]!;
   const previousStart = starts[i - 1]!;
@@ -19,7 +32,7 @@ export function isStartReset({ timestamps, starts }: Window, i: number): boolean
 }
 
 /** The counter began within the window, before its first sample: it was 0 then. */
-export function startsWithin({ timestamps, starts, low, startMs }: Window): boolean {
+export function startsWithin({ timestamps, starts, low, startMs }: StartedWindow): boolean {
   if (starts === undefined) return false;
   const start = starts[low]!;
   return start !== 0 && start > startMs && start < timestamps[low]!;
@@ -29,7 +42,7 @@ export function startsWithin({ timestamps, starts, low, startMs }: Window): bool
 export class StartOverlaps {
   readonly #counts = new Map<string, number>();
 
-  note({ timestamps, starts, low, high, metric }: Window): void {
+  note({ timestamps, starts, low, high, metric }: StartedWindow): void {
     if (starts === undefined) return;
     for (let i = low + 1; i < high; i++) {
       const start = starts[i]!;
