@@ -18,3 +18,5 @@ export const MAX_BLOCKING_MS = 8;
 export const WORK_PER_CLOCK_CHECK = 16_384;
 /** Joining the strings of a label set costs about as much as this many samples. */
 export const WORK_PER_LABEL_SET = 256;
+/** Adding a native histogram costs about as much as this many samples. */
+export const WORK_PER_HISTOGRAM = 16;
