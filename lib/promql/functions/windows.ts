@@ -91,7 +91,8 @@ function checkSmoothing(call: WindowCall): void {
     const factor = call.params[i]!.find((value) => value <= 0 || value >= 1);
     if (factor === undefined) continue;
     const short = name === 'smoothing' ? 'sf' : 'tf';
-    const found = Number.isFinite(factor) ? factor.toFixed(6) : formatGeneral(factor);
+    const sign = Object.is(factor, -0) ? '-' : '';
+    const found = Number.isFinite(factor) ? sign + factor.toFixed(6) : formatGeneral(factor);
     throw executionError(`invalid ${name} factor. Expected: 0 < ${short} < 1, got: ${found}`);
   }
 }

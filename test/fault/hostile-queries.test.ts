@@ -1,0 +1,206 @@
+/**
+ * Hostile queries against a running agent with many series: each gets its answer or its error within its time, memory stays
+ * bounded, and a target that is scraped ten times a second goes on being scraped. How regularly is told, not asserted.
+ */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nodeFileSystem, seededRandom, systemClock } from '../../lib/env/index.ts';
+import { createKernels } from '../../lib/kernels/index.ts';
+import { Labels } from '../../lib/model/index.ts';
+import { BlockBuilder } from '../../lib/tsdb/index.ts';
+import { type Program, startAgentProgram } from '../integration/side-by-side/programs.ts';
+
+const MIB = 1024 * 1024;
+const SERIES = 20_000;
+const STEPS = 40;
+const STEP_MS = 15_000;
+const HISTORY_MS = 2 * 3_600_000;
+const LONG_VALUE = 'a'.repeat(4_096);
+const SCRAPE_INTERVAL_MS = 100;
+
+const TIMEOUT_MS = 2_000;
+/** The agent gives a query two seconds more to stop by itself; the rest is for a machine that does other things too. */
+const ANSWERED_WITHIN_MS = TIMEOUT_MS + 2_000 + 15_000;
+/** Two queries at a time of 256 MiB each by their own count, on top of an agent of 150. */
+const MAX_PEAK_RSS_BYTES = 1_280 * MIB;
+
+const nested = (depth: number, inner: string, wrap: (inner: string) => string): string =>
+  depth === 0 ? inner : wrap(nested(depth - 1, inner, wrap));
+
+/** Error type, '' for a good answer; any query may run out of its time. */
+const QUERIES: Readonly<Record<string, readonly [query: string, errorType: RegExp, message?: RegExp]>> = {
+  'a query of 1 MB': [`big + ${'1 + '.repeat(250_000)}1`, /^bad_data$/],
+  '10,000 parentheses': [`${'('.repeat(10_000)}1${')'.repeat(10_000)}`, /^bad_data$/],
+  '7,000 parentheses': [`${'('.repeat(7_000)}1${')'.repeat(7_000)}`, /^bad_data$/, /nested/],
+  '10,000 signs': [`${'-'.repeat(10_000)}1`, /^bad_data$/, /nested/],
+  'a sum of 4,000 terms': [`${'1 + '.repeat(4_000)}1`, /^(?:bad_data)?$/],
+  'a huge repetition': ['big{path=~".{1000}{1000}"}', /^bad_data$/, /regexp/],
+  'a regex that backtracks elsewhere': ['big{path=~"(a+)+b"}', /^$/],
+  'a regex of many stars': ['big{path=~".*a.*a.*a.*a.*a.*a.*a.*a.*b"}', /^$/],
+  'a replacement by a regex that backtracks elsewhere': ['label_replace(big, "x", "$1", "path", "(a+)+b")', /^$/],
+  'everything there is': ['{__name__=~".+"}', /^$/],
+  'topk of everything': ['topk(1e9, {__name__=~".+"})', /^$/],
+  'many-to-many': ['big + on () big', /^execution$/, /many-to-many matching not allowed/],
+  'a product of everything with itself': ['big * on (path) group_left () (big * ignoring () big)', /^$/],
+  'a label for every value': ['count_values("v", big)', /^$/],
+  'a subquery of a subquery': [
+    'max_over_time(max_over_time(rate(big[5m])[2h:1s])[2h:1s])',
+    /^execution$/,
+    /bytes of memory/,
+  ],
+  'a subquery of a subquery of nothing': [
+    'max_over_time((max_over_time(vector(1)[1d:1s]))[1y:1s])',
+    /^execution$/,
+    /memory/,
+  ],
+  'a label that grows eightfold eight times': [
+    nested(8, 'big', (inner) => `label_replace(${inner}, "path", "${'$1'.repeat(8)}", "path", "(.*)")`),
+    /^execution$/,
+    /bytes of memory/,
+  ],
+  'a label that is joined to itself': [
+    nested(12, 'big', (inner) => `label_join(${inner}, "path", "", "path", "path", "path", "path")`),
+    /^execution$/,
+    /bytes of memory/,
+  ],
+};
+
+describe('hostile queries against a running agent', function () {
+  this.timeout(120_000);
+  let dir: string;
+  let agent: Program;
+  let target: Server;
+  let endSeconds: number;
+  const scrapeTimesMs: number[] = [];
+
+  before(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'promlet-hostile-queries-'));
+    const dataDir = join(dir, 'data');
+    mkdirSync(dataDir);
+    endSeconds = await writeBlock(dataDir);
+    target = createServer((_, response) => {
+      scrapeTimesMs.push(performance.now());
+      response.setHeader('content-type', 'text/plain; version=0.0.4').end('scraped 1\n');
+    }).listen(0, '127.0.0.1');
+    await once(target, 'listening');
+    const configFile = join(dir, 'prometheus.yml');
+    const { port } = target.address() as AddressInfo;
+    writeFileSync(
+      configFile,
+      `global: {scrape_interval: ${SCRAPE_INTERVAL_MS}ms, scrape_timeout: ${SCRAPE_INTERVAL_MS}ms}\n` +
+        `scrape_configs: [{job_name: steady, static_configs: [{targets: ['127.0.0.1:${port}']}]}]\n`,
+    );
+    agent = await startAgentProgram({ configFile, dataDir, logFile: join(dir, 'agent.log') });
+  });
+
+  after(async () => {
+    await agent?.process.stop();
+    target?.closeAllConnections();
+    target?.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  afterEach(() => {
+    assert.ok(agent.process.running, 'the agent is alive');
+    const peakBytes = peakRssBytes(agent.process.pid);
+    assert.ok(peakBytes < MAX_PEAK_RSS_BYTES, `${peakBytes} bytes of RSS`);
+  });
+
+  for (const [name, [query, errorType, message]] of Object.entries(QUERIES)) {
+    it(`answers ${name}`, async () => {
+      const answer = await ask('query', { query, time: String(endSeconds) });
+      if (answer.errorType === 'timeout') return;
+      assert.match(answer.errorType, errorType, answer.error);
+      if (message !== undefined) assert.match(answer.error, message);
+    });
+  }
+
+  it('answers a range of a year in steps of 1 ms', async () => {
+    const { error } = await ask('query_range', { query: 'big', start: '0', end: '31536000', step: '0.001' });
+    assert.match(error, /exceeded maximum resolution of 11,000 points/);
+  });
+
+  it('answers everything at 11,000 points', async () => {
+    const times = { start: String(endSeconds - 11_000), end: String(endSeconds), step: '1' };
+    const { errorType, error } = await ask('query_range', { query: '{__name__=~".+"}', ...times });
+    assert.match(errorType, /^(?:execution|timeout)$/);
+    if (errorType === 'execution') assert.match(error, /bytes of memory|too many samples/);
+  });
+
+  it('answers twenty of them at a time', async () => {
+    const query = 'sum by (path) (max_over_time(rate(big[5m])[2h:10s]))';
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => ask('query', { query, time: String(endSeconds) }, 20)),
+    );
+    for (const { errorType, error } of answers) assert.match(errorType, /^(?:execution|timeout|unavailable)?$/, error);
+  });
+
+  it('scraped on all the while', () => {
+    const gapsMs = scrapeTimesMs.slice(1).map((timeMs, i) => timeMs - scrapeTimesMs[i]!);
+    const latenessMs = gapsMs.map((gapMs) => Math.abs(gapMs - SCRAPE_INTERVAL_MS)).sort((a, b) => a - b);
+    const at = (share: number): string => latenessMs[Math.floor(share * (latenessMs.length - 1))]!.toFixed(1);
+    const peakMib = Math.ceil(peakRssBytes(agent.process.pid) / MIB);
+    console.log(
+      `      ${gapsMs.length} scrapes, jitter p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms; peak RSS ${peakMib} MiB`,
+    );
+    const spanMs = scrapeTimesMs.at(-1)! - scrapeTimesMs[0]!;
+    assert.ok(gapsMs.length > spanMs / SCRAPE_INTERVAL_MS / 4, `${gapsMs.length} scrapes in ${spanMs} ms`);
+  });
+
+  /** With the same timeout for all. Reads the answer to its end and keeps nothing of it. */
+  async function ask(
+    endpoint: string,
+    params: Readonly<Record<string, string>>,
+    queued = 1,
+  ): Promise<{ errorType: string; error: string }> {
+    const startMs = performance.now();
+    const response = await fetch(`${agent.url}/api/v1/${endpoint}`, {
+      method: 'POST',
+      body: new URLSearchParams({ timeout: `${TIMEOUT_MS}ms`, ...params }),
+    });
+    const text = await response.text();
+    const tookMs = performance.now() - startMs;
+    // A query that waits for its turn does so within its own time, but the machine has to answer all of them.
+    assert.ok(tookMs < ANSWERED_WITHIN_MS + queued * 100, `took ${tookMs} ms: ${text.slice(0, 200)}`);
+    if (response.ok) return { errorType: '', error: '' };
+    const { errorType = '', error } = text.startsWith('{')
+      ? (JSON.parse(text) as { errorType?: string; error: string })
+      : { errorType: 'bad_data', error: text };
+    return { errorType, error };
+  }
+});
+
+/** 20,000 series, one of them with a label as long as labels may be. @returns the time of the last samples, s */
+async function writeBlock(dir: string): Promise<number> {
+  const builder = new BlockBuilder({
+    dir,
+    fileSystem: nodeFileSystem,
+    clock: systemClock,
+    random: seededRandom(1),
+    kernels: createKernels(),
+    headDurationMs: HISTORY_MS,
+  });
+  const endMs = Math.floor(Date.now() / STEP_MS) * STEP_MS - HISTORY_MS;
+  const series = Array.from({ length: SERIES }, (_, i) =>
+    Labels.of({ __name__: 'big', job: `job-${i % 7}`, path: i === 0 ? LONG_VALUE : `/api/v1/resource/${i}` }),
+  );
+  for (let step = 0; step < STEPS; step++) {
+    const appender = builder.appender();
+    for (const [i, labels] of series.entries()) {
+      appender.append(appender.series(labels), endMs - (STEPS - 1 - step) * STEP_MS, step * i);
+    }
+    await appender.commit();
+  }
+  await builder.flush();
+  return endMs / 1000;
+}
+
+/** The most that was ever resident. */
+function peakRssBytes(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
+}
