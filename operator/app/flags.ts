@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../../lib/config/index.ts';
-import { errorMessage, formatDuration, parseDuration } from '../../lib/model/index.ts';
+import { compileRegex, errorMessage, formatDuration, parseDuration } from '../../lib/model/index.ts';
 
 export interface OperatorFlags {
   /** URL of an API server that asks for no credentials. */
@@ -22,6 +22,8 @@ export interface OperatorFlags {
   readonly queryMaxBytes: number;
   /** `HOST:PORT` or `:PORT`. */
   readonly listenAddress: string;
+  /** Regex of allowed origins, anchored. */
+  readonly corsOrigin: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -44,6 +46,7 @@ export function parseFlags(argv: readonly string[]): OperatorFlags {
     queryTimeoutMs: values['query.timeout'] as number,
     queryMaxBytes: values['query.maxBytes'] as number,
     listenAddress: values['web.listenAddress'] as string,
+    corsOrigin: values['web.cors.origin'] as string,
   };
 }
 
@@ -83,6 +86,7 @@ function command(): Command {
       parsed('--query.max-bytes <size>', 'most memory a query may take, by estimate', size, 256 * 2 ** 20, '256MiB'),
     )
     .option('--web.listen-address <address>', 'address to listen on', ':9090')
+    .addOption(parsed('--web.cors.origin <regex>', 'origins that pages may ask from, anchored', regex, '.*', '".*"'))
     .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'));
 }
 
@@ -102,6 +106,7 @@ export function flagValues(flags: OperatorFlags): Record<string, string> {
     'query.timeout': formatDuration(flags.queryTimeoutMs),
     'scrape-interval': formatDuration(flags.scrapeIntervalMs),
     'service-discovery-role': flags.serviceDiscoveryRole,
+    'web.cors.origin': flags.corsOrigin,
     'web.listen-address': flags.listenAddress,
   };
 }
@@ -127,6 +132,15 @@ function duration(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(errorMessage(error));
   }
+}
+
+function regex(text: string): string {
+  try {
+    compileRegex(text);
+  } catch (error) {
+    throw new InvalidArgumentError(errorMessage(error));
+  }
+  return text;
 }
 
 function size(text: string): number {

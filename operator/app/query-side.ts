@@ -3,7 +3,9 @@ import { type ApiDeps, buildInfo, createApi } from '../../lib/api/index.ts';
 import type { Clock, Logger } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { type KubeClient, type KubeObject, NODES, PODS, Reflector } from '../../lib/kube/index.ts';
+import { Labels } from '../../lib/model/index.ts';
 import { Engine } from '../../lib/promql/index.ts';
+import { createWireCodec, remoteRead } from '../../lib/remote/index.ts';
 import { type AgentPod, createFederation, kubernetesDirectory } from '../federation/index.ts';
 import { flagValues, type OperatorFlags } from './flags.ts';
 import type { OperatorMetrics } from './metrics.ts';
@@ -40,11 +42,26 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
   });
   const nodes = new Reflector<KubeObject>({ client, resource: NODES, logger, metrics, clock, transform: nameOnly });
   const directory = kubernetesDirectory(pods, nodes);
-  const federation = createFederation({ directory, kernels: createKernels(), clock, partialResponseDefault: true });
+  const kernels = createKernels();
+  const federation = createFederation({ directory, kernels, clock, partialResponseDefault: true });
+  // A byte budget for each selection: a request of remote read has no other.
+  const read = remoteRead({
+    queryable: { querier: (minMs, maxMs) => federation.queryable().querier(minMs, maxMs) },
+    codec: createWireCodec(kernels),
+    logger: logger.child({ component: 'remote-read' }),
+  });
 
   const deps: ApiDeps = {
     queryable: ({ partialResponse }) => federation.queryable({ partialResponse }),
     targets: ({ partialResponse }) => federation.targets({ partialResponse }),
+    scrapePools: ({ partialResponse }) => federation.scrapePools({ partialResponse }),
+    targetMetadata: ({ partialResponse }) => federation.metadata({ partialResponse }),
+    exemplars: ({ partialResponse }, minMs, maxMs, matcherSets, signal) =>
+      federation.exemplars(minMs, maxMs, matcherSets, { partialResponse, signal }),
+    remote: () => [read],
+    externalLabels: () => Labels.of(flags.externalLabels),
+    corsOrigin: flags.corsOrigin,
+    features: { prometheus: { agent_mode: false, auto_reload_config: false, server_mode: true } },
     engine: new Engine({ clock, timeoutMs: flags.queryTimeoutMs, maxBytes: flags.queryMaxBytes }),
     limits: { queryTimeoutMs: flags.queryTimeoutMs },
     clock,

@@ -1,11 +1,13 @@
-import type { TargetsSnapshot } from '../../lib/api/index.ts';
+import type { Found, TargetMetadata, TargetsSnapshot } from '../../lib/api/index.ts';
 import type { Clock } from '../../lib/env/index.ts';
 import type { Kernels } from '../../lib/kernels/index.ts';
+import type { Matcher } from '../../lib/model/index.ts';
 import { createWireCodec, type HttpTransport, nodeTransport } from '../../lib/remote/index.ts';
-import type { Queryable } from '../../lib/storage/index.ts';
+import type { Queryable, SeriesExemplars } from '../../lib/storage/index.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { AgentsDirectory } from './directory.ts';
 import { FederatedQuerier } from './federated-querier.ts';
+import { type AskOptions, federatedExemplars, federatedMetadata, federatedScrapePools } from './federated-metadata.ts';
 import { federatedTargets } from './federated-targets.ts';
 import { FEDERATION_LIMITS, type FederationLimits } from './limits.ts';
 
@@ -32,9 +34,20 @@ export interface Federation {
    */
   queryable(options?: PartialResponse): Queryable;
   /** Active and dropped targets of all agents; a missing node as in a selection. */
-  targets(options?: PartialResponse & { readonly signal?: AbortSignal }): Promise<TargetsSnapshot>;
+  targets(options?: AgentQuestion): Promise<TargetsSnapshot>;
+  scrapePools(options?: AgentQuestion): Promise<Found<{ names: readonly string[] }>>;
+  metadata(options?: AgentQuestion): Promise<Found<{ targets: readonly TargetMetadata[] }>>;
+  /** Of the series that one of the matcher sets selects, within [minMs, maxMs]. */
+  exemplars(
+    minMs: number,
+    maxMs: number,
+    matcherSets: readonly (readonly Matcher[])[],
+    options?: AgentQuestion,
+  ): Promise<Found<{ series: readonly SeriesExemplars[] }>>;
   close(): void;
 }
+
+export type AgentQuestion = PartialResponse & { readonly signal?: AbortSignal };
 
 /** One per process; connections to the agents are kept and shared by all queries. */
 export function createFederation(options: FederationOptions): Federation {
@@ -45,15 +58,25 @@ export function createFederation(options: FederationOptions): Federation {
     options.transport ??
     nodeTransport({ maxIdlePerHost: limits.maxIdlePerAgent, connectTimeoutMs: limits.connectTimeoutMs });
 
+  const asked = ({ partialResponse = partialResponseDefault, signal }: AgentQuestion = {}): AskOptions => ({
+    directory,
+    clock,
+    limits,
+    partialResponse,
+    transport,
+    signal,
+  });
+
   return {
     queryable({ partialResponse = partialResponseDefault } = {}) {
       const budget = new ByteBudget(limits.maxQueryBytes);
       const shared = { directory, clock, limits, partialResponse, transport, codec, budget };
       return { querier: (minTimeMs, maxTimeMs) => new FederatedQuerier(shared, minTimeMs, maxTimeMs) };
     },
-    targets({ partialResponse = partialResponseDefault, signal } = {}) {
-      return federatedTargets({ directory, clock, limits, partialResponse, transport, signal });
-    },
+    targets: (question) => federatedTargets(asked(question)),
+    scrapePools: (question) => federatedScrapePools(asked(question)),
+    metadata: (question) => federatedMetadata(asked(question)),
+    exemplars: (minMs, maxMs, matcherSets, question) => federatedExemplars(asked(question), minMs, maxMs, matcherSets),
     close() {
       transport.close();
     },

@@ -33,6 +33,7 @@ describe('the command line of the operator', () => {
     assert.equal(flags.serviceDiscoveryRole, 'endpointslice');
     assert.equal(flags.leaderElect, false);
     assert.equal(flags.listenAddress, '[::1]:80');
+    assert.equal(flags.corsOrigin, '.*');
     assert.equal(flags.logLevel, 'debug');
   });
 });
