@@ -84,7 +84,7 @@ class InfoGroup {
       if (one.present[step] === 0) continue;
       if (newest >= 0 && one.values[step] === this.series[newest]!.values[step]) {
         const timeMs = Math.round(one.values[step]! * 1000);
-        const [existing, added] = [this.series[newest]!.labels, one.labels];
+        const [existing, added] = [this.series[newest]!, one].map(({ labels }) => labels.toString());
         const what = 'found duplicate series for info metric';
         throw executionError(`${what}: existing ${existing} @ ${timeMs}, new ${added} @ ${timeMs}`);
       }

@@ -8,7 +8,7 @@ export const EDITOR_REFUSES: readonly (readonly [why: string, query: RegExp])[] 
   ['it does not know these functions of scalars', /\b(?:min_of|max_of)\s*\(/i],
   ['it wants a digit behind a decimal point', /\d\.(?!\d)/],
   ['it knows these only in lower case', /\b(?:STEP|STep|Step|RANGE|Range)\s*\(/],
-  ['it does not take a keyword for the name of a metric', /(?:^|[-+*\/%^=<>(,]|\b(?:and|or|unless|atan2|bool|group_left|group_right))\s*offset\b/i],
+  ['it does not take a keyword for the name of a metric', /(?:^|[-+*/%^=<>(,]|\b(?:and|or|unless|atan2|bool|group_left|group_right))\s*offset\b/i],
 ];
 
 /** The editor takes what the server refuses as bad syntax. Matched against our message. */

@@ -66,8 +66,8 @@ function compareSeries(command: EvalCommand, found: readonly Found[], times: Tim
   const names = expected.map(({ labels }) => labels.toString());
   for (const [i, { labels, points }] of found.entries()) {
     const position = names.lastIndexOf(labels.toString());
-    if (position < 0) throw new Mismatch(`unexpected series ${labels}: ${[...points.values()].map(show).join(' ')}`);
-    if (isOrdered && position !== i) throw new Mismatch(`${labels} is at position ${i}, not ${position}`);
+    if (position < 0) throw new Mismatch(`unexpected series ${labels.toString()}: ${[...points.values()].map(show).join(' ')}`);
+    if (isOrdered && position !== i) throw new Mismatch(`${labels.toString()} is at position ${i}, not ${position}`);
     comparePoints(labels.toString(), expected[position]!.values, points, times);
   }
   for (const name of names) {

@@ -73,7 +73,7 @@ function load(command: LoadCommand, storage: MemoryStorage): void {
     descriptions.push(description);
     const { labels, values } = description;
     if (starts !== undefined && (!starts.labels.equals(labels) || starts.offsetsMs.length !== values.length)) {
-      throw new Error(`start times and samples of ${labels} do not fit`);
+      throw new Error(`start times and samples of ${labels.toString()} do not fit`);
     }
     append({ ...description, ...starts }, command.stepMs, storage);
     starts = undefined;
