@@ -62,7 +62,8 @@ export class BucketSums {
     }
     this.#makeRoom(indexes, from);
     for (let i = from, place = 0; i < indexes.length; i++) {
-      while (this.#indexes[place] !== indexes[i]) place++;
+      // Damaged data may name buckets out of order: those are lost.
+      while (place < this.#indexes.length && this.#indexes[place] !== indexes[i]) place++;
       addTo(this.#sums, this.#compensations, place, sign * counts[i]!);
     }
   }

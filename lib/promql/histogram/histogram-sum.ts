@@ -104,7 +104,8 @@ export class HistogramSum {
     const bound = (index: number): number =>
       bucketBound({ schema: this.#schema, customValues: this.#customValues }, index);
     const sides = [this.#positive, this.#negative];
-    for (let before = NaN; before !== wider;) {
+    // A threshold of NaN must end it too.
+    for (let before: number | undefined; !Object.is(before, wider);) {
       before = wider;
       for (const { indexes, sums } of sides) {
         const place = indexes.findIndex((index) => bound(index) > wider);

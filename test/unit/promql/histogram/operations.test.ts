@@ -66,6 +66,28 @@ describe('promql: native histograms', () => {
     assert.equal(isCounterReset(histogram([1, 1], { counterResetHint: 'not_reset' }), histogram([1, 2])), false);
   });
 
+  it('are done with when they are damaged', () => {
+    const noThreshold = histogram([1, 2], { zeroThreshold: NaN });
+    const backwards = histogram([1, 2, 3], {
+      positiveSpans: [
+        { offset: 4, length: 1 },
+        { offset: -7, length: 2 },
+      ],
+    });
+    for (const damaged of [noThreshold, backwards]) {
+      for (const [a, b] of [
+        [damaged, histogram([1, 2])],
+        [histogram([1, 2]), damaged],
+        [damaged, damaged],
+      ] as const) {
+        const sum = new HistogramSum(a);
+        assert.ok(sum.add(b));
+        assert.equal(sum.result().schema, 0);
+        assert.equal(typeof isCounterReset(a, b), 'boolean');
+      }
+    }
+  });
+
   it('have quantiles within their buckets, also when the buckets count more than there are observations', () => {
     const rounded = histogram([1, 1 + 1e-9], { count: 2 });
     const q = histogramQuantile(0.2, rounded, new NaNNotes());
