@@ -112,7 +112,7 @@ describe('query threads', function () {
   });
 
   it('stop when their client goes away, and serve the next', async () => {
-    const heavy = range('sum by (i) (sum_over_time(m[45m:1s]))');
+    const heavy = range('sum by (i) (quantile_over_time(0.5, m[45m:1s]))');
     for (let i = 0; i < 3; i++) {
       await assert.rejects(fetch(url(threaded, heavy), { signal: AbortSignal.timeout(100) }));
     }
@@ -122,7 +122,8 @@ describe('query threads', function () {
   });
 
   it('say when the time of a query is over', async () => {
-    const response = await fetch(url(threaded, `${range('sum by (i) (sum_over_time(m[45m:1s]))')}&timeout=200ms`));
+    const heavy = range('sum by (i) (quantile_over_time(0.5, m[45m:1s]))');
+    const response = await fetch(url(threaded, `${heavy}&timeout=100ms`));
     assert.equal(response.status, 503);
     assert.equal(((await response.json()) as { errorType: string }).errorType, 'timeout');
   });
