@@ -17,6 +17,7 @@ import {
   METADATA_LABELS,
   renamed,
   type StepGrid,
+  withoutMetadata,
 } from './columns.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
@@ -111,11 +112,15 @@ export class Evaluator {
     const out: MatrixSeries[] = [];
     const { extension } = range;
     const hiddenUntilMs = extension === undefined ? fromMs : -Infinity;
-    await range.visit((labels, read) => {
+    const seen = new Set<string>();
+    await range.visit((named, read, dropName) => {
       const samples = extension === undefined ? read : extendSamples(read, fromMs, range.times.lastMs, extension);
       let from = 0;
       while (from < samples.length && samples.timestamps[from]! <= hiddenUntilMs) from++;
       if (from === samples.length) return;
+      const labels = dropName ? withoutMetadata(named) : named;
+      if (seen.has(labels.key)) throw executionError('vector cannot contain metrics with the same labelset');
+      seen.add(labels.key);
       this.#context.holdSamples(this.#context.samples + samples.length - from);
       this.#context.takeBytes(newSeriesBytes(grid, labels) + SAMPLE_BYTES * (samples.length - from));
       const timestamps = samples.timestamps.slice(from, samples.length);
@@ -243,7 +248,9 @@ export class Evaluator {
     }
     if ((name === 'timestamp' || name === 'start_timestamp') && first?.kind === 'vector') {
       const what = name === 'timestamp' ? name : 'start';
-      const found = await selectInstant(first, grid, this.#context, this.#reader, { func: name }, what);
+      // Beside `@` Prometheus forgets the offset here: what it has not read behind an offset it cannot see, that is all.
+      const selector = first.at === undefined ? first : { ...first, offset: Math.max(0, first.offset as number) };
+      const found = await selectInstant(selector, grid, this.#context, this.#reader, { func: name }, what);
       const series = found.map((one) => ({ ...one, ...renamed(this.#context, one.labels) }));
       return { type: 'vector', series: this.#mergeRenamed(series) };
     }

@@ -67,8 +67,8 @@ export async function fuzz(
 }
 
 async function ask(twins: QueryTwins, asked: AskedQuery): Promise<{ found: string | undefined; theirs: Reply }> {
-  const options = optionsFor(asked);
   const [theirs, ours] = await Promise.all([twins.theirs(asked), oursOrBug(twins, asked)]);
+  const options = optionsFor(asked, theirs);
   const found = typeof ours === 'string' ? ours : differenceOf(ours, theirs, options);
   if (found === undefined) return { found, theirs };
   // Some answers follow the order in which Go walks a map: they count when Prometheus gives the same each time.
@@ -99,12 +99,18 @@ async function oursOrBug(twins: QueryTwins, asked: AskedQuery): Promise<Reply | 
 }
 
 /** Of instant queries some have an order: sorted by value, where equal ones may change places, or by labels. */
-function optionsFor({ query, stepMs }: AskedQuery): CompareOptions {
+function optionsFor({ query, stepMs }: AskedQuery, theirs: Reply): CompareOptions {
   const byValue = stepMs === 0 && /^(sort|sort_desc|topk|bottomk) ?\(/.test(query);
-  const byLabel = stepMs === 0 && query.startsWith('sort_by_label');
+  const byLabel = stepMs === 0 && query.startsWith('sort_by_label') && haveSortLabels(query, theirs);
   // What follows the call may lose the order again.
   const order = !closesAtEnd(query) ? 'none' : byLabel ? 'all' : byValue ? 'values' : 'none';
   return { tolerance: TOLERANCE, order, texts: true };
+}
+
+/** Prometheus's order is none where a label is missing: then '' is below some values and neither below nor above others. */
+function haveSortLabels(query: string, { data }: Reply): boolean {
+  const names = Array.from(query.matchAll(/"(\w+)"(?=(?:, "\w+")*\)$)/g), (match) => match[1]!);
+  return data?.resultType === 'vector' && data.result.every(({ metric }) => names.every((name) => name in metric));
 }
 
 /** Whether the bracket that opens first closes at the end. */
