@@ -1,5 +1,5 @@
 import type { ReadHandle } from '../../lib/tsdb/index.ts';
-import type { ErrorType } from '../../lib/api/index.ts';
+import type { ErrorType, Piece } from '../../lib/api/index.ts';
 
 /** What a query thread is started with. */
 export interface ThreadData {
@@ -35,8 +35,8 @@ export type FromThread =
       readonly warnings: readonly string[];
       readonly infos: readonly string[];
       /** JSON text of the data, if it is not in `data`; more follows unless `last`. */
-      readonly piece: string | undefined;
+      readonly piece: Piece | undefined;
       readonly last: boolean;
     }
-  | { readonly kind: 'piece'; readonly piece: string; readonly last: boolean }
+  | { readonly kind: 'piece'; readonly piece: Piece; readonly last: boolean }
   | { readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string };

@@ -1,6 +1,13 @@
 /** A thread that answers the endpoints that read storage: the database is lent to it, one request at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Answer, ApiError, DEFAULT_API_LIMITS, queryEndpoints, toApiError } from '../../lib/api/index.ts';
+import {
+  type Answer,
+  ApiError,
+  DEFAULT_API_LIMITS,
+  type Piece,
+  queryEndpoints,
+  toApiError,
+} from '../../lib/api/index.ts';
 import { createLogger, nodeFileSystem, systemClock } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { assert } from '../../lib/model/index.ts';
@@ -9,6 +16,10 @@ import type { Queryable } from '../../lib/storage/index.ts';
 import { TsdbReader } from '../../lib/tsdb/index.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
 
+/** Shorter pieces are sent as text. */
+const MIN_BYTES_LENGTH = 4096;
+
+const encoder = new TextEncoder();
 const { limits } = workerData as ThreadData;
 const port = parentPort!;
 const reader = new TsdbReader({
@@ -84,6 +95,16 @@ async function sendPieces({ data, pieces, annotations }: Answer, signal: AbortSi
   }
 }
 
+/** Long pieces go as bytes that are handed over, not copied: the thread of the server writes them to its socket as they are. */
 function send(message: FromThread): void {
-  port.postMessage(message);
+  if (!('piece' in message) || message.piece === undefined || message.piece.length < MIN_BYTES_LENGTH) {
+    port.postMessage(message);
+    return;
+  }
+  const bytes = bytesOf(message.piece);
+  port.postMessage({ ...message, piece: bytes }, [bytes.buffer]);
+}
+
+function bytesOf(piece: Piece): Uint8Array<ArrayBuffer> {
+  return typeof piece === 'string' ? encoder.encode(piece) : new Uint8Array(piece);
 }

@@ -7,6 +7,7 @@ import {
   type ApiRequest,
   DEFAULT_API_LIMITS,
   type Endpoint,
+  type Piece,
   QueryGate,
   queryTimeoutMs,
 } from '../../lib/api/index.ts';
@@ -248,9 +249,9 @@ function answerOf(message: FromThread & { kind: 'answer' }, pieces: Pieces): Ans
 }
 
 /** The pieces of one answer as they come; each is asked for when the one before is taken. */
-class Pieces implements AsyncIterable<string> {
+class Pieces implements AsyncIterable<Piece> {
   readonly #more: () => void;
-  readonly #waiting: string[] = [];
+  readonly #waiting: Piece[] = [];
   #last = false;
   #error: Error | undefined;
   #arrived: (() => void) | undefined;
@@ -259,7 +260,7 @@ class Pieces implements AsyncIterable<string> {
     this.#more = more;
   }
 
-  push(piece: string, last: boolean): void {
+  push(piece: Piece, last: boolean): void {
     this.#waiting.push(piece);
     this.#last = last;
     this.#arrived?.();
@@ -270,7 +271,7 @@ class Pieces implements AsyncIterable<string> {
     this.#arrived?.();
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<string> {
+  async *[Symbol.asyncIterator](): AsyncIterator<Piece> {
     for (;;) {
       const piece = this.#waiting.shift();
       if (piece !== undefined) {

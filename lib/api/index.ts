@@ -22,7 +22,7 @@ export { QueryGate } from './gate.ts';
 export { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
 export { listen, type Listening } from './listen.ts';
 export { queryEndpoints } from './query-endpoints.ts';
-export type { Answer } from './respond.ts';
+export type { Answer, Piece } from './respond.ts';
 export { type QueryAnswer, type QueryRun, type QueryTask, runQueryTask } from './query-task.ts';
 export { queryTimeoutMs } from './turns.ts';
 export { createApi } from './router.ts';

@@ -5,7 +5,7 @@ import { histogramJson } from './histogram-json.ts';
 import { sampleFloat, timestampJson } from './json-numbers.ts';
 
 /** Pieces are handed on when they reach about this many characters. */
-const PIECE_LENGTH = 64 * 1024;
+const PIECE_LENGTH = 128 * 1024;
 
 /** The `data` of an answer to a query. @param stats the JSON text of its statistics */
 export function* queryData(value: QueryValue, stats?: string): Generator<string> {
@@ -22,7 +22,7 @@ export function* queryData(value: QueryValue, stats?: string): Generator<string>
       yield* arrayOf(value.samples, (sample) => [sampleJson(sample)]);
       break;
     case 'matrix':
-      yield* arrayOf(value.series, seriesJson);
+      yield* arrayOf(value.series, seriesWriter());
       break;
   }
   yield stats === undefined ? '}' : `,"stats":${stats}}`;
@@ -38,7 +38,7 @@ export function stringsData(strings: readonly string[]): Generator<string> {
   return arrayOf(strings, (text) => [JSON.stringify(text)]);
 }
 
-/** A JSON array, in pieces of about 64 KiB. */
+/** A JSON array, in pieces of about 128 KiB. */
 export function* arrayOf<Item>(items: readonly Item[], write: (item: Item) => Iterable<string>): Generator<string> {
   let out = '[';
   for (let i = 0; i < items.length; i++) {
@@ -61,12 +61,27 @@ function sampleJson({ labels, timestampMs, value, histogram }: VectorSample): st
   return `{"metric":${labelsJson(labels)},${point}}`;
 }
 
-function* seriesJson({ labels, timestamps, values, histograms }: MatrixSeries): Generator<string> {
+/** The series of a matrix mostly share their times, whose text is made once: a third of the work. */
+function seriesWriter(): (series: MatrixSeries) => Generator<string> {
+  const times: number[] = [];
+  const texts: string[] = [];
+  const textAt = (i: number, timeMs: number): string => {
+    if (times[i] === timeMs) return texts[i]!;
+    times[i] = timeMs;
+    return (texts[i] = timestampJson(timeMs));
+  };
+  return (series) => seriesJson(series, textAt);
+}
+
+function* seriesJson(
+  { labels, timestamps, values, histograms }: MatrixSeries,
+  timeText: (i: number, timeMs: number) => string,
+): Generator<string> {
   let out = `{"metric":${labelsJson(labels)}`;
   let separator = ',"values":[';
   for (let i = 0; i < timestamps.length; i++) {
     if (histograms?.[i] !== undefined) continue;
-    out += `${separator}[${timestampJson(timestamps[i]!)},"${sampleFloat(values[i]!)}"]`;
+    out += `${separator}[${timeText(i, timestamps[i]!)},"${sampleFloat(values[i]!)}"]`;
     separator = ',';
     if (out.length < PIECE_LENGTH) continue;
     yield out;

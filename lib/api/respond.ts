@@ -20,10 +20,13 @@ const MAX_ANNOTATIONS = 10;
 /** Smaller pieces are joined before they are sent. */
 const MIN_PIECE_LENGTH = 32 * 1024;
 
+/** A part of a text, or its UTF-8 bytes, which another thread made: they go on as they are. */
+export type Piece = string | Uint8Array;
+
 /** What an endpoint answers: `data` as a value, or as the pieces of its JSON text; neither is "no content". */
 export interface Answer {
   readonly data?: unknown;
-  readonly pieces?: Iterable<string> | AsyncIterable<string>;
+  readonly pieces?: Iterable<Piece> | AsyncIterable<Piece>;
   /** Complete when all pieces were taken. */
   readonly annotations?: Annotations;
 }
@@ -50,7 +53,7 @@ export function sendError(ctx: Context, error: ApiError): void {
  * Sends text as it is made: never more than a few pieces of it are held, and other work of the thread goes on between
  * them. What fails behind the first piece breaks the connection off, so that no client takes half an answer for a whole.
  */
-export async function sendText(ctx: Context, contentType: string, text: AsyncGenerator<string>): Promise<void> {
+export async function sendText(ctx: Context, contentType: string, text: AsyncGenerator<Piece>): Promise<void> {
   const pieces = text[Symbol.asyncIterator]();
   const first = await pieces.next();
   const second = first.done ? first : await pieces.next();
@@ -64,7 +67,7 @@ export async function sendText(ctx: Context, contentType: string, text: AsyncGen
   const compresses = acceptsGzip(ctx);
   if (compresses) ctx.set('Content-Encoding', 'gzip');
   res.statusCode = ctx.status;
-  const bytes = encoded([first.value as string, second.value], pieces);
+  const bytes = encoded([first.value as Piece, second.value], pieces);
   try {
     if (compresses) await pipeline(bytes, createGzip(GZIP), res, { end: false });
     else await pipeline(bytes, res, { end: false });
@@ -76,9 +79,9 @@ export async function sendText(ctx: Context, contentType: string, text: AsyncGen
   if (!res.writableFinished) await Promise.race([once(res, 'finish'), once(res, 'close')]);
 }
 
-async function sendWhole(ctx: Context, text: string): Promise<void> {
+async function sendWhole(ctx: Context, text: Piece): Promise<void> {
   if (text.length < MIN_GZIP_LENGTH || !acceptsGzip(ctx)) {
-    ctx.body = text;
+    ctx.body = typeof text === 'string' ? text : bytesOf(text);
     return;
   }
   ctx.body = await gzipAsync(text, GZIP);
@@ -89,16 +92,21 @@ function acceptsGzip(ctx: Context): boolean {
   return ctx.acceptsEncodings('gzip', 'identity') === 'gzip';
 }
 
-async function* encoded(head: readonly string[], tail: AsyncGenerator<string>): AsyncGenerator<Buffer> {
-  for (const piece of head) yield Buffer.from(piece);
+async function* encoded(head: readonly Piece[], tail: AsyncGenerator<Piece>): AsyncGenerator<Buffer> {
+  for (const piece of head) yield bytesOf(piece);
   for await (const piece of tail) {
-    yield Buffer.from(piece);
+    yield bytesOf(piece);
     await nextTurn();
   }
 }
 
+function bytesOf(piece: Piece): Buffer {
+  if (typeof piece === 'string') return Buffer.from(piece);
+  return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+}
+
 /** Short answers come out as one piece. */
-async function* envelope({ data, pieces, annotations }: Answer): AsyncGenerator<string> {
+async function* envelope({ data, pieces, annotations }: Answer): AsyncGenerator<Piece> {
   let out = '{"status":"success","data":';
   if (pieces === undefined) out += JSON.stringify(data);
   else {
@@ -107,7 +115,9 @@ async function* envelope({ data, pieces, annotations }: Answer): AsyncGenerator<
         yield out;
         out = '';
       }
-      out += piece;
+      if (typeof piece === 'string') out += piece;
+      else if (piece.length <= MIN_PIECE_LENGTH) out += bytesOf(piece).toString();
+      else yield piece;
     }
   }
   const warnings = annotations?.warnings ?? [];

@@ -12,6 +12,10 @@ export interface StepGrid {
   readonly isRange?: boolean;
 }
 
+export function gridTimes({ startMs, stepMs, count }: StepGrid): Float64Array {
+  return Float64Array.from({ length: count }, (_, i) => startMs + i * stepMs);
+}
+
 export function gridEndMs(grid: StepGrid): number {
   return grid.startMs + (grid.count - 1) * grid.stepMs;
 }
@@ -70,10 +74,13 @@ export function countSamples(columns: Columns): number {
   return columns.series.length * (columns.series[0]?.values.length ?? 0);
 }
 
-/** The samples that are there, with their times. */
-export function toMatrixSeries(series: ColumnSeries, grid: StepGrid): MatrixSeries {
+/** The samples that are there, with their times. @param gridTimes all times of the grid, which complete series share */
+export function toMatrixSeries(series: ColumnSeries, grid: StepGrid, gridTimes: Float64Array): MatrixSeries {
   let count = 0;
   for (const flag of series.present) count += flag;
+  if (count === grid.count && series.histograms === undefined) {
+    return { labels: series.labels, timestamps: gridTimes, values: series.values };
+  }
   const timestamps = new Float64Array(count);
   const values = new Float64Array(count);
   const histograms: (FloatHistogram | undefined)[] = [];

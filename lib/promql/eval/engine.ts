@@ -14,6 +14,7 @@ import { parseExpr } from '../parse/parser.ts';
 import {
   type ColumnSeries,
   type Columns,
+  gridTimes,
   toMatrixSeries,
   hasSamples,
   type StepGrid,
@@ -153,16 +154,14 @@ function toSamples(series: readonly ColumnSeries[], timestampMs: number): Vector
 }
 
 async function toMatrix(columns: Columns, grid: StepGrid, context: QueryContext): Promise<MatrixSeries[]> {
-  if (columns.type === 'scalar') {
-    const timestamps = Float64Array.from(columns.values, (_, i) => grid.startMs + i * grid.stepMs);
-    return [{ labels: Labels.EMPTY, timestamps, values: columns.values }];
-  }
+  const times = gridTimes(grid);
+  if (columns.type === 'scalar') return [{ labels: Labels.EMPTY, timestamps: times, values: columns.values }];
   const out: MatrixSeries[] = [];
   for (const series of finished(columns.series, context)) {
     if (context.spend(grid.count)) await context.pause();
     if (!hasSamples(series)) continue;
-    const result = toMatrixSeries(series, grid);
-    context.takeBytes(ENTRY_BYTES + SAMPLE_BYTES * result.timestamps.length);
+    const result = toMatrixSeries(series, grid, times);
+    context.takeBytes(ENTRY_BYTES + (result.timestamps === times ? 0 : SAMPLE_BYTES * result.timestamps.length));
     out.push(result);
   }
   return out;

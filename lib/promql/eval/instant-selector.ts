@@ -18,6 +18,16 @@ export function lookupTimes(grid: StepGrid, at: number | undefined, offsetMs: nu
   return { firstMs, stepMs: grid.stepMs, lastMs: firstMs + (grid.count - 1) * grid.stepMs };
 }
 
+/** How many of `count` steps are looked up before a time. */
+export function stepsUntil(
+  { firstMs, stepMs }: Pick<LookupTimes, 'firstMs' | 'stepMs'>,
+  timeMs: number,
+  count: number,
+): number {
+  if (stepMs === 0) return firstMs < timeMs ? count : 0;
+  return Math.min(count, Math.max(0, Math.ceil((timeMs - firstMs) / stepMs)));
+}
+
 type InstantValue = 'value' | 'timestamp' | 'float timestamp' | 'start';
 
 /**
@@ -85,7 +95,9 @@ function fillInstant(
   let found: (FloatHistogram | undefined)[] | undefined;
   /** Index behind the newest sample that is not after the step. */
   let next = 0;
-  for (let step = 0; step < values.length; step++) {
+  if (length === 0) return undefined;
+  const end = stepsUntil({ firstMs, stepMs }, timestamps[length - 1]! + lookbackDeltaMs, values.length);
+  for (let step = stepsUntil({ firstMs, stepMs }, timestamps[0]!, values.length); step < end; step++) {
     const lookupMs = firstMs + step * stepMs;
     while (next < length && timestamps[next]! <= lookupMs) next++;
     if (next === 0) continue;
@@ -95,7 +107,7 @@ function fillInstant(
     const histogram = histograms?.[next - 1];
     if (isStaleNaN(histogram === undefined ? value : histogram.sum)) continue;
     if (what === 'float timestamp' && histogram !== undefined) {
-      throw executionError(`this should be an info metric, with float samples: ${series.labels}`);
+      throw executionError(`this should be an info metric, with float samples: ${series.labels.toString()}`);
     }
     present[step] = 1;
     if (what === 'start') values[step] = (samples.starts?.[next - 1] ?? 0) / 1000;

@@ -1,5 +1,5 @@
 import type { FloatHistogram } from '../../model/index.ts';
-import type { LookupTimes } from '../eval/instant-selector.ts';
+import { type LookupTimes, stepsUntil } from '../eval/instant-selector.ts';
 import { type DeltaKind, extrapolation, extrapolationFactor, secondsToZero } from './extrapolate.ts';
 import { instantHistogramDelta } from './histogram-rate.ts';
 import { ResetList } from './reset-list.ts';
@@ -49,7 +49,8 @@ export class DeltaKernel implements WindowKernel {
     let low = 0;
     let high = 0;
     let hasAny = false;
-    for (let step = 0; step < results.length; step++) {
+    const end = stepsUntil(times, timestamps[length - 1]! + rangeMs, results.length);
+    for (let step = stepsUntil(times, timestamps[0]!, end); step < end; step++) {
       const endMs = firstMs + step * stepMs;
       const startMs = endMs - rangeMs;
       while (high < length && timestamps[high]! <= endMs) high++;
