@@ -29,6 +29,8 @@ export class HistogramAccumulator implements Accumulator {
   /** By step, sparse. */
   readonly #totals: (HistogramSum | HistogramMean | undefined)[] = [];
   readonly #seen: Uint8Array;
+  /** Names of metrics whose buckets did not fit to those before: told at the end, behind what the input has to tell. */
+  readonly #incompatible = new Set<string>();
 
   /** @param floats may hold floats of series before */
   constructor(expr: AggregateExpr, floats: Accumulator, grid: StepGrid, context: QueryContext) {
@@ -64,8 +66,7 @@ export class HistogramAccumulator implements Accumulator {
       this.#totals[step] = this.#expr.op === 'sum' ? new HistogramSum(histogram) : new HistogramMean(histogram);
     } else if (!total.add(histogram)) {
       this.#seen[step]! |= INCOMPATIBLE;
-      const what = 'vector contains a mix of histograms with exponential and custom buckets schemas for metric name';
-      this.#context.warn(`${what} ${quote(series.labels.get(METRIC_NAME))}`, this.#expr.expr);
+      this.#incompatible.add(series.labels.get(METRIC_NAME));
     } else if (total.hasReconciledBounds) this.#seen[step]! |= RECONCILED;
   }
 
@@ -91,6 +92,10 @@ export class HistogramAccumulator implements Accumulator {
       histograms[step] = compacted(this.#totals[step]!.result());
     }
     const at = this.#expr.expr;
+    for (const metric of this.#incompatible) {
+      const what = 'vector contains a mix of histograms with exponential and custom buckets schemas for metric name';
+      this.#context.warn(`${what} ${quote(metric)}`, at);
+    }
     if (isMixed) this.#context.warn('encountered a mix of histograms and floats for aggregation', at);
     if (isConflicting) this.#context.warn('conflicting counter resets during histogram aggregation', at);
     if (all & RECONCILED) this.#context.info('mismatched custom buckets were reconciled during aggregation', at);
