@@ -20,6 +20,7 @@ import { benchCompaction } from './compaction.ts';
 import { agentContender, type Contender, prometheusContender, victoriaMetricsContender } from './contenders.ts';
 import { type IngestFigures, run as runIngest } from './ingest.ts';
 import { run as runXor } from './kernels-xor.ts';
+import { type QueryFigures, run as runQueries } from './queries.ts';
 import { run as runReplay } from './replay.ts';
 import { run as runScale, runPrometheus as runPrometheusScale, type ScaleFigures } from './scale.ts';
 import { run as runScan } from './scan.ts';
@@ -36,6 +37,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   replay,
   compaction,
   select,
+  queries,
   scale,
   startup,
 };
@@ -227,6 +229,53 @@ async function select(): Promise<void> {
     ['from the head, ns per sample', ns(headNs)],
     ['from a block, ns per sample', ns(blockNs)],
   ]);
+}
+
+/** On 2,000 series × 6 h and 20,000 series × 2 h. */
+async function queries(): Promise<void> {
+  const sizes = [
+    { instances: 10, scrapes: 1440 },
+    { instances: 100, scrapes: 480 },
+  ];
+  await withContenders(['prometheus'], async (contenders) => {
+    for (const size of sizes) {
+      const figures = await runQueries({ ...size, minRepeats: 5, maxRepeats: 100 }, contenders);
+      const [ours, theirs] = figures;
+      const isSame = (i: number): boolean => figures.every((one) => one.queries[i]!.hash === ours!.queries[i]!.hash);
+      const pair = (i: number, read: (one: QueryFigures) => number): Cell[] =>
+        compared(
+          '',
+          figures.map(({ queries: all }) => read(all[i]!)),
+          1,
+        ).slice(1);
+      table(
+        `Queries on ${size.instances * 200} series × ${size.scrapes / 240} h: ms to the answer, CPU ms of the server`,
+        [
+          ['', ...figures.map(({ program }) => program), 'ratio', ...figures.map(() => 'CPU'), 'ratio', 'hash'],
+          ...ours!.queries.map(({ title, hash }, i) => [
+            title,
+            ...pair(i, ({ milliseconds }) => milliseconds),
+            ...pair(i, ({ cpuMilliseconds }) => cpuMilliseconds),
+            isSame(i) ? hash : 'DIFFERS',
+          ]),
+          compared(
+            'RSS before, MB',
+            figures.map(({ rssBytes }) => rssBytes / MB),
+            1,
+          ),
+          compared(
+            'RSS at its highest, MB',
+            figures.map(({ peakRssBytes }) => peakRssBytes / MB),
+            1,
+          ),
+        ],
+      );
+      if (theirs === undefined) continue;
+      const logs = ours!.queries.map((one, i) => Math.log(one.milliseconds / theirs.queries[i]!.milliseconds));
+      const mean = Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length);
+      console.log(`  geometric mean of the ratios of times: ${mean.toFixed(3)}`);
+    }
+  });
 }
 
 async function scale(): Promise<void> {
