@@ -7,6 +7,7 @@ import { matchesAll, storageMatchers, withExternalLabels } from './external-labe
 import { REMOTE_READ_LIMITS, type RemoteReadLimits } from './limits.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import { decodeReadRequest, negotiateResponseType, type ReadQuery, ResponseType } from './read-request.ts';
+import { writeHistogram } from './histogram-message.ts';
 import { SeriesFrames, writeLabels } from './series-frames.ts';
 
 export interface RemoteReadDeps {
@@ -183,13 +184,17 @@ function writeTimeSeries(out: ProtoWriter, labels: Labels, series: Series): void
   columns.clear();
   series.read(columns);
   if (columns.length === 0) return;
-  if (columns.histograms !== undefined) {
-    throw new PromletError('remote/unsupported-histogram', `${labels.toString()}: histograms are not sent yet`);
-  }
+  const { histograms } = columns;
   timeSeries.clear();
   writeLabels(timeSeries, labels);
   for (let i = 0; i < columns.length; i++) {
     sample.clear();
+    const histogram = histograms?.[i];
+    if (histogram !== undefined) {
+      writeHistogram(sample, columns.timestamps[i]!, histogram);
+      timeSeries.embed(4, sample);
+      continue;
+    }
     sample.double(1, columns.values[i]!);
     sample.int64(2, columns.timestamps[i]!);
     timeSeries.embed(2, sample);

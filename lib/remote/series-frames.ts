@@ -30,7 +30,7 @@ export class SeriesFrames {
 
   /**
    * Appends the frames of one series; none when it has no samples. Chunks that the storage holds go out as they are, and
-   * may then hold samples outside the range, which clients cut; other series are encoded here.
+   * may then hold samples outside the range, which clients cut; other series are encoded here, of floats only.
    * @throws PromletError `remote/unsupported-histogram`, and what reading the series throws
    */
   write(queryIndex: number, labels: Labels, series: Series, { startMs, endMs }: ReadQuery): void {
@@ -38,23 +38,26 @@ export class SeriesFrames {
     writeLabels(this.#labels, labels);
     this.#startFrame();
     if (isChunkSeries(series)) {
-      for (const { minTimeMs, maxTimeMs, bytes } of series.chunks(startMs, endMs)) {
-        this.#addChunk(queryIndex, minTimeMs, maxTimeMs, bytes);
+      for (const { minTimeMs, maxTimeMs, encoding, bytes } of series.chunks(startMs, endMs)) {
+        this.#addChunk(queryIndex, CHUNK_ENCODINGS[encoding], minTimeMs, maxTimeMs, bytes);
       }
     } else {
       this.#columns.clear();
       series.read(this.#columns);
       if (this.#columns.histograms !== undefined) {
-        throw new PromletError('remote/unsupported-histogram', `${labels.toString()}: histograms are not sent yet`);
+        throw new PromletError(
+          'remote/unsupported-histogram',
+          `${labels.toString()}: histograms of a series that lies in several places cannot be streamed; accept SAMPLES`,
+        );
       }
       this.#codec.encodeXor(this.#columns, (minTimeMs, maxTimeMs, data) => {
-        this.#addChunk(queryIndex, minTimeMs, maxTimeMs, data);
+        this.#addChunk(queryIndex, CHUNK_XOR, minTimeMs, maxTimeMs, data);
       });
     }
     if (this.#series.length > this.#labels.length) this.#finishFrame(queryIndex);
   }
 
-  #addChunk(queryIndex: number, minTimeMs: number, maxTimeMs: number, data: Uint8Array): void {
+  #addChunk(queryIndex: number, encoding: number, minTimeMs: number, maxTimeMs: number, data: Uint8Array): void {
     if (this.#series.length >= this.#frameBytes && this.#series.length > this.#labels.length) {
       this.#finishFrame(queryIndex);
       this.#startFrame();
@@ -62,7 +65,7 @@ export class SeriesFrames {
     this.#chunk.clear();
     this.#chunk.int64(1, minTimeMs);
     this.#chunk.int64(2, maxTimeMs);
-    this.#chunk.int64(3, CHUNK_XOR);
+    this.#chunk.int64(3, encoding);
     this.#chunk.message(4, data);
     this.#series.embed(2, this.#chunk);
   }
@@ -79,6 +82,9 @@ export class SeriesFrames {
     writeFrame(this.#out, this.#frame.bytes, this.#codec.crc32c);
   }
 }
+
+/** `Chunk.Encoding` of prompb/types.proto. */
+const CHUNK_ENCODINGS = { xor: CHUNK_XOR, histogram: 2, float_histogram: 3, xor2: 4 } as const;
 
 function isChunkSeries(series: Series): series is ChunkSeries {
   return 'chunks' in series;

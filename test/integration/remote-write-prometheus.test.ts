@@ -4,12 +4,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKernels } from '../../lib/kernels/index.ts';
-import { type FloatHistogram, Labels, STALE_NAN } from '../../lib/model/index.ts';
+import { type FloatHistogram, Labels, Matcher, STALE_NAN } from '../../lib/model/index.ts';
 import { createWireCodec } from '../../lib/remote/index.ts';
 import { ProtoWriter } from '../../lib/remote/proto-writer.ts';
+import { encodeReadRequest } from '../../lib/remote/read-request.ts';
 import { needPeer } from '../tools/peers.ts';
 import { call, eventually, raw } from '../tools/prometheus-api.ts';
-import { encodeWriteRequest, REMOTE_WRITE_HEADERS, type WrittenSeries } from '../tools/remote-write.ts';
+import {
+  decodeReadResponse,
+  encodeWriteRequest,
+  REMOTE_WRITE_HEADERS,
+  type WrittenSeries,
+} from '../tools/remote-write.ts';
+import { floatText, histogramText } from '../tools/samples.ts';
 import { keyOf } from './side-by-side/compare.ts';
 import { type Program, startAgentProgram, startPrometheusProgram } from './side-by-side/programs.ts';
 
@@ -414,6 +421,46 @@ describe('remote write beside Prometheus 3.15', function () {
         });
         assert.deepEqual(mine, other, `${query} ${accept}`);
       }
+    }
+  });
+
+  it('gives all of it back by remote read, as samples', async () => {
+    const query = {
+      startMs: T - 1000,
+      endMs: T + 120_000,
+      matchers: [new Matcher('=', '__name__', 'rw')],
+      hints: undefined,
+    };
+    const body = encodeReadRequest({ queries: [query], acceptedResponseTypes: [0] }, codec) as Uint8Array<ArrayBuffer>;
+    const [mine, other] = await both(async (url) => {
+      const headers = { 'Content-Type': 'application/x-protobuf', 'Content-Encoding': 'snappy' };
+      const response = await fetch(`${url}/api/v1/read`, { method: 'POST', headers, body });
+      assert.equal(response.status, 200);
+      const bytes = codec.snappyDecompress(await response.bytes(), 1 << 26, 'answer');
+      return decodeReadResponse(bytes).map(({ labels: found, samples = [], histograms = [] }) => [
+        // Prometheus adds its external labels.
+        found
+          .without(new Set(['zone', 'cluster']))
+          .toString()
+          .replace(', i="never"', ''),
+        // Its encoder takes -0 for the default and leaves it out.
+        samples.map(([timeMs, value]) => [timeMs, floatText(value === 0 ? 0 : value)]),
+        histograms.map(([timeMs, value]) => [timeMs, histogramText(value)]),
+      ]);
+    });
+    assert.ok(mine.some(([, , histograms]) => histograms!.length > 0));
+    const key = (row: unknown): string => JSON.stringify(row);
+    assert.deepEqual(mine.map(key).sort(), other.map(key).sort());
+  });
+
+  it('gives all of it back by remote read to Prometheus, as chunks', async function () {
+    const configFile = join(dir, 'reader.yml');
+    writeFileSync(configFile, `remote_read: [{ url: '${ours.url}/api/v1/read', read_recent: true }]\n`);
+    const reader = await startPrometheusProgram(needPeer(this, 'prometheus'), { ...options('reader'), configFile });
+    try {
+      assert.deepEqual(await stored(reader.url), await stored(theirs.url));
+    } finally {
+      await reader.process.stop();
     }
   });
 
