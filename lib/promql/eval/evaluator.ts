@@ -242,15 +242,14 @@ export class Evaluator {
     if (windows !== undefined) return this.#windowCall(windows, grid);
     const args = expr.args.map(withoutParens);
     const first = args[0];
-    if (name === 'start_timestamp' && (first?.kind !== 'vector' || !this.#context.usesStartTimes)) {
+    if (name === 'start_timestamp' && first?.kind !== 'vector') {
       await this.vector(first!, grid, { func: name });
       return { type: 'vector', series: [] };
     }
     if ((name === 'timestamp' || name === 'start_timestamp') && first?.kind === 'vector') {
       const what = name === 'timestamp' ? name : 'start';
-      // Beside `@` Prometheus forgets the offset here: what it has not read behind an offset it cannot see, that is all.
-      const selector = first.at === undefined ? first : { ...first, offset: Math.max(0, first.offset as number) };
-      const found = await selectInstant(selector, grid, this.#context, this.#reader, { func: name }, what);
+      const found = await selectInstant(first, grid, this.#context, this.#reader, { func: name }, what);
+      if (what === 'start' && !this.#context.usesStartTimes) return { type: 'vector', series: [] };
       const series = found.map((one) => ({ ...one, ...renamed(this.#context, one.labels) }));
       return { type: 'vector', series: this.#mergeRenamed(series) };
     }

@@ -65,14 +65,19 @@ export async function visitInstant(
   visitor: ColumnVisitor,
   what: InstantValue = 'value',
 ): Promise<void> {
-  const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
+  const at = selector.at as number | undefined;
   const { lookbackDeltaMs } = context;
-  const minMs = times.firstMs - lookbackDeltaMs + 1;
+  const read = lookupTimes(grid, at, selector.offset as number);
+  // Beside `@`, Prometheus's `timestamp` looks up without the offset what it has read with it.
+  const isTimestamp = what === 'timestamp' || what === 'start';
+  const times = isTimestamp && at !== undefined ? lookupTimes(grid, at, 0) : read;
+  const maxMs = read.lastMs + (selector.extension === 'smoothed' ? lookbackDeltaMs : 0);
+  const minMs = read.firstMs - lookbackDeltaMs + 1;
   const selectHints = { ...hints, stepMs: grid.stepMs };
   context.requireBytes(stepsBytes(grid.count));
   const values = new Float64Array(grid.count);
   const present = new Uint8Array(grid.count);
-  await reader.read(selector, minMs, times.lastMs, selectHints, (labels, samples) => {
+  await reader.read(selector, minMs, maxMs, selectHints, (labels, samples) => {
     present.fill(0);
     const series = { labels, dropName: false, values, present };
     const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
