@@ -169,4 +169,60 @@ describe('the HTTP API beside Prometheus 3.15', function () {
     }
     for (const [name, isOn] of Object.entries(mine!['api']!)) assert.equal(other!['api']![name], isOn, name);
   });
+
+  it('deletes series and makes snapshots alike, which Prometheus opens', async function () {
+    const prometheus = needPeer(this, 'prometheus');
+    const post = (url: string, path: string, form: Record<string, string>): Promise<Reply> =>
+      send(url, `/api/v1/admin/tsdb/${path}`, { method: 'POST', body: new URLSearchParams(form) });
+    const middle = String((DATA_START_MS + DATA_END_MS) / 2000);
+    const selector = '{__name__=~"demo_num_cpus|odd_constant"}';
+    const samples = async (url: string): Promise<unknown> => {
+      const { data } = await call<{ result: { metric: Record<string, string> }[] }>(url, 'query', {
+        query: `${selector}[1h]`,
+        time: END,
+      });
+      return data.result.map((one) => JSON.stringify(one)).sort();
+    };
+    const whole = await samples(theirs.url);
+    const gone = await both((url) => post(url, 'delete_series', { 'match[]': selector, start: middle, end: END }));
+    assert.deepEqual(
+      gone.map(({ status, text }) => [status, text]),
+      [
+        [204, ''],
+        [204, ''],
+      ],
+    );
+    const [mine, other] = await both(samples);
+    assert.deepEqual(mine, other);
+    assert.notDeepEqual(other, whole);
+
+    const names = (await both((url) => post(url, 'snapshot', {}))).map(
+      ({ text }) => (JSON.parse(text) as { data: { name: string } }).data.name,
+    );
+    for (const name of names) assert.match(name, /^\d{8}T\d{6}Z-[0-9a-f]{16}$/);
+    const dataDir = join(dir, 'ours', 'snapshots', names[0]!);
+    const opened = await startPrometheusProgram(prometheus, {
+      configFile: join(dir, 'prometheus.yml'),
+      dataDir,
+      logFile: join(dir, 'snapshot.log'),
+    });
+    try {
+      assert.deepEqual(await samples(opened.url), other);
+    } finally {
+      await opened.process.stop();
+    }
+    const cleaned = await both((url) => post(url, 'clean_tombstones', {}));
+    assert.deepEqual(
+      cleaned.map(({ status }) => status),
+      [204, 204],
+    );
+    assert.deepEqual(await samples(ours.url), other);
+  });
+
+  it('ends when it is told to', async () => {
+    const reply = await send(ours.url, '/-/quit', { method: 'POST' });
+    assert.equal(reply.text, 'Requesting termination... Goodbye!');
+    await eventually('the agent ended', 20_000, async () => !ours.process.running);
+    assert.equal(ours.process.exitCode, 0);
+  });
 });

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type ApiDeps, type Endpoint } from '../../../lib/api/index.ts';
+import { Annotations } from '../../../lib/model/index.ts';
+import { memoryQueryable, serve, testDeps, type TestServer } from './fixture.ts';
+
+const PIECE = 'x'.repeat(64 * 1024);
+const MB = 1 << 20;
+
+describe('api: long answers', () => {
+  let server: TestServer;
+  let endpoint: Endpoint;
+
+  before(async () => {
+    const endpoints: ApiDeps['endpoints'] = { labels: (request) => endpoint(request) };
+    server = await serve(testDeps(memoryQueryable([]), { endpoints }));
+  });
+  after(() => server.close());
+
+  const get = (signal?: AbortSignal, encoding = 'identity'): Promise<Response> =>
+    fetch(`${server.url}/api/v1/labels`, { headers: { 'accept-encoding': encoding }, ...(signal && { signal }) });
+
+  function* quoted(count: number): Generator<string> {
+    yield '"';
+    for (let i = 0; i < count; i++) yield PIECE;
+    yield '"';
+  }
+
+  for (const encoding of ['identity', 'gzip']) {
+    it(`are never held whole: 256 MB, ${encoding}`, async () => {
+      endpoint = async () => ({ pieces: quoted(4096) });
+      const response = await get(undefined, encoding);
+      let length = 0;
+      let mostBytes = 0;
+      const before = process.memoryUsage().arrayBuffers;
+      for await (const piece of response.body!) {
+        length += (piece as Uint8Array).length;
+        mostBytes = Math.max(mostBytes, process.memoryUsage().arrayBuffers - before);
+      }
+      assert.equal(length, 256 * MB + '{"status":"success","data":""}'.length);
+      assert.ok(mostBytes < 100 * MB, `${mostBytes} bytes of buffers`);
+    });
+  }
+
+  it('let other work go on between their pieces', async () => {
+    endpoint = async () => ({ pieces: quoted(200) });
+    let turns = 0;
+    let done = false;
+    const other = (async () => {
+      while (!done) {
+        await nextTurn();
+        turns++;
+      }
+    })();
+    await (await get()).arrayBuffer();
+    done = true;
+    await other;
+    assert.ok(turns > 150, `${turns} turns`);
+  });
+
+  it('stop being made when the client goes away', async () => {
+    let made = 0;
+    let ended = false;
+    endpoint = async () => ({
+      pieces: (function* () {
+        try {
+          for (; made < 100_000; made++) yield PIECE;
+        } finally {
+          ended = true;
+        }
+      })(),
+    });
+    const client = new AbortController();
+    const response = await get(client.signal);
+    await response.body!.getReader().read();
+    client.abort();
+    for (let i = 0; !ended && i < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(ended);
+    assert.ok(made < 10_000, `${made} pieces`);
+  });
+
+  it('break off when they fail, so that nobody takes half for the whole', async () => {
+    endpoint = async () => ({
+      pieces: (function* () {
+        yield* quoted(10);
+        throw new Error('on purpose');
+      })(),
+    });
+    const response = await get();
+    assert.equal(response.status, 200);
+    await assert.rejects(response.text());
+  });
+
+  it('say that they failed when they fail before they began', async () => {
+    endpoint = async () => ({
+      // eslint-disable-next-line require-yield
+      pieces: (function* (): Generator<string> {
+        throw new Error('on purpose');
+      })(),
+    });
+    const response = await get();
+    assert.equal(response.status, 500);
+    assert.equal(((await response.json()) as { errorType: string }).errorType, 'internal');
+  });
+
+  it('end with what was noted while they were made', async () => {
+    const annotations = new Annotations();
+    endpoint = async () => ({
+      annotations,
+      pieces: (async function* () {
+        yield `["${PIECE}"`;
+        await nextTurn();
+        annotations.warn('late');
+        yield ']';
+      })(),
+    });
+    assert.deepEqual(((await (await get()).json()) as { warnings: string[] }).warnings, ['late']);
+  });
+
+  it('have no body where there is nothing to say', async () => {
+    endpoint = async () => ({});
+    const response = await get();
+    assert.deepEqual([response.status, await response.text()], [204, '']);
+  });
+});
