@@ -1,30 +1,14 @@
 import { type FloatHistogram, type Labels, LabelsBuilder } from '../../model/index.ts';
-import { WORK_PER_LABEL_SET } from '../limits.ts';
-import { type BinaryOperator, isComparison, type SourceRange, type VectorMatching } from '../parse/ast.ts';
+import { isComparison, type VectorMatching } from '../parse/ast.ts';
 import { type BinaryResult, histogramBinary, type SampleValue } from '../histogram/binary.ts';
 import { changesMetric, floatOperation, type FloatOperation } from './arithmetic.ts';
 import { type ColumnSeries, type StepGrid, withoutMetadata } from './columns.ts';
 import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { LastNotes } from './last-notes.ts';
-import { ENTRY_BYTES, labelsBytes } from './memory.ts';
-import { matchedLabels, matchSignature } from './signature.ts';
-
-export interface VectorOperands {
-  readonly op: BinaryOperator;
-  readonly left: readonly ColumnSeries[];
-  readonly right: readonly ColumnSeries[];
-  readonly matching: VectorMatching;
-  readonly returnBool: boolean;
-  /** The whole operation, for notes. */
-  readonly at: SourceRange;
-}
-
-/** The series of both sides that share a signature. "many" may hold several samples a step, "one" a single one. */
-interface MatchGroup {
-  readonly many: ColumnSeries[];
-  readonly one: ColumnSeries[];
-}
+import { checkOneSide, isSwapped, type MatchGroup, matchGroups, type VectorOperands } from './match-groups.ts';
+import { ENTRY_BYTES } from './memory.ts';
+import { matchedLabels } from './signature.ts';
 
 /**
  * An arithmetic or comparison operator between two vectors (Prometheus `VectorBinop`).
@@ -36,8 +20,8 @@ export async function vectorBinary(
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
   const operation = new VectorOperation(operands, grid, context);
-  const groups = await operation.groups();
-  await operation.checkOneSide(groups);
+  const groups = await matchGroups(operands, context);
+  await checkOneSide(groups, operands, grid, context);
   for (const group of groups) {
     operation.evaluate(group);
     const work = grid.count * (group.many.length + group.one.length);
@@ -64,6 +48,9 @@ class VectorOperation {
   /** Output series by "many" and "one" series: labels are joined once per pair, not once per step. */
   #outputs = new Map<ColumnSeries, Map<ColumnSeries | undefined, ColumnSeries>>();
 
+  /** By output series, 1 at the steps at which it matched: what a filter drops has matched too. */
+  #matched = new Map<ColumnSeries, Uint8Array>();
+
   constructor(operands: VectorOperands, grid: StepGrid, context: QueryContext) {
     this.#operands = operands;
     this.#matching = operands.matching;
@@ -71,7 +58,7 @@ class VectorOperation {
     this.#context = context;
     this.#apply = floatOperation(operands.op);
     this.#isFilter = isComparison(operands.op) && !operands.returnBool;
-    this.#isSwapped = operands.matching.cardinality === 'one-to-many';
+    this.#isSwapped = isSwapped(operands);
     this.#collector = new SeriesCollector(grid, context);
   }
 
@@ -83,34 +70,9 @@ class VectorOperation {
     return result.sort((a, b) => this.#resultPlaces.get(a.labels.key)! - this.#resultPlaces.get(b.labels.key)!);
   }
 
-  async groups(): Promise<readonly MatchGroup[]> {
-    const { left, right } = this.#operands;
-    const signature = matchSignature(this.#matching);
-    const groups = new Map<string, MatchGroup>();
-    const groupOf = (series: ColumnSeries): MatchGroup => {
-      const key = signature(series.labels);
-      let group = groups.get(key);
-      if (group === undefined) {
-        this.#context.takeBytes(labelsBytes(series.labels) + 4 * ENTRY_BYTES);
-        groups.set(key, (group = { many: [], one: [] }));
-      }
-      return group;
-    };
-    const [many, one] = this.#isSwapped ? [right, left] : [left, right];
-    for (const [side, list] of [
-      ['many', many],
-      ['one', one],
-    ] as const) {
-      for (const series of list) {
-        groupOf(series)[side].push(series);
-        if (this.#context.spend(WORK_PER_LABEL_SET)) await this.#context.pause();
-      }
-    }
-    return [...groups.values()];
-  }
-
   evaluate(group: MatchGroup): void {
     this.#outputs = new Map();
+    this.#matched = new Map();
     for (let step = 0; step < this.#grid.count; step++) this.#evaluateStep(group, step);
   }
 
@@ -184,69 +146,9 @@ class VectorOperation {
     else if (value === true) this.#collector.putHistogram(output, step, left as FloatHistogram);
   }
 
-  /**
-   * No two samples of the "one" side may be in one group at a step where they could match. Of those that are, the first by
-   * step and then by the order of the input is named.
-   * @throws PromletError `promql/execution`
-   */
-  async checkOneSide(groups: readonly MatchGroup[]): Promise<void> {
-    let order: Map<ColumnSeries, number> | undefined;
-    let firstStep = this.#grid.count;
-    let firstPlace = Infinity;
-    let found: readonly [ColumnSeries, ColumnSeries] | undefined;
-    for (const { one } of groups) {
-      if (one.length < 2) continue;
-      if (this.#context.spend(this.#grid.count * one.length)) await this.#context.pause();
-      const pair = this.#firstPair(one, firstStep);
-      if (pair === undefined) continue;
-      const { left, right } = this.#operands;
-      order ??= new Map((this.#isSwapped ? left : right).map((series, place) => [series, place]));
-      const place = order.get(pair.series[0])!;
-      if (pair.step === firstStep && place > firstPlace) continue;
-      firstStep = pair.step;
-      firstPlace = place;
-      found = pair.series;
-    }
-    if (found !== undefined) throw this.#duplicate(...found);
-  }
-
-  /** The first step, up to `last`, at which two of the series have samples that could match. */
-  #firstPair(
-    one: readonly ColumnSeries[],
-    last: number,
-  ): { step: number; series: readonly [ColumnSeries, ColumnSeries] } | undefined {
-    for (let step = 0; step <= last && step < this.#grid.count; step++) {
-      let other: ColumnSeries | undefined;
-      for (const series of one) {
-        if (series.present[step] === 0) continue;
-        if (other !== undefined && this.#isMatchable(step)) return { step, series: [series, other] };
-        other ??= series;
-      }
-    }
-    return undefined;
-  }
-
   /** The sample of the "one" side at this step; there are several only where nothing matches. */
   #only(group: MatchGroup, step: number): ColumnSeries | undefined {
     return group.one.find((series) => series.present[step] === 1);
-  }
-
-  /** Nothing is matched, and nothing can be ambiguous, where the other side is empty. */
-  #isMatchable(step: number): boolean {
-    const { fillLeft, fillRight } = this.#matching;
-    if (fillLeft !== undefined || fillRight !== undefined) return true;
-    const many = this.#isSwapped ? this.#operands.right : this.#operands.left;
-    return many.some((series) => series.present[step] === 1);
-  }
-
-  #duplicate(a: ColumnSeries, b: ColumnSeries): Error {
-    const [first, second] = [a.labels.toString(), b.labels.toString()].sort();
-    const group = matchedLabels(a.labels, this.#matching).toString();
-    const side = this.#isSwapped ? 'left' : 'right';
-    return executionError(
-      `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
-        `[${first}, ${second}];many-to-many matching not allowed: matching labels must be unique on one side`,
-    );
   }
 
   #put(output: ColumnSeries, step: number, many: number, one: number): void {
@@ -256,10 +158,21 @@ class VectorOperation {
     else if (value === 1) this.#collector.put(output, step, this.#isSwapped ? one : many);
   }
 
+  /** Labels that `group_left` takes from the "one" side can make series of the "many" side equal. */
   #checkNew(output: ColumnSeries, step: number): void {
-    if (this.#matching.cardinality !== 'one-to-one' && output.present[step] === 1) {
-      throw executionError('multiple matches for labels: grouping labels must ensure unique matches');
+    const { cardinality, include } = this.#matching;
+    if (cardinality === 'one-to-one') return;
+    let isTaken = output.present[step] === 1;
+    if (this.#isFilter && include.length > 0) {
+      let matched = this.#matched.get(output);
+      if (matched === undefined) {
+        this.#context.takeBytes(ENTRY_BYTES + this.#grid.count);
+        this.#matched.set(output, (matched = new Uint8Array(this.#grid.count)));
+      }
+      isTaken ||= matched[step] === 1;
+      matched[step] = 1;
     }
+    if (isTaken) throw executionError('multiple matches for labels: grouping labels must ensure unique matches');
   }
 
   #output(key: ColumnSeries, one: ColumnSeries | undefined, many: ColumnSeries | undefined): ColumnSeries {

@@ -47,7 +47,8 @@ export function trimmed(histogram: FloatHistogram, value: number, side: TrimSide
     zeroCount = keep(keptOfZeroBucket({ lower, upper }, zeroCount, value, side));
   }
   const isUnchanged =
-    zeroCount === histogram.zeroCount &&
+    // What is not above 0, NaN too, was not looked at.
+    (!(histogram.zeroCount > 0) || zeroCount === histogram.zeroCount) &&
     positiveBuckets.every((kept, i) => kept === histogram.positiveBuckets[i]) &&
     negativeBuckets.every((kept, i) => kept === histogram.negativeBuckets[i]);
   if (isUnchanged) return histogram;

@@ -3,6 +3,7 @@ import { type FloatHistogram, OrderedBuckets } from '../../../../lib/model/index
 import { isCounterReset } from '../../../../lib/promql/histogram/counter-reset.ts';
 import { HistogramSum } from '../../../../lib/promql/histogram/histogram-sum.ts';
 import { histogramQuantile, NaNNotes } from '../../../../lib/promql/histogram/quantile.ts';
+import { trimmed } from '../../../../lib/promql/histogram/trim.ts';
 import { histogramVariance } from '../../../../lib/promql/histogram/variance.ts';
 
 /** Of schema 0, `counts` in the buckets (0.5, 1], (1, 2], … */
@@ -95,6 +96,14 @@ describe('promql: native histograms', () => {
     assert.equal(histogramQuantile(1, rounded, new NaNNotes()), 2);
     // A quarter into the bucket: one observation of the two that are said to be, out of the four in the bucket.
     assert.equal(histogramQuantile(0.5, histogram([4], { count: 2 }), new NaNNotes()), 2 ** -0.75);
+  });
+
+  it('stay what they are when there is nothing to trim, also when their numbers are NaN', () => {
+    const spoilt = trimmed(histogram([1], { zeroCount: 2 }), NaN, 'above');
+    assert.deepEqual([spoilt.count, spoilt.zeroCount, spoilt.positiveBuckets.length], [NaN, NaN, 0]);
+    assert.equal(trimmed(spoilt, 2, 'above'), spoilt);
+    const whole = histogram([1, 2]);
+    assert.equal(trimmed(whole, 0.5, 'above'), whole);
   });
 
   it('have the variance of observations in the middle of their buckets', () => {
