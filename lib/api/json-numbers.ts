@@ -15,6 +15,8 @@ export function timestampJson(timestampMs: number): string {
  * JavaScript starts too, of at least two digits.
  */
 export function sampleFloat(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e-6 && size < 1e21) return String(value);
   if (Number.isFinite(value)) {
     if (value === 0) return Object.is(value, -0) ? '-0' : '0';
     const text = String(value);

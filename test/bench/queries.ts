@@ -92,7 +92,7 @@ export function queryCases(endSeconds: number): readonly QueryCase[] {
   return [
     ...queries,
     { title: 'values of handler', path: 'label/handler/values', params: day },
-    { title: 'values of id', path: 'label/id/values', params: day },
+    { title: '10,000 values of id', path: 'label/id/values', params: { limit: '10000', ...day } },
     { title: 'values of area, matched', path: 'label/area/values', params: { 'match[]': 'memory_bytes', ...day } },
     { title: 'series', path: 'series', params: { 'match[]': `${COUNTER}{handler="/api/v1/5"}`, ...day } },
   ];

@@ -100,10 +100,6 @@ export function toMatrixSeries(series: ColumnSeries, grid: StepGrid, gridTimes: 
 /** Labels that describe the metric rather than the series; they go with the name. */
 export const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__']);
 
-export function isMetadata(name: string): boolean {
-  return METADATA_LABELS.has(name);
-}
-
 /** Labels that go with the name, beside the name. */
 export function hasOtherMetadata({ pairs }: Labels): boolean {
   for (let i = 0; i < pairs.length; i += 2) if (pairs[i] !== METRIC_NAME && METADATA_LABELS.has(pairs[i]!)) return true;

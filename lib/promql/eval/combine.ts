@@ -1,6 +1,7 @@
 import type { FloatHistogram, Labels } from '../../model/index.ts';
 import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { areDistinct } from './labels-hash.ts';
 import { newSeriesBytes, stepsBytes } from './memory.ts';
 
 const SAME_LABELS = 'vector cannot contain metrics with the same labelset';
@@ -10,6 +11,7 @@ const SAME_LABELS = 'vector cannot contain metrics with the same labelset';
  * @throws PromletError `promql/execution` when two of them have a sample at the same step
  */
 export function mergeEqualLabels(series: readonly ColumnSeries[], context: QueryContext): readonly ColumnSeries[] {
+  if (areDistinct(series)) return series;
   const byLabels = new Map<string, ColumnSeries>();
   for (const one of series) {
     const existing = byLabels.get(one.labels.key);

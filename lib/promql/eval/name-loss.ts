@@ -1,6 +1,7 @@
 import { type Labels, METRIC_NAME } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
-import { hasOtherMetadata, isMetadata } from './columns.ts';
+import { hasOtherMetadata, METADATA_LABELS } from './columns.ts';
+import { hashOfLabels } from './labels-hash.ts';
 
 /**
  * Sees whether series become equal when their names go, without a list of them. It may say so when they do not: labels are
@@ -28,30 +29,8 @@ export class NameLoss {
       if (hasOtherMetadata(labels)) this.mayCollide = true;
       return;
     }
-    const hash = hashWithoutName(labels);
+    const hash = hashOfLabels(labels, METADATA_LABELS);
     if (this.#hashes.has(hash)) this.mayCollide = true;
     this.#hashes.add(hash);
   }
-}
-
-/** Of all labels but metadata. */
-function hashWithoutName(labels: Labels): number {
-  const { pairs } = labels;
-  let a = 0x811c9dc5;
-  let b = 0x9e3779b1;
-  for (let i = 0; i < pairs.length; i++) {
-    if ((i & 1) === 0 && isMetadata(pairs[i]!)) {
-      i++;
-      continue;
-    }
-    const text = pairs[i]!;
-    for (let j = 0; j < text.length; j++) {
-      const code = text.charCodeAt(j);
-      a = Math.imul(a ^ code, 0x01000193);
-      b = Math.imul(b, 31) + code + (a >>> 15);
-    }
-    // Behind each text: "ab", "c" is not "a", "bc".
-    a = Math.imul(a ^ 0x10000, 0x01000193);
-  }
-  return (a >>> 0) * 2 ** 21 + ((b >>> 0) % 2 ** 21);
 }
