@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { errorMessage, PromletError } from '../model/index.ts';
+import { AssertionError, errorMessage, PromletError } from '../model/index.ts';
 import { type Appendable, type Appender, AppendResult } from '../storage/index.ts';
 import type { RemoteWriteLimits } from './limits.ts';
 import { type ReceivedSeries, readWriteRequest, readWriteRequestV2 } from './write-request.ts';
@@ -190,8 +190,12 @@ class WriteStore {
         return 'out of bounds: timestamp is too far in the future';
       case AppendResult.tooOld:
         return this.#storage.takesLateSamples() ? 'too old sample' : 'out of bounds';
-      default:
+      case AppendResult.outOfOrder:
         return 'out of order sample';
+      case AppendResult.ok:
+      case AppendResult.unknownRef:
+        // The appender holds the series that it was asked for.
+        throw new AssertionError(`remote write: result ${result} of an appender that holds its series`);
     }
   }
 }

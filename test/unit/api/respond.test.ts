@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ApiDeps, type Endpoint } from '../../../lib/api/index.ts';
 import { Annotations } from '../../../lib/model/index.ts';
+import { eventually } from '../../tools/prometheus-api.ts';
 import { memoryQueryable, serve, testDeps, type TestServer } from './fixture.ts';
 
 const PIECE = 'x'.repeat(64 * 1024);
@@ -44,29 +45,27 @@ describe('api: long answers', () => {
 
   it('let other work go on between their pieces', async () => {
     endpoint = async () => ({ pieces: quoted(200) });
-    let turns = 0;
-    let done = false;
-    const other = (async () => {
-      while (!done) {
+    const other = { turns: 0, isDone: false };
+    const work = (async () => {
+      while (!other.isDone) {
         await nextTurn();
-        turns++;
+        other.turns++;
       }
     })();
     await (await get()).arrayBuffer();
-    done = true;
-    await other;
-    assert.ok(turns > 150, `${turns} turns`);
+    other.isDone = true;
+    await work;
+    assert.ok(other.turns > 150, `${other.turns} turns`);
   });
 
   it('stop being made when the client goes away', async () => {
-    let made = 0;
-    let ended = false;
+    const making = { pieces: 0, hasEnded: false };
     endpoint = async () => ({
       pieces: (function* () {
         try {
-          for (; made < 100_000; made++) yield PIECE;
+          for (; making.pieces < 100_000; making.pieces++) yield PIECE;
         } finally {
-          ended = true;
+          making.hasEnded = true;
         }
       })(),
     });
@@ -74,9 +73,8 @@ describe('api: long answers', () => {
     const response = await get(client.signal);
     await response.body!.getReader().read();
     client.abort();
-    for (let i = 0; !ended && i < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 5));
-    assert.ok(ended);
-    assert.ok(made < 10_000, `${made} pieces`);
+    await eventually('the end', 5_000, () => Promise.resolve(making.hasEnded));
+    assert.ok(making.pieces < 10_000, `${making.pieces} pieces`);
   });
 
   it('break off when they fail, so that nobody takes half for the whole', async () => {

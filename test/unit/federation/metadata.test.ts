@@ -57,7 +57,9 @@ describe('federation of what is not series', () => {
   it('lists metadata by target', async () => {
     const { targets } = await federation.metadata();
     assert.deepEqual(
-      targets.map(({ labels, metrics }) => [labels.get('instance'), metrics[0], metrics.length]).sort(),
+      targets
+        .map(({ labels, metrics }) => [labels.get('instance'), metrics[0], metrics.length])
+        .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
       [
         ['node-a', metric('a_total', 'Of node-a.'), 2],
         ['node-b', metric('a_total', 'Of node-b.'), 2],
