@@ -122,6 +122,27 @@ describe('our agent beside Prometheus 3.15', function () {
       assert.deepEqual(mine!.droppedTargetCounts, other!.droppedTargetCounts);
     });
 
+    it('knows the same metadata of every metric', async () => {
+      interface Entry {
+        readonly target: Readonly<Record<string, string>>;
+        readonly metric: string;
+      }
+      const [mine, other] = await both((url) => call<Entry[]>(url, 'targets/metadata'));
+      const table = (entries: readonly Entry[]) => entries.map((entry) => JSON.stringify(sortedEntry(entry))).sort();
+      assert.ok(other.data.length > 0);
+      assert.deepEqual(table(mine.data), table(other.data));
+      const [mineByName, otherByName] = await both((url) => call<Record<string, unknown[]>>(url, 'metadata'));
+      assert.deepEqual(mineByName.data, otherByName.data);
+      for (const path of ['targets/metadata', 'metadata']) {
+        const [one, two] = await both((url) => call<unknown>(url, path, { metric: 'a_total' }));
+        assert.deepEqual(one.data, two.data, path);
+      }
+    });
+
+    function sortedEntry(entry: object): [string, unknown][] {
+      return Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1));
+    }
+
     /** Ours name the line of a page, and the URL where theirs have half of it or none. */
     function comparableError({ scrapePool, lastError }: { scrapePool: string; lastError: string }): string {
       if (scrapePool === 'badGzip') return lastError === '' ? '' : 'some error';
