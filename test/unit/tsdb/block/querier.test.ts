@@ -55,6 +55,18 @@ describe('tsdb: querying a block', () => {
     });
     after(() => block.close());
 
+    it('gives of a projection the labels that are in it, one object for all series that have the same', async () => {
+      const querier = new BlockQuerier(block, -Infinity, Infinity);
+      const hints = { startMs: -1e15, endMs: 1e15, projection: ['y', '__name__', 'none'] };
+      const series = await collectSeries(await querier.select(true, hints, [new Matcher('=~', 'x', 'a|b')]));
+      assert.ok(series.length > 50);
+      const kept = new Set(hints.projection);
+      for (const { labels, projected } of series) assert.deepEqual(projected!.pairs, labels.keep(kept).pairs);
+      const objects = new Set(series.map(({ projected }) => projected));
+      assert.equal(objects.size, new Set(series.map(({ projected }) => projected!.key)).size);
+      querier.close();
+    });
+
     const texts: Record<MatchType, string[]> = {
       '=': ['', 'a', 'abc', 'none'],
       '!=': ['', 'a', 'none'],

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { seededRandom } from '../../../lib/env/index.ts';
+import { DeltaKernel } from '../../../lib/promql/functions/rate.ts';
+import { Window } from '../../../lib/promql/functions/window-driver.ts';
+
+describe('Rates of all steps in one loop', () => {
+  for (const kind of [
+    { isCounter: true, isRate: true },
+    { isCounter: true, isRate: false },
+    { isCounter: false, isRate: false },
+  ]) {
+    it(`are, bit for bit, those from step to step: ${JSON.stringify(kind)}`, () => {
+      const random = seededRandom(3);
+      let withValue = 0;
+      for (let round = 0; round < 200; round++) {
+        const times = { firstMs: -50_000, stepMs: [0, 7_000, 60_000][round % 3]!, lastMs: 0 };
+        const window = loaded(random, 20_000 + 40_000 * (round % 4));
+        const count = 40;
+        const values = new Float64Array(count);
+        const present = new Uint8Array(count);
+        const swept = new DeltaKernel(kind);
+        swept.begin(window);
+        const hasAny = swept.sweep(window, times, values, present);
+        assert.equal(hasAny, present.includes(1));
+        const stepped = new DeltaKernel(kind);
+        stepped.begin(window);
+        for (let step = 0; step < count; step++) {
+          slide(window, times.firstMs + step * times.stepMs);
+          const has = window.high > window.low && stepped.evaluate(window);
+          assert.equal(present[step], Number(has));
+          if (has) assert.ok(Object.is(values[step], stepped.result), `${values[step]} ${stepped.result}`);
+          withValue += Number(has);
+        }
+      }
+      assert.ok(withValue > 1000, `${withValue} windows`);
+    });
+  }
+});
+
+function loaded(random: () => number, rangeMs: number): Window {
+  const window = new Window();
+  const length = 1 + Math.floor(random() * 60);
+  window.length = length;
+  window.rangeMs = rangeMs;
+  window.timestamps = new Float64Array(length);
+  window.values = new Float64Array(length);
+  let timeMs = -20_000;
+  let value = random() < 0.5 ? 0 : 1e6 * random();
+  for (let i = 0; i < length; i++) {
+    window.timestamps[i] = timeMs += 1 + Math.floor(random() * (random() < 0.1 ? 60_000 : 12_000));
+    window.values[i] = value = random() < 0.1 ? 0 : random() < 0.02 ? NaN : value + random() * 10;
+  }
+  return window;
+}
+
+function slide(window: Window, endMs: number): void {
+  const { timestamps, length, rangeMs } = window;
+  window.endMs = endMs;
+  window.startMs = endMs - rangeMs;
+  while (window.high < length && timestamps[window.high]! <= endMs) window.high++;
+  while (window.low < window.high && timestamps[window.low]! <= window.startMs) window.low++;
+}
