@@ -3,6 +3,7 @@ import { formatFloat, type Labels } from '../model/index.ts';
 import type { MatrixSeries, QueryValue, VectorSample } from '../promql/index.ts';
 import { histogramJson } from './histogram-json.ts';
 import { sampleFloat, timestampJson } from './json-numbers.ts';
+import { stringJson } from './json-strings.ts';
 
 /** Pieces are handed on when they reach about this many characters. */
 const PIECE_LENGTH = 128 * 1024;
@@ -16,7 +17,7 @@ export function* queryData(value: QueryValue, stats?: string): Generator<string>
       yield `[${timestampJson(value.timestampMs)},"${formatFloat(value.value)}"]`;
       break;
     case 'string':
-      yield `[${timestampJson(value.timestampMs)},${JSON.stringify(value.value)}]`;
+      yield `[${timestampJson(value.timestampMs)},${stringJson(value.value)}]`;
       break;
     case 'vector':
       yield* arrayOf(value.samples, (sample) => [sampleJson(sample)]);
@@ -35,7 +36,7 @@ export function labelSetsData(sets: readonly Labels[]): Generator<string> {
 
 /** Strings, as the label endpoints answer. */
 export function stringsData(strings: readonly string[]): Generator<string> {
-  return arrayOf(strings, (text) => [JSON.stringify(text)]);
+  return arrayOf(strings, (text) => [stringJson(text)]);
 }
 
 /** A JSON array, in pieces of about 128 KiB. */
@@ -111,7 +112,7 @@ export function labelsJson(labels: Labels): string {
   let out = '{';
   for (let i = 0; i < pairs.length; i += 2) {
     if (i > 0) out += ',';
-    out += `${JSON.stringify(pairs[i])}:${JSON.stringify(pairs[i + 1])}`;
+    out += `${stringJson(pairs[i]!)}:${stringJson(pairs[i + 1]!)}`;
   }
   return `${out}}`;
 }

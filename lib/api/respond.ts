@@ -6,6 +6,7 @@ import { createGzip, gzip } from 'node:zlib';
 import type { Context } from 'koa';
 import type { Annotations } from '../model/index.ts';
 import type { ApiError } from './errors.ts';
+import { valueJson } from './json-strings.ts';
 
 const gzipAsync = promisify(gzip);
 
@@ -46,7 +47,7 @@ export async function sendAnswer(ctx: Context, answer: Answer): Promise<void> {
 export function sendError(ctx: Context, error: ApiError): void {
   ctx.status = error.status;
   ctx.set('Content-Type', JSON_TYPE);
-  ctx.body = JSON.stringify({ status: 'error', errorType: error.errorType, error: error.message });
+  ctx.body = valueJson({ status: 'error', errorType: error.errorType, error: error.message });
 }
 
 /**
@@ -108,7 +109,7 @@ function bytesOf(piece: Piece): Buffer {
 /** Short answers come out as one piece. */
 async function* envelope({ data, pieces, annotations }: Answer): AsyncGenerator<Piece> {
   let out = '{"status":"success","data":';
-  if (pieces === undefined) out += JSON.stringify(data);
+  if (pieces === undefined) out += valueJson(data);
   else {
     for await (const piece of pieces) {
       if (out.length + piece.length > MIN_PIECE_LENGTH) {
@@ -122,8 +123,8 @@ async function* envelope({ data, pieces, annotations }: Answer): AsyncGenerator<
   }
   const warnings = annotations?.warnings ?? [];
   const infos = annotations?.infos ?? [];
-  if (warnings.length > 0) out += `,"warnings":${JSON.stringify(atMost(warnings, 'warning'))}`;
-  if (infos.length > 0) out += `,"infos":${JSON.stringify(atMost(infos, 'info'))}`;
+  if (warnings.length > 0) out += `,"warnings":${valueJson(atMost(warnings, 'warning'))}`;
+  if (infos.length > 0) out += `,"infos":${valueJson(atMost(infos, 'info'))}`;
   yield `${out}}`;
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { queryData } from '../../../lib/api/json.ts';
+import { stringJson, valueJson } from '../../../lib/api/json-strings.ts';
 import { sampleFloat, timestampJson } from '../../../lib/api/json-numbers.ts';
 import { unescapeLabelName } from '../../../lib/api/params.ts';
 import { type FloatHistogram, Labels } from '../../../lib/model/index.ts';
@@ -26,6 +27,11 @@ describe('api: JSON', () => {
   for (const [value, text] of floats) {
     it(`writes the sample ${text} as Go does`, () => assert.equal(sampleFloat(value), text));
   }
+
+  it('writes U+FFFD for what is no UTF-8', () => {
+    assert.equal(stringJson('a\udcffb'), '"a\ufffdb"');
+    assert.equal(valueJson({ error: ['\ud800'], n: 1 }), '{"error":["\ufffd"],"n":1}');
+  });
 
   it('writes a scalar without an exponent', () => {
     assert.equal(
