@@ -89,13 +89,13 @@ export class IndexReader implements PostingsSource {
   }
 
   postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
-    const lists: Uint32Array[] = [];
+    const offsets: number[] = [];
     this.#offsets.walk(name, prefix, (value, offset) => {
       if (!value.startsWith(prefix)) return false;
-      if (accepts(value)) lists.push(this.#postingsAt(offset));
+      if (accepts(value)) offsets.push(offset);
       return true;
     });
-    return lists;
+    return offsets.map((offset) => this.#postingsAt(offset));
   }
 
   valueCount(name: string): number {

@@ -8,7 +8,7 @@ import { openSection, type Section, SectionReader } from './section.ts';
 /** Entries at least this long: key count, two lengths, an offset. */
 const MIN_ENTRY_BYTES = 4;
 
-/** Takes a value and the offset of its postings. @returns false to stop */
+/** Takes a value and the offset of its postings, and reads nothing through the same cache. @returns false to stop */
 export type ValueVisitor = (value: string, postingsOffset: number) => boolean;
 
 /** For every (name, value) of an index, where its postings lie. */
@@ -90,7 +90,6 @@ export class SampledPostingsOffsets implements PostingsOffsets {
       if (below && compareUtf8(value, from) < 0) continue;
       below = false;
       if (!visit(value, offset)) return;
-      walk.forget();
     }
   }
 

@@ -43,8 +43,8 @@ export function openSection(kernels: Kernels, file: PositionedFile, at: number, 
 }
 
 /**
- * Walks the entries of a section, of any length, with little of it in memory. What else reads through the same cache
- * between two calls must be followed by `forget`.
+ * Walks the entries of a section, of any length, with little of it in memory. Nothing else may be read through the same
+ * cache between two calls, but before a `seek`.
  */
 export class SectionReader {
   readonly #kernels: Kernels;
@@ -67,11 +67,6 @@ export class SectionReader {
 
   seek(offset: number): void {
     this.#reader.reset(this.#file, offset, this.#kernels.arena.u8, 0, 0);
-  }
-
-  /** The bytes in memory may be others by now. */
-  forget(): void {
-    this.seek(this.offset);
   }
 
   u32(): number {
