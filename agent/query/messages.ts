@@ -27,16 +27,18 @@ export type ToThread =
   | { readonly kind: 'more' }
   | { readonly kind: 'cancel' };
 
-/** From a thread: an answer and its pieces, or an error; `last` ends the request. */
+/** From a thread: an answer and its pieces, or an error; then `rest`. */
 export type FromThread =
   | {
       readonly kind: 'answer';
       readonly data: unknown;
       readonly warnings: readonly string[];
       readonly infos: readonly string[];
-      /** JSON text of the data, if it is not in `data`; more follows unless `last`. */
+      /** JSON text of the data, if it is not in `data`; more pieces follow unless `last`. */
       readonly piece: Piece | undefined;
       readonly last: boolean;
     }
   | { readonly kind: 'piece'; readonly piece: Piece; readonly last: boolean }
-  | { readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string };
+  | { readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string }
+  /** It can take the next request; when it holds much memory it had better be ended. */
+  | { readonly kind: 'rest'; readonly isSpent: boolean };

@@ -20,6 +20,9 @@ import type { FromThread, ThreadData, ToThread } from './messages.ts';
 const MIN_BYTES_LENGTH = 4096;
 
 const encoder = new TextEncoder();
+/** What a request may leave behind: garbage of large arrays is collected late. */
+const SPENT_BYTES = 64 << 20;
+
 const { limits } = workerData as ThreadData;
 const port = parentPort!;
 const reader = new TsdbReader({
@@ -27,6 +30,7 @@ const reader = new TsdbReader({
   kernels: createKernels(),
   cacheBytes: limits.cacheBytes,
 });
+const heldAtStartBytes = heldBytes();
 let lent: Queryable | undefined;
 let running: AbortController | undefined;
 let wake: (() => void) | undefined;
@@ -68,7 +72,14 @@ async function run({ endpoint, name, params, handle }: ToThread & { kind: 'run' 
     send({ kind: 'error', errorType, message });
   } finally {
     running = undefined;
+    send({ kind: 'rest', isSpent: heldBytes() - heldAtStartBytes > SPENT_BYTES });
   }
+}
+
+/** Of this thread alone. */
+function heldBytes(): number {
+  const { heapTotal, external } = process.memoryUsage();
+  return heapTotal + external;
 }
 
 /** One piece ahead of what the client has taken. */

@@ -81,6 +81,7 @@ export class QueryThreads {
       try {
         await thread.run(endpoint, { ...request, params: rest }, restMs, taken.resolve);
       } finally {
+        if (thread.isSpent) void thread.end();
         if (!thread.isEnded) this.#rest(thread);
       }
     });
@@ -114,6 +115,8 @@ class QueryThread {
   #timer: Timer | undefined;
   isEnded = false;
   wasKilled = false;
+  /** Its last request left much behind. */
+  isSpent = false;
 
   constructor(options: QueryThreadsOptions, onEnd: () => void) {
     this.#options = options;
@@ -150,7 +153,7 @@ class QueryThread {
   /**
    * @param restMs what the request may take
    * @param onAnswer gets the answer with its first piece
-   * @returns when the last piece was taken
+   * @returns when the last piece was taken and the thread can take the next request
    * @throws ApiError
    */
   run(
@@ -176,9 +179,16 @@ class QueryThread {
       pieces.fail(error);
       reject(error);
     };
+    let error: ApiError | undefined;
     this.#receive = (message) => {
+      if (message.kind === 'rest') {
+        this.isSpent = message.isSpent;
+        if (error === undefined) resolve();
+        else this.#fail!(error);
+        return;
+      }
       if (message.kind === 'error') {
-        this.#fail!(new ApiError(message.errorType, message.message));
+        error = new ApiError(message.errorType, message.message);
         return;
       }
       // What is left to do is to write down what was found.
@@ -189,8 +199,7 @@ class QueryThread {
       } else {
         pieces.push(message.piece, message.last);
       }
-      if (message.last) resolve();
-      else this.#killAfter(STALL_MS);
+      this.#killAfter(STALL_MS);
     };
     this.#killAfter(restMs + GRACE_MS);
     if (signal.aborted) cancel();

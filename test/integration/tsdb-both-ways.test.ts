@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { histogramJson } from '../../lib/api/histogram-json.ts';
 import { seededRandom } from '../../lib/env/index.ts';
-import { isStaleNaN } from '../../lib/model/index.ts';
+import { compareUtf8, isStaleNaN } from '../../lib/model/index.ts';
 import { readBlock } from '../tools/block-content.ts';
 import { ownTarget, prometheusTarget, type Target, type TargetOptions } from '../tools/database-target.ts';
 import { DEMO_KINDS, demoCommits, type DemoKind, dumpOfCommits } from '../tools/demo-commits.ts';
@@ -259,7 +259,7 @@ describe('our database and real Prometheus on the same directory', function () {
       .split('\n')
       .slice(1)
       .map((line) => line.split(/\s+/));
-    assert.deepEqual(listed.map(([ulid]) => ulid).sort(), blocks);
+    assert.deepEqual(listed.map(([ulid]) => ulid!).sort(compareUtf8), blocks);
     for (const [ulid, minTime, maxTime, , samples, chunks, series] of listed) {
       const { meta, series: found } = readBlock(join(data, ulid!));
       const allChunks = found.flatMap((one) => one.chunks);

@@ -59,7 +59,7 @@ export class RunningTop {
     context.takeBytes(grid.count * (HEAP_BYTES + width * PLACE_BYTES));
     const values = new Float64Array(grid.count * width);
     this.#values = values;
-    this.#owners = new Array<Chosen | undefined>(grid.count * width).fill(undefined);
+    this.#owners = Array.from({ length: grid.count * width });
     const isTop = this.#isTop;
     // Whatever is to be dropped first stands on top: NaN, then the least of the largest or the largest of the least.
     const isAbove = (a: number, b: number): boolean => {

@@ -143,7 +143,8 @@ export async function visitWindows(
     const ignored = takesAll || read.histograms === undefined ? undefined : new IgnoredHistograms(read, window, notes);
     kernel.begin?.(window);
     const name = windowFunction.keepsName === true ? { labels, dropName } : names.get(labels);
-    context.requireBytes(KERNEL_SAMPLE_BYTES * samples.length);
+    // What the kernel keeps, the columns here, and the copy of them that a caller may make.
+    context.requireBytes(KERNEL_SAMPLE_BYTES * samples.length + 2 * stepsBytes(grid.count));
     present.fill(0);
     if (maySweep && kernel.sweep !== undefined && read.histograms === undefined && window.starts === undefined) {
       context.countWork(grid.count);
