@@ -301,13 +301,14 @@ export class Database implements Tsdb {
     // Whoever is in is let finish.
     await this.#gate.enter();
     const faults: unknown[] = [];
-    for (const close of [
+    const closers: readonly (() => unknown)[] = [
       () => this.#outOfOrderLog?.close(),
       () => wal.close(),
       () => chunkWriter.close(),
       () => chunkFiles.close(),
       () => blocks.close(),
-    ]) {
+    ];
+    for (const close of closers) {
       try {
         await close();
       } catch (error) {

@@ -11,6 +11,7 @@ import { HeadReader } from '../../../../lib/tsdb/head/querier.ts';
 import {
   FLAG_KEPT_FROM,
   FLAG_STOP,
+  FLAG_WHOLE,
   histogramOf,
   INTERVAL_MS,
   isHistogram,
@@ -112,6 +113,7 @@ async function selectAll(sorted: boolean, { matchers, perGroup }: (typeof SELECT
   if (Atomics.load(words, FLAG_KEPT_FROM) !== keptFrom) return;
   // Nothing was taken away meanwhile: each group is there with all its series and all samples since.
   whole++;
+  Atomics.store(words, FLAG_WHOLE, whole);
   for (const [group, { first, series }] of groups) {
     assert.equal(series, perGroup, `group ${group}, ${matchers.join()}`);
     assert.ok(first === keptFrom || first > keptFrom, 'from the beginning of the range');

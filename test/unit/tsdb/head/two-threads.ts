@@ -18,7 +18,9 @@ export interface ReaderData {
 export const FLAG_STOP = 0;
 /** Intervals before it may be gone, or go at any time. */
 export const FLAG_KEPT_FROM = 1;
-export const FLAGS = 2;
+/** Selections that the reader could check to be whole. */
+export const FLAG_WHOLE = 2;
+export const FLAGS = 3;
 
 export interface ReaderReport {
   readonly error: string | undefined;
