@@ -18,6 +18,8 @@ import type { FromThread, ThreadData, ToThread } from './messages.ts';
 
 /** Shorter pieces are sent as text. */
 const MIN_BYTES_LENGTH = 4096;
+/** Shorter pieces wait for the next. */
+const JOINED_LENGTH = 32 * 1024;
 
 const encoder = new TextEncoder();
 /** What a request may leave behind: garbage of large arrays is collected late. */
@@ -85,7 +87,7 @@ function heldBytes(): number {
 /** One piece ahead of what the client has taken. */
 async function sendPieces({ data, pieces, annotations }: Answer, signal: AbortSignal): Promise<void> {
   assert(pieces === undefined || Symbol.iterator in pieces, 'query thread: an answer from elsewhere');
-  const texts = pieces?.[Symbol.iterator]();
+  const texts = pieces === undefined ? undefined : joined(pieces);
   let next = texts?.next();
   const piece = next?.done === false ? next.value : undefined;
   next = texts?.next();
@@ -104,6 +106,23 @@ async function sendPieces({ data, pieces, annotations }: Answer, signal: AbortSi
     next = texts!.next();
     send({ kind: 'piece', piece: value, last: next.done === true });
   }
+}
+
+/** An answer that is short goes in one message: each takes a turn of both threads. */
+function* joined(pieces: Iterable<Piece>): Generator<Piece> {
+  let out = '';
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      out += piece;
+      if (out.length < JOINED_LENGTH) continue;
+      yield out;
+    } else {
+      if (out !== '') yield out;
+      yield piece;
+    }
+    out = '';
+  }
+  if (out !== '') yield out;
 }
 
 /** Long pieces go as bytes that are handed over, not copied: the thread of the server writes them to its socket as they are. */
