@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { needPeer } from '../../tools/peers.ts';
 import type { QueryTwins } from '../../tools/query-twins.ts';
-import { fuzz, startFuzzTwins } from './fuzz.ts';
+import { FEATURES, fuzz, startFuzzTwins } from './fuzz.ts';
 import { keptDifferences } from './kept.ts';
 
 const COUNT = 500;
@@ -27,5 +27,15 @@ describe('Random queries', function () {
     assert.deepEqual(findings, []);
     assert.ok(errors > COUNT / 50, `only ${errors} of the queries are errors`);
     assert.ok(errors + empty < COUNT / 2, `${errors} errors and ${empty} empty answers are more than half`);
+  });
+
+  it('have them too when names are removed at the end', async function () {
+    const delayed = await startFuzzTwins(needPeer(this, 'prometheus'), { ...FEATURES, delayedNameRemoval: true });
+    try {
+      const { findings } = await fuzz(delayed, { seed: COUNT + 1, count: COUNT / 2 });
+      assert.deepEqual(findings, []);
+    } finally {
+      await delayed.stop();
+    }
   });
 });
