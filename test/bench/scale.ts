@@ -85,6 +85,8 @@ async function reported(
 ): Promise<void> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], ...(cwd === undefined ? {} : { cwd }) });
   const ended = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject));
+  // It is awaited when there are no more lines.
+  ended.catch(() => undefined);
   for await (const line of createInterface({ input: child.stdout })) report(JSON.parse(line) as ScaleFigures);
   const status = await ended;
   if (status !== 0) throw new Error(`${command} ended with status ${status}`);
