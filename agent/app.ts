@@ -3,7 +3,6 @@ import Koa from 'koa';
 import { createWireCodec, remoteRead, remoteWrite, type WireCodec } from '../lib/remote/index.ts';
 import { type ApiDeps, buildInfo, createApi, listen, type Listening } from '../lib/api/index.ts';
 import {
-  formatSize,
   parseConfigInProcess,
   type ScrapeConfig,
   showConfigInProcess,
@@ -12,7 +11,7 @@ import {
 import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
 import { createKernels } from '../lib/kernels/index.ts';
 import { createKubeClient, type KubeClient } from '../lib/kube/index.ts';
-import { assert, formatDuration, Labels, PromletError } from '../lib/model/index.ts';
+import { assert, Labels, PromletError } from '../lib/model/index.ts';
 import { Engine } from '../lib/promql/index.ts';
 import { openTsdb, type ReplayProgress, type RetentionOptions, type Tsdb, WorkerRunner } from '../lib/tsdb/index.ts';
 import { ConfigLoader } from './config-loader.ts';
@@ -326,7 +325,7 @@ class StartingAgent implements Agent {
         reloadConfigSuccess: this.#configuration.status.lastError === undefined,
         lastConfigTimeMs: this.#configuration.status.appliedAtMs ?? 0,
         corruptionCount: this.#tsdb!.stats().replay.damage.length,
-        storageRetention: describeRetention(this.#retention, formatDuration, formatSize),
+        storageRetention: describeRetention(this.#retention),
       }),
       ...storageApi({ ...this.#options, dataDir: flags.dataDir, tsdb: () => this.#tsdb! }),
       walReplay: () => walReplayStatus(this.#replay),

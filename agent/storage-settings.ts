@@ -1,13 +1,11 @@
-import type { StorageConfig } from '../lib/config/index.ts';
-import { PromletError } from '../lib/model/index.ts';
-import type { RetentionOptions, TsdbSettings } from '../lib/tsdb/index.ts';
+import { formatSize, type StorageConfig } from '../lib/config/index.ts';
+import { formatDuration, PromletError } from '../lib/model/index.ts';
+import { DEFAULT_RETENTION, type RetentionOptions, type TsdbSettings } from '../lib/tsdb/index.ts';
 import type { AgentFlags } from './flags.ts';
-
-const DEFAULT_RETENTION_MS = 15 * 86_400_000;
 
 /** What the flags keep of the past, when the configuration says nothing: 15 days unless either flag is given. */
 export function flaggedRetention({ retentionTimeMs, retentionSizeBytes }: AgentFlags): RetentionOptions {
-  const timeMs = retentionTimeMs ?? (retentionSizeBytes === undefined ? DEFAULT_RETENTION_MS : 0);
+  const timeMs = retentionTimeMs ?? (retentionSizeBytes === undefined ? DEFAULT_RETENTION.timeMs : 0);
   return { timeMs, sizeBytes: retentionSizeBytes ?? 0, diskPercent: 0 };
 }
 
@@ -37,11 +35,7 @@ export function storageSettings(storage: StorageConfig | undefined, flags: Agent
 }
 
 /** As `/api/v1/status/runtimeinfo` shows it: `15d`, `10GiB`, `15d or 10GiB`. */
-export function describeRetention(
-  { timeMs, sizeBytes, diskPercent }: RetentionOptions,
-  formatDuration: (ms: number) => string,
-  formatSize: (bytes: number) => string,
-): string {
+export function describeRetention({ timeMs, sizeBytes, diskPercent }: RetentionOptions): string {
   const parts: string[] = [];
   if (timeMs > 0) parts.push(formatDuration(timeMs));
   if (diskPercent > 0) parts.push(`${diskPercent}%`);

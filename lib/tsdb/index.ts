@@ -8,6 +8,6 @@ export { verifyDirectory, type VerifyOptions } from './verify/verify.ts';
 export type { BlockMeta } from './block/meta.ts';
 export { WorkerRunner } from './compact/worker-runner.ts';
 export { type Loan, type ReadHandle, TsdbReader, type TsdbReaderOptions } from './reader.ts';
-export type { RetentionOptions } from './retention.ts';
+export { DEFAULT_RETENTION, type RetentionOptions } from './retention.ts';
 export type { Tsdb, TsdbOptions, TsdbSettings, TsdbStats } from './tsdb.ts';
 export type { Cardinality, NamedCount, ReplayProgress, ReplayReport, TsdbLimits, WalDamage } from './types.ts';

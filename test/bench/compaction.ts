@@ -123,7 +123,8 @@ async function perform(task: Task): Promise<Outcome> {
   }
   const seconds = (performance.now() - started) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  const { peakRssBytes } = memory(process.pid);
+  // The kernel keeps the peak in steps, so that it may lie below what was read a moment before.
+  const peakRssBytes = Math.max(memory(process.pid).peakRssBytes, idleRssBytes);
   const segments = readdirSync(join(dir, ulid, 'chunks')).sort((a, b) => (a < b ? -1 : 1));
   const files = ['index', ...segments.map((name) => join('chunks', name))].map((name) => join(dir, ulid, name));
   return {

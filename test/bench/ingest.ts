@@ -121,7 +121,8 @@ async function measureSteady(
     cpuMicrosPerSample: (cpu * 1e6) / samples,
     idleRssBytes,
     rssBytes: median(rss),
-    peakRssBytes,
+    // The kernel keeps the peak in steps, so that it may lie below what was read a moment before.
+    peakRssBytes: Math.max(peakRssBytes, ...rss),
     diskBytesPerSample: directoryBytes(dataDirOf(dir)) / (pages * perScrape),
   };
 }

@@ -42,7 +42,6 @@ export const LIST_ITEMS = 0;
 export const LIST_LENGTH = 4;
 /** Items the block has room for. */
 export const LIST_CAPACITY = 8;
-export const LIST_SIZE = 12;
 
 // A hash table that grows and shrinks segment by segment, so that no insertion takes long (extendible hashing): the upper
 // `depth` bits of a hash choose an entry of the directory, that leads to a segment; several entries share a segment that

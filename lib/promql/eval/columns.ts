@@ -16,10 +16,6 @@ export function gridTimes({ startMs, stepMs, count }: StepGrid): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => startMs + i * stepMs);
 }
 
-export function gridEndMs(grid: StepGrid): number {
-  return grid.startMs + (grid.count - 1) * grid.stepMs;
-}
-
 /** One series over a grid. All arrays are as long as the grid. */
 export interface ColumnSeries {
   readonly labels: Labels;

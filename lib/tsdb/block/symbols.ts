@@ -43,11 +43,6 @@ export class Symbols {
     }
   }
 
-  /** Bytes of the places that are kept, as Prometheus states them (`SymbolTableSize`: 8 each). */
-  get tableSizeBytes(): number {
-    return this.#samples.length * 8;
-  }
-
   /** @throws PromletError `storage/bad-block` for an id that is none */
   lookup(id: number): string {
     const slot = id % CACHE_SIZE;

@@ -79,18 +79,6 @@ export class HeadChunkWriter {
     return this.#files.index;
   }
 
-  get bytesWritten(): number {
-    return this.#files.bytesWritten;
-  }
-
-  get fsyncs(): number {
-    return this.#files.fsyncs;
-  }
-
-  get fsyncFailures(): number {
-    return this.#files.fsyncFailures;
-  }
-
   /** Bytes collected since the last `flush`; about a megabyte makes a good batch. */
   get batchBytes(): number {
     return this.#batchBytes;

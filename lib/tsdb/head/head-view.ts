@@ -180,10 +180,6 @@ export class HeadView {
     return this.views.u32[(pair + PAIR_NAME) >>> 2] ?? 0;
   }
 
-  pairName(pair: number): string {
-    return this.#cachedNames[this.#cachePair(pair)]!;
-  }
-
   pairValue(pair: number): string {
     return this.#cachedValues[this.#cachePair(pair)]!;
   }

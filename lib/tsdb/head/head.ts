@@ -262,12 +262,6 @@ export class Head {
     }
   }
 
-  /** Creates a series under a ref of its own, as replay does; neither labels nor ref may be known yet. */
-  createAt(ref: SeriesRef, labels: Labels): void {
-    assert(this.find(labels) === 0, 'head: labels known');
-    this.#create(ref);
-  }
-
   /**
    * Finds the series of a WAL series record, or creates it under the ref it has there. `encoded` begins with its labels.
    * @returns the ref under which the head knows the series: another one when its labels were known already; 0 when there

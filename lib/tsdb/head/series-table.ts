@@ -175,10 +175,6 @@ export class SeriesTable extends SeriesReader {
     this.#unmapped.push(ref);
   }
 
-  get unmappedSeries(): number {
-    return this.#unmapped.length;
-  }
-
   /** A completed chunk lies in a file now: its block is replaced by one that only says where. */
   mapChunk(ref: number, block: number, place: ChunkFilePlace): void {
     const arena = this.#arena;

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { parseFlags } from '../../../agent/flags.ts';
 import { describeRetention, flaggedRetention, storageSettings } from '../../../agent/storage-settings.ts';
-import { formatSize, parseConfig } from '../../../lib/config/index.ts';
-import { formatDuration } from '../../../lib/model/index.ts';
+import { parseConfig } from '../../../lib/config/index.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -40,7 +39,7 @@ describe('storage settings', () => {
 
   it('are shown as Prometheus shows them', () => {
     const show = (args: readonly string[]): string =>
-      describeRetention(flaggedRetention(parseFlags(args, {}, '0.0.0')), formatDuration, formatSize);
+      describeRetention(flaggedRetention(parseFlags(args, {}, '0.0.0')));
     assert.equal(show([]), '15d');
     assert.equal(show(['--storage.tsdb.retention.time=1d', '--storage.tsdb.retention.size=2GB']), '1d or 2GiB');
   });
