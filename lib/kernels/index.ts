@@ -6,6 +6,7 @@ export * as histogramLayout from './assembly/histogram-layout.ts';
 export * as layout from './assembly/layout.ts';
 export * as scanLayout from './assembly/scan-layout.ts';
 export { ArenaViews, SharedArena } from './memory.ts';
+export { Scratch } from './scratch.ts';
 
 /** The exports of build/kernels.wasm. Addresses and lengths are bytes in the arena's memory. */
 export interface KernelExports {

@@ -1,5 +1,5 @@
 import type { SampleColumns } from '../model/index.ts';
-import type { Interval } from './chunk/chunk.ts';
+import type { Interval } from '../chunk/index.ts';
 
 /** Takes the samples within the intervals, which are sorted and disjoint, out of those from `from` on. */
 export function dropDeleted(columns: SampleColumns, from: number, intervals: readonly Interval[]): void {

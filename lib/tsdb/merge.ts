@@ -10,8 +10,7 @@ import type {
   Series,
   SeriesSet,
 } from '../storage/index.ts';
-import type { Chunk } from './chunk/chunk.ts';
-import { rawEncoding, storedEncoding } from './chunk/raw.ts';
+import { type Chunk, rawEncoding, storedEncoding } from '../chunk/index.ts';
 import { mergeChunks } from './compact/merge-chunks.ts';
 import { mergeSamples } from './compact/merge-samples.ts';
 import { ChunkRecoder } from './compact/recode.ts';

@@ -1,4 +1,4 @@
-import type { Interval } from './chunk/chunk.ts';
+import type { Interval } from '../chunk/index.ts';
 
 /** What is deleted: per series ref, intervals of time that are sorted, disjoint and do not touch (tsdb/tombstones). */
 export class Tombstones {

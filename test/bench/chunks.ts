@@ -4,9 +4,9 @@ import { seededRandom } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { decodeXor2Twin, Xor2Twin } from '../../lib/kernels/twins/xor2.ts';
 import { type FloatHistogram, SampleColumns } from '../../lib/model/index.ts';
-import { type Chunk, Encoding } from '../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../lib/tsdb/chunk/encode.ts';
+import { type Chunk, Encoding } from '../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../lib/chunk/encode.ts';
 
 const START_MS = 1_700_000_000_000;
 const STEP_MS = 15_000;

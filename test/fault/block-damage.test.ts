@@ -6,7 +6,7 @@ import { Block } from '../../lib/tsdb/block/block.ts';
 import { BlockWriter } from '../../lib/tsdb/block/block-writer.ts';
 import { PageCache } from '../../lib/tsdb/block/page-cache.ts';
 import { BlockQuerier } from '../../lib/tsdb/block/querier.ts';
-import { encodeSamples } from '../../lib/tsdb/chunk/encode.ts';
+import { encodeSamples } from '../../lib/chunk/encode.ts';
 import { type Damage, flips, resealed, truncations, uvarintBombs } from './damage.ts';
 import { demoCommits } from '../tools/demo-commits.ts';
 import { type Dump, dumpOf } from '../tools/samples.ts';

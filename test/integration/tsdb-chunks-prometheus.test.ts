@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { seededRandom } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { type FloatHistogram, Labels, SampleColumns, STALE_NAN } from '../../lib/model/index.ts';
-import { type Chunk, Encoding } from '../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../lib/tsdb/chunk/decoder.ts';
+import { type Chunk, Encoding } from '../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../lib/chunk/decoder.ts';
 import { type HistogramKind, HistogramWalk } from '../tools/histogram-walk.ts';
 import { needPeer } from '../tools/peers.ts';
 import { PrometheusDriver, type PrometheusOptions } from '../tools/prometheus-driver.ts';
 import type { WrittenSeries } from '../tools/remote-write.ts';
 import { columnsText, floatText, histogramText } from '../tools/samples.ts';
-import { HistogramHead } from '../unit/tsdb/chunk/histogram-head.ts';
+import { HistogramHead } from '../unit/chunk/histogram-head.ts';
 
 const START_MS = 1_700_000_000_000;
 const STEP_MS = 20_000;

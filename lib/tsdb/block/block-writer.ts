@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { assert, errorMessage, type Labels, PromletError } from '../../model/index.ts';
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk } from '../../chunk/index.ts';
 import { Tombstones } from '../tombstones.ts';
 import { syncDirectory } from '../directory.ts';
 import { ChunkSegmentWriter } from './chunk-writer.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
-import { Encoding, MAX_CHUNK_BYTES } from '../chunk/chunk.ts';
+import { Encoding, MAX_CHUNK_BYTES } from '../../chunk/index.ts';
 import { ByteReader, readU32 } from './byte-reader.ts';
 import {
   badBlock,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk } from '../../chunk/index.ts';
 import { writeUvarint } from './byte-reader.ts';
 import {
   CHUNKS_MAGIC,

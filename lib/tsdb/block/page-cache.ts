@@ -1,7 +1,6 @@
 import type { FileSystem } from '../../env/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { assert } from '../../model/index.ts';
-import { Scratch } from '../wal/scratch.ts';
 import { badBlock } from './format.ts';
 import { openRegularFile, type PositionedFile, readFully } from './positioned-file.ts';
 

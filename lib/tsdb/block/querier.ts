@@ -17,10 +17,7 @@ import type {
   SelectHints,
   SeriesSet,
 } from '../../storage/index.ts';
-import type { Chunk, Interval } from '../chunk/chunk.ts';
-import { ChunkDecoder } from '../chunk/decoder.ts';
-import { encodeSamples } from '../chunk/encode.ts';
-import { rawEncoding } from '../chunk/raw.ts';
+import { type Chunk, ChunkDecoder, encodeSamples, type Interval, rawEncoding } from '../../chunk/index.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { Block } from './block.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk } from '../../chunk/index.ts';
 import type { CompactionSource, SourceSeries } from '../compact/source.ts';
 import type { Block } from './block.ts';
 import { ChunkReader } from './chunk-reader.ts';

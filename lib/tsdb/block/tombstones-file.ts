@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { PromletError } from '../../model/index.ts';
-import type { Interval } from '../chunk/chunk.ts';
+import type { Interval } from '../../chunk/index.ts';
 import { MAX_TIME_MS } from '../limits.ts';
 import { Tombstones } from '../tombstones.ts';
 import { ByteReader, writeU32, writeUvarint, writeVarint } from './byte-reader.ts';

@@ -1,6 +1,5 @@
 import type { FileSystem } from '../../env/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
-import { Scratch } from '../wal/scratch.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { badBlock } from './format.ts';
 import { openRegularFile, type PositionedFile, readFully } from './positioned-file.ts';
 

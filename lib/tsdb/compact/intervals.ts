@@ -1,4 +1,4 @@
-import type { Interval } from '../chunk/chunk.ts';
+import type { Interval } from '../../chunk/index.ts';
 
 /** The intervals that [minTimeMs, maxTimeMs] touches. */
 export function touching(intervals: readonly Interval[], minTimeMs: number, maxTimeMs: number): readonly Interval[] {

@@ -1,4 +1,4 @@
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk } from '../../chunk/index.ts';
 
 /** A chunk with bytes of its own, for when its source moves on before it is written. */
 export function keep(chunk: Chunk): Chunk {

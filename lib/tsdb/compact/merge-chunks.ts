@@ -1,4 +1,4 @@
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk } from '../../chunk/index.ts';
 import { Heap } from './heap.ts';
 import { keep } from './keep.ts';
 import type { ChunkRecoder } from './recode.ts';

@@ -1,5 +1,5 @@
 import { compareUtf8, type Labels } from '../../model/index.ts';
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk } from '../../chunk/index.ts';
 import { Heap } from './heap.ts';
 import { mergeChunks } from './merge-chunks.ts';
 import type { ChunkRecoder } from './recode.ts';

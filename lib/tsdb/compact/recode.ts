@@ -1,8 +1,6 @@
 import type { Kernels } from '../../kernels/index.ts';
 import { SampleColumns } from '../../model/index.ts';
-import type { Chunk, Interval } from '../chunk/chunk.ts';
-import { ChunkDecoder } from '../chunk/decoder.ts';
-import { encodeSamples } from '../chunk/encode.ts';
+import { type Chunk, ChunkDecoder, encodeSamples, type Interval } from '../../chunk/index.ts';
 import { dropDeleted } from '../deleted-samples.ts';
 import { mergeSamples } from './merge-samples.ts';
 

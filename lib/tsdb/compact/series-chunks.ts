@@ -1,4 +1,4 @@
-import type { Chunk, Interval } from '../chunk/chunk.ts';
+import type { Chunk, Interval } from '../../chunk/index.ts';
 import { joinIntervals } from '../tombstones.ts';
 import { covers, touching } from './intervals.ts';
 import { keep } from './keep.ts';

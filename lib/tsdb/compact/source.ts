@@ -1,5 +1,5 @@
 import type { Labels } from '../../model/index.ts';
-import type { Chunk, Interval } from '../chunk/chunk.ts';
+import type { Chunk, Interval } from '../../chunk/index.ts';
 
 /** One series as compaction reads it. */
 export interface SourceSeries {

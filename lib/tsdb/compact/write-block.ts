@@ -2,7 +2,7 @@ import type { FileSystem } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { BlockWriter } from '../block/block-writer.ts';
 import type { BlockMeta, BlockStats } from '../block/meta.ts';
-import { type Chunk, Encoding, sampleCount } from '../chunk/chunk.ts';
+import { type Chunk, Encoding, sampleCount } from '../../chunk/index.ts';
 import { mergeSeries, mergeSymbols } from './merge.ts';
 import type { NewMeta } from './new-meta.ts';
 import type { Pace } from './pace.ts';

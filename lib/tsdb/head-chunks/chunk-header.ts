@@ -1,6 +1,6 @@
 import type { SharedArena } from '../../kernels/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import { Encoding } from '../chunk/chunk.ts';
+import { Encoding } from '../../chunk/index.ts';
 import {
   CHUNK_ENCODING,
   CHUNK_LENGTH,

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import type { FileSystem } from '../../env/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Chunk } from '../chunk/chunk.ts';
+import type { Chunk } from '../../chunk/index.ts';
 import { syncDirectory } from '../directory.ts';
-import { Scratch } from '../wal/scratch.ts';
 import { ChunkHeader, uint32 } from './chunk-header.ts';
 import { CHUNK_LENGTH, CRC_BYTES, headChunkFileName, headChunkFileNumber, MAX_LENGTH_BYTES } from './format.ts';
 

@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem, Logger } from '../../env/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
 import { createDirectory } from '../directory.ts';
 import { entryKind } from '../entry-kind.ts';
 import { REPLAY_SLICE_MS } from '../limits.ts';
 import type { WalDamage } from '../types.ts';
-import { Scratch } from '../wal/scratch.ts';
 import { ChunkHeader, uint32 } from './chunk-header.ts';
 import { listHeadChunkFiles } from './files.ts';
 import {

@@ -1,10 +1,9 @@
 import type { Clock, FileSystem, Logger } from '../../env/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { assert, errorMessage, PromletError } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
 import { AppendFiles } from '../append-files.ts';
-import type { Chunk } from '../chunk/chunk.ts';
-import { Scratch } from '../wal/scratch.ts';
+import type { Chunk } from '../../chunk/index.ts';
 import {
   CHUNK_ENCODING,
   CHUNK_LENGTH,

@@ -1,5 +1,5 @@
 import { type ArenaViews, layout, type SharedArena } from '../../kernels/index.ts';
-import type { Chunk, Encoding } from '../chunk/chunk.ts';
+import type { Chunk, Encoding } from '../../chunk/index.ts';
 
 const {
   CHUNK_DATA,

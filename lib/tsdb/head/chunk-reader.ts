@@ -1,11 +1,8 @@
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { SampleColumns } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Chunk, Interval } from '../chunk/chunk.ts';
-import { ChunkDecoder } from '../chunk/decoder.ts';
-import { encodeSamples } from '../chunk/encode.ts';
+import { type Chunk, ChunkDecoder, encodeSamples, type Interval } from '../../chunk/index.ts';
 import { dropDeleted } from '../deleted-samples.ts';
-import { Scratch } from '../wal/scratch.ts';
 import type { ReadMappedChunk } from './chunk-block.ts';
 import { deletedIntervals } from './head-tombstones.ts';
 import type { HeadView } from './head-view.ts';

@@ -1,6 +1,6 @@
 import { type ArenaViews, layout, type SharedArena } from '../../kernels/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Interval } from '../chunk/chunk.ts';
+import type { Interval } from '../../chunk/index.ts';
 import { joinIntervals } from '../tombstones.ts';
 import { columnValue, RefColumn } from './ref-column.ts';
 

@@ -9,7 +9,7 @@ import {
   type SampleColumns,
 } from '../../model/index.ts';
 import { AppendResult, type SeriesRef } from '../../storage/index.ts';
-import { type Chunk, Encoding } from '../chunk/chunk.ts';
+import { type Chunk, Encoding } from '../../chunk/index.ts';
 import { RangeUsers } from '../range-users.ts';
 import type { TsdbLimits } from '../types.ts';
 import type { HistogramSamples } from '../wal/histogram-record.ts';

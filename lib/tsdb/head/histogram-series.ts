@@ -1,8 +1,7 @@
 import { type Kernels, layout, type SharedArena } from '../../kernels/index.ts';
 import type { FloatHistogram } from '../../model/index.ts';
 import { AppendResult, type SeriesRef } from '../../storage/index.ts';
-import { Encoding } from '../chunk/chunk.ts';
-import { type CutReason, HistogramChunkAppender, HistogramScratch } from '../chunk/histogram-appender.ts';
+import { type CutReason, Encoding, HistogramChunkAppender, HistogramScratch } from '../../chunk/index.ts';
 import { sameHistogram } from './histogram-rules.ts';
 import type { SeriesTable } from './series-table.ts';
 

@@ -1,9 +1,7 @@
 import { type Kernels, layout, type SharedArena } from '../../kernels/index.ts';
 import { assert, type FloatHistogram, SampleColumns } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Chunk } from '../chunk/chunk.ts';
-import { ChunkDecoder } from '../chunk/decoder.ts';
-import { encodeSamples } from '../chunk/encode.ts';
+import { type Chunk, ChunkDecoder, encodeSamples } from '../../chunk/index.ts';
 import {
   chunkHeader,
   chunkIn,

@@ -1,8 +1,7 @@
 import { type ArenaViews, type Kernels, layout } from '../../kernels/index.ts';
 import { assert, SampleColumns } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Chunk } from '../chunk/chunk.ts';
-import { ChunkDecoder } from '../chunk/decoder.ts';
+import { type Chunk, ChunkDecoder } from '../../chunk/index.ts';
 import { mergeSamples } from '../compact/merge-samples.ts';
 import {
   chunkHeader,

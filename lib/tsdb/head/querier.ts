@@ -10,7 +10,7 @@ import type {
   SeriesRef,
   SeriesSet,
 } from '../../storage/index.ts';
-import { rawEncoding } from '../chunk/raw.ts';
+import { rawEncoding } from '../../chunk/index.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { type PostingsSource, selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { ChunkReader } from './chunk-reader.ts';

@@ -1,5 +1,5 @@
 import { type ArenaViews, layout } from '../../kernels/index.ts';
-import { Encoding } from '../chunk/chunk.ts';
+import { Encoding } from '../../chunk/index.ts';
 import { chunkHeader } from './chunk-block.ts';
 
 const {

@@ -1,6 +1,6 @@
 import { layout, type SharedArena } from '../../kernels/index.ts';
 import { assert } from '../../model/index.ts';
-import { type Chunk, Encoding } from '../chunk/chunk.ts';
+import { type Chunk, Encoding } from '../../chunk/index.ts';
 import { type ChunkFilePlace, freeChunk, isMapped, storeMappedChunk } from './chunk-block.ts';
 import type { HeadRoot } from './head-root.ts';
 import { SeriesReader } from './series-reader.ts';

@@ -11,7 +11,7 @@ import { PageCache } from '../block/page-cache.ts';
 import type { PositionedFile } from '../block/positioned-file.ts';
 import { readTombstones } from '../block/tombstones-file.ts';
 import { Window, WindowFile } from '../block/window-file.ts';
-import { ChunkDecoder } from '../chunk/decoder.ts';
+import { ChunkDecoder } from '../../chunk/index.ts';
 import type { Tombstones } from '../tombstones.ts';
 import { ChunkCheck } from './chunk-check.ts';
 import { PairTally } from './pair-tally.ts';

@@ -1,6 +1,5 @@
 import { PromletError, SampleColumns } from '../../model/index.ts';
-import { type Chunk, sampleCount } from '../chunk/chunk.ts';
-import type { ChunkDecoder } from '../chunk/decoder.ts';
+import { type Chunk, type ChunkDecoder, sampleCount } from '../../chunk/index.ts';
 
 /** Decodes chunks and compares what they hold with what is said of them. */
 export class ChunkCheck {

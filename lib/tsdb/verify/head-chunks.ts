@@ -1,7 +1,7 @@
 import type { Clock, FileSystem, Logger } from '../../env/index.ts';
 import type { Kernels } from '../../kernels/index.ts';
 import { errorMessage } from '../../model/index.ts';
-import { ChunkDecoder } from '../chunk/decoder.ts';
+import { ChunkDecoder } from '../../chunk/index.ts';
 import { HeadChunkFiles } from '../head-chunks/files.ts';
 import { loadHeadChunks } from '../head-chunks/load.ts';
 import { ChunkCheck } from './chunk-check.ts';

@@ -1,4 +1,4 @@
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import type { Labels } from '../../model/index.ts';
 import type { SampleBuffer } from '../head/columns.ts';
 import { MAX_RECORD_SAMPLES } from '../limits.ts';
@@ -9,7 +9,6 @@ import { encodeHistograms, type HistogramSamples } from './histogram-record.ts';
 import { encodeMetadata, type LoggedMetadata } from './metadata-record.ts';
 import { encodeMmapMarkers, type MmapMarker } from './mmap-marker-record.ts';
 import { RecordWriter } from './record-writer.ts';
-import { Scratch } from './scratch.ts';
 import { type EncodedSeries, encodeScannedSeries, encodeSeries } from './series-record.ts';
 import { encodeTombstones, type LoggedTombstone } from './tombstone-record.ts';
 

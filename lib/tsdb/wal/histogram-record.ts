@@ -1,6 +1,6 @@
 import { CUSTOM_BUCKETS_SCHEMA, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import { reduceResolution } from '../chunk/reduce-resolution.ts';
+import { reduceResolution } from '../../chunk/index.ts';
 import {
   isSeriesRef,
   RECORD_CUSTOM_FLOAT_HISTOGRAMS,

@@ -1,5 +1,5 @@
 import { zstdDecompressSync } from 'node:zlib';
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { SampleBuffer } from '../head/columns.ts';
 import { MAX_RECORD_BYTES } from '../limits.ts';
 import { decodeExemplars, type LoggedExemplar } from './exemplar-record.ts';
@@ -24,7 +24,6 @@ import {
 import { decodeHistograms, HistogramSamples } from './histogram-record.ts';
 import { decodeMetadata, type LoggedMetadata } from './metadata-record.ts';
 import { decodeMmapMarkers, type MmapMarker } from './mmap-marker-record.ts';
-import { Scratch } from './scratch.ts';
 import { decodeSeries, type EncodedSeries, type LoggedSeries, scanSeries } from './series-record.ts';
 import { decodeTombstones, type LoggedTombstone } from './tombstone-record.ts';
 

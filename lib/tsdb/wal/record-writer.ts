@@ -1,6 +1,5 @@
-import type { SharedArena } from '../../kernels/index.ts';
+import { Scratch, type SharedArena } from '../../kernels/index.ts';
 import { isStaleNaN, STALE_NAN_HIGH, STALE_NAN_LOW } from '../../model/index.ts';
-import { Scratch } from './scratch.ts';
 
 const TWO_32 = 2 ** 32;
 /** Integers below it take the fast way through 32-bit operations. */

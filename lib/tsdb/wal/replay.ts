@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem, Logger } from '../../env/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
 import { REPLAY_LOG_INTERVAL_MS, REPLAY_SLICE_MS } from '../limits.ts';
 import type { ReplayProgress, WalDamage } from '../types.ts';
@@ -10,7 +10,6 @@ import { listLog } from './log-files.ts';
 import { syncDirectory } from '../directory.ts';
 import { type LogVisitor, RecordDecoder } from './record-decoder.ts';
 import { cutTail, keepAside, moveAside, rewriteSegment } from './repair.ts';
-import { Scratch } from './scratch.ts';
 import { type Gap, readSegment, type SegmentReaderHost, type SegmentScan } from './segment-reader.ts';
 
 /** Missing segments up to this many are replaced by empty ones, so that other readers see no gap. */

@@ -1,5 +1,5 @@
 import type { FileSystem } from '../../env/index.ts';
-import type { Kernels } from '../../kernels/index.ts';
+import type { Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage } from '../../model/index.ts';
 import { MAX_RECORD_BYTES } from '../limits.ts';
 import {
@@ -13,7 +13,6 @@ import {
   FRAGMENT_TYPE_MASK,
   PAGE_BYTES,
 } from './format.ts';
-import type { Scratch } from './scratch.ts';
 
 /** Pages read at a time. */
 const WINDOW_PAGES = 32;

@@ -1,5 +1,5 @@
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Interval } from '../chunk/chunk.ts';
+import type { Interval } from '../../chunk/index.ts';
 import { MAX_TIME_MS } from '../limits.ts';
 import { isSeriesRef, RECORD_TOMBSTONES } from './format.ts';
 import { RecordReader } from './record-reader.ts';

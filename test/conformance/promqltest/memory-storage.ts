@@ -9,8 +9,8 @@ import {
   SampleColumns,
 } from '../../../lib/model/index.ts';
 import type { LabelAnswer, Querier, Queryable, Series, SeriesSet } from '../../../lib/storage/index.ts';
-import { ChunkDecoder } from '../../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../../lib/tsdb/chunk/encode.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../../lib/chunk/encode.ts';
 
 interface StoredSeries {
   readonly labels: Labels;

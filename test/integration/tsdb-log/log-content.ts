@@ -4,7 +4,7 @@ import { nodeFileSystem } from '../../../lib/env/index.ts';
 import { type LoadedChunk, loadHeadChunks } from '../../../lib/tsdb/head-chunks/load.ts';
 import { listLog } from '../../../lib/tsdb/wal/log-files.ts';
 import { type LogVisitor, RecordDecoder } from '../../../lib/tsdb/wal/record-decoder.ts';
-import { Scratch } from '../../../lib/tsdb/wal/scratch.ts';
+import { Scratch } from '../../../lib/kernels/scratch.ts';
 import { readSegment } from '../../../lib/tsdb/wal/segment-reader.ts';
 import { type Dump, floatText, histogramText } from '../../tools/samples.ts';
 import { kernels, silent } from '../../unit/tsdb/wal/log.ts';

@@ -3,7 +3,7 @@ import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeFileSystem, seededRandom } from '../../../lib/env/index.ts';
 import { Labels, SampleColumns } from '../../../lib/model/index.ts';
-import { ChunkDecoder } from '../../../lib/tsdb/chunk/decoder.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
 import { HeadChunkFiles } from '../../../lib/tsdb/head-chunks/files.ts';
 import { CommitFramer, type WalCommit } from '../../../lib/tsdb/wal/commit.ts';
 import type { HistogramSamples } from '../../../lib/tsdb/wal/histogram-record.ts';

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeFileSystem } from '../../../lib/env/index.ts';
 import { Labels, SampleColumns } from '../../../lib/model/index.ts';
-import { encodeSamples } from '../../../lib/tsdb/chunk/encode.ts';
+import { encodeSamples } from '../../../lib/chunk/encode.ts';
 import { HeadChunkWriter } from '../../../lib/tsdb/head-chunks/writer.ts';
 import { writeCheckpoint } from '../../../lib/tsdb/wal/checkpoint.ts';
 import type { WalCommit } from '../../../lib/tsdb/wal/commit.ts';

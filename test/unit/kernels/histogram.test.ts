@@ -8,10 +8,10 @@ import {
   type TwinSample,
 } from '../../../lib/kernels/twins/histogram.ts';
 import { type FloatHistogram, type HistogramSpan, isStaleNaN, STALE_NAN } from '../../../lib/model/index.ts';
-import { Encoding } from '../../../lib/tsdb/chunk/chunk.ts';
-import { CounterResetHeader } from '../../../lib/tsdb/chunk/counter-reset.ts';
-import { HistogramChunkAppender, HistogramScratch } from '../../../lib/tsdb/chunk/histogram-appender.ts';
-import { HistogramReader } from '../../../lib/tsdb/chunk/histogram-reader.ts';
+import { Encoding } from '../../../lib/chunk/chunk.ts';
+import { CounterResetHeader } from '../../../lib/chunk/counter-reset.ts';
+import { HistogramChunkAppender, HistogramScratch } from '../../../lib/chunk/histogram-appender.ts';
+import { HistogramReader } from '../../../lib/chunk/histogram-reader.ts';
 
 const THRESHOLDS = [0, 2 ** -128, 0.001, 2 ** -243, 2 ** -244, 2 ** 10, 2 ** 11, 5e-324, -1, Infinity];
 const BOUNDS = [-1.5, 0, 0.001, 0.1, 0.12345, 1, 2.5, 33554.43, 33554.431, 1e9];

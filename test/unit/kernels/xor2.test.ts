@@ -4,9 +4,9 @@ import { createKernels } from '../../../lib/kernels/index.ts';
 import { decodeXor2Twin, Xor2Twin } from '../../../lib/kernels/twins/xor2.ts';
 import { XorTwin } from '../../../lib/kernels/twins/xor.ts';
 import { isStaleNaN, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
-import { Encoding } from '../../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../../lib/tsdb/chunk/decoder.ts';
-import { XorChunkWriter } from '../../../lib/tsdb/chunk/xor-writer.ts';
+import { Encoding } from '../../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
+import { XorChunkWriter } from '../../../lib/chunk/xor-writer.ts';
 
 const values: Record<string, (random: Random, before: number) => number> = {
   constant: () => 42,

@@ -13,8 +13,8 @@ import {
 } from '../../../lib/storage/index.ts';
 import type { Block } from '../../../lib/tsdb/block/block.ts';
 import { BlockQuerier } from '../../../lib/tsdb/block/querier.ts';
-import { ChunkDecoder } from '../../../lib/tsdb/chunk/decoder.ts';
-import { storedEncoding } from '../../../lib/tsdb/chunk/raw.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
+import { storedEncoding } from '../../../lib/chunk/raw.ts';
 import { mergeQueriers } from '../../../lib/tsdb/merge.ts';
 import {
   type Content,

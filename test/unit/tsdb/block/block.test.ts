@@ -15,7 +15,7 @@ import { PageCache } from '../../../../lib/tsdb/block/page-cache.ts';
 import type { PositionedFile } from '../../../../lib/tsdb/block/positioned-file.ts';
 import { BlockQuerier } from '../../../../lib/tsdb/block/querier.ts';
 import { blockSource } from '../../../../lib/tsdb/block/source.ts';
-import { type Chunk, Encoding } from '../../../../lib/tsdb/chunk/chunk.ts';
+import { type Chunk, Encoding } from '../../../../lib/chunk/chunk.ts';
 import { faulty } from '../harness.ts';
 import { type Content, expected, kernels, metaOf, openBlock, read, samples, ULID, writeBlock } from './harness.ts';
 

@@ -8,7 +8,7 @@ import { Block } from '../../../../lib/tsdb/block/block.ts';
 import { BlockWriter } from '../../../../lib/tsdb/block/block-writer.ts';
 import type { BlockMeta } from '../../../../lib/tsdb/block/meta.ts';
 import { PageCache } from '../../../../lib/tsdb/block/page-cache.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
+import { encodeSamples } from '../../../../lib/chunk/encode.ts';
 import { parse, textOf } from '../harness.ts';
 
 export const ULID = '01HF4K5TZ0000000000000B10C';

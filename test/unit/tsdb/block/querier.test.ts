@@ -8,9 +8,9 @@ import { type ChunkSeries, collectSeries, type RawChunk } from '../../../../lib/
 import type { Block } from '../../../../lib/tsdb/block/block.ts';
 import { BlockWriter } from '../../../../lib/tsdb/block/block-writer.ts';
 import { BlockQuerier } from '../../../../lib/tsdb/block/querier.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
-import { storedEncoding } from '../../../../lib/tsdb/chunk/raw.ts';
+import { ChunkDecoder } from '../../../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../../../lib/chunk/encode.ts';
+import { storedEncoding } from '../../../../lib/chunk/raw.ts';
 import { parse } from '../harness.ts';
 import {
   type Content,

@@ -1,9 +1,9 @@
 import { deepEqual, ok } from 'node:assert/strict';
 import { seededRandom } from '../../../../lib/env/index.ts';
 import { type FloatHistogram, SampleColumns } from '../../../../lib/model/index.ts';
-import { sampleCount } from '../../../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
+import { sampleCount } from '../../../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../../../lib/chunk/encode.ts';
 import { kernels } from './merge-harness.ts';
 
 const decoder = new ChunkDecoder(kernels);

@@ -1,8 +1,8 @@
 import { createKernels } from '../../../../lib/kernels/index.ts';
 import { compareUtf8, Labels, SampleColumns } from '../../../../lib/model/index.ts';
-import type { Chunk, Interval } from '../../../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
+import type { Chunk, Interval } from '../../../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../../../lib/chunk/encode.ts';
 import { mergeSeries } from '../../../../lib/tsdb/compact/merge.ts';
 import { ChunkRecoder } from '../../../../lib/tsdb/compact/recode.ts';
 import type { CompactionSource } from '../../../../lib/tsdb/compact/source.ts';

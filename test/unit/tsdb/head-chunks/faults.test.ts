@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createLogger, type FileSystem, seededRandom } from '../../../../lib/env/index.ts';
 import { createKernels } from '../../../../lib/kernels/index.ts';
 import { PromletError } from '../../../../lib/model/index.ts';
-import { Encoding } from '../../../../lib/tsdb/chunk/chunk.ts';
+import { Encoding } from '../../../../lib/chunk/chunk.ts';
 import { type HeadChunksReport, loadHeadChunks } from '../../../../lib/tsdb/head-chunks/load.ts';
 import { HeadChunkWriter } from '../../../../lib/tsdb/head-chunks/writer.ts';
 import { type Fault, faultAt } from '../../../fault/faults.ts';

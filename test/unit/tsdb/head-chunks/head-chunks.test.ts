@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { createLogger, type FileSystem, nodeFileSystem, seededRandom } from '../../../../lib/env/index.ts';
 import { createKernels } from '../../../../lib/kernels/index.ts';
-import type { Chunk, Encoding } from '../../../../lib/tsdb/chunk/chunk.ts';
+import type { Chunk, Encoding } from '../../../../lib/chunk/chunk.ts';
 import { HeadChunkFiles } from '../../../../lib/tsdb/head-chunks/files.ts';
 import { type HeadChunksReport, loadHeadChunks } from '../../../../lib/tsdb/head-chunks/load.ts';
 import { HeadChunkWriter, type HeadChunkWriterOptions } from '../../../../lib/tsdb/head-chunks/writer.ts';

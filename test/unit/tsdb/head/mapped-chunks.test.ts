@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createKernels, layout } from '../../../../lib/kernels/index.ts';
 import { Labels, SampleColumns } from '../../../../lib/model/index.ts';
-import { type Chunk, Encoding } from '../../../../lib/tsdb/chunk/chunk.ts';
+import { type Chunk, Encoding } from '../../../../lib/chunk/chunk.ts';
 import { SampleBuffer } from '../../../../lib/tsdb/head/columns.ts';
 import { Head } from '../../../../lib/tsdb/head/head.ts';
 import { headSource } from '../../../../lib/tsdb/head/head-source.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { seededRandom } from '../../../../lib/env/index.ts';
 import { createKernels, type Kernels } from '../../../../lib/kernels/index.ts';
 import { type FloatHistogram, SampleColumns } from '../../../../lib/model/index.ts';
-import { type Chunk, Encoding } from '../../../../lib/tsdb/chunk/chunk.ts';
+import { type Chunk, Encoding } from '../../../../lib/chunk/chunk.ts';
 import type { ChunkFilePlace } from '../../../../lib/tsdb/head/chunk-block.ts';
 import { HeadRoot } from '../../../../lib/tsdb/head/head-root.ts';
 import { OutOfOrderHead, type UnmappedChunk } from '../../../../lib/tsdb/head/ooo-head.ts';

@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createKernels } from '../../../../lib/kernels/index.ts';
 import { type FloatHistogram, type Labels, Matcher, SampleColumns } from '../../../../lib/model/index.ts';
 import { ChunkReader } from '../../../../lib/tsdb/head/chunk-reader.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
+import { ChunkDecoder } from '../../../../lib/chunk/decoder.ts';
 import { headSource } from '../../../../lib/tsdb/head/head-source.ts';
 import { openHead } from '../../../../lib/tsdb/head/head-view.ts';
 import { HeadReader } from '../../../../lib/tsdb/head/querier.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type FileSystem, nodeFileSystem, seededRandom } from '../../../../lib/env/index.ts';
 import { type FloatHistogram, Labels, Matcher, SampleColumns, STALE_NAN } from '../../../../lib/model/index.ts';
 import { AppendResult } from '../../../../lib/storage/index.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
+import { encodeSamples } from '../../../../lib/chunk/encode.ts';
 import { appendCommit, demoCommits, dumpOfCommits } from '../../../tools/demo-commits.ts';
 import type { WrittenSeries } from '../../../tools/remote-write.ts';
 import { type Dump, dumpOf } from '../../../tools/samples.ts';

@@ -1,6 +1,6 @@
 /** What writer and reader of the two-thread test agree on: groups of series, scraped together, that come and go. */
 import { type FloatHistogram, Labels } from '../../../../lib/model/index.ts';
-import type { Chunk } from '../../../../lib/tsdb/chunk/chunk.ts';
+import type { Chunk } from '../../../../lib/chunk/chunk.ts';
 import type { HeadHandle } from '../../../../lib/tsdb/head/head-view.ts';
 import type { ChunkFilePlace } from '../../../../lib/tsdb/head/chunk-block.ts';
 

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
-import { createKernels, layout } from '../../../../lib/kernels/index.ts';
-import { type FloatHistogram, SampleColumns, STALE_NAN } from '../../../../lib/model/index.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
-import {
-  type CutReason,
-  HistogramChunkAppender,
-  HistogramScratch,
-} from '../../../../lib/tsdb/chunk/histogram-appender.ts';
+import { createKernels, layout } from '../../../lib/kernels/index.ts';
+import { type FloatHistogram, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
+import { type CutReason, HistogramChunkAppender, HistogramScratch } from '../../../lib/chunk/histogram-appender.ts';
 
 const FIRST_MS = 1_700_000_000_000;
 const NONE = new Float64Array(0);

@@ -1,4 +1,4 @@
-import type { FloatHistogram } from '../../model/index.ts';
+import type { FloatHistogram } from '../model/index.ts';
 
 /** The upper two bits of a histogram chunk's third byte (`CounterResetHeader` of tsdb/chunkenc/histogram.go). */
 export const CounterResetHeader = {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { createKernels } from '../../../../lib/kernels/index.ts';
-import { encodeHistogramsTwin, type TwinLayout, type TwinSample } from '../../../../lib/kernels/twins/histogram.ts';
-import { isStaleNaN, SampleColumns, STALE_NAN } from '../../../../lib/model/index.ts';
-import { Encoding, sampleCount } from '../../../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
+import { createKernels } from '../../../lib/kernels/index.ts';
+import { encodeHistogramsTwin, type TwinLayout, type TwinSample } from '../../../lib/kernels/twins/histogram.ts';
+import { isStaleNaN, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
+import { Encoding, sampleCount } from '../../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../../lib/chunk/encode.ts';
 
 const LAYOUT: TwinLayout = {
   encoding: Encoding.histogram,

@@ -1,4 +1,4 @@
-import { bucketIndexes, type HistogramSpan } from '../../model/index.ts';
+import { bucketIndexes, type HistogramSpan } from '../model/index.ts';
 
 /** The buckets of two histograms of one schema, put together. */
 export interface MergedBuckets {

@@ -1,6 +1,5 @@
-import type { Kernels } from '../../kernels/index.ts';
-import { type FloatHistogram, isStaleNaN, PromletError, type SampleColumns, STALE_NAN } from '../../model/index.ts';
-import { Scratch } from '../wal/scratch.ts';
+import { type Kernels, Scratch } from '../kernels/index.ts';
+import { type FloatHistogram, isStaleNaN, PromletError, type SampleColumns, STALE_NAN } from '../model/index.ts';
 import { Encoding, MAX_CHUNK_BYTES, sampleCount } from './chunk.ts';
 import { counterResetHint } from './counter-reset.ts';
 import { HistogramReader } from './histogram-reader.ts';

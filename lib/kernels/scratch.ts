@@ -1,4 +1,4 @@
-import type { SharedArena } from '../../kernels/index.ts';
+import type { SharedArena } from './memory.ts';
 
 /** One block of the arena that grows to what is asked for and is then kept. Contents are lost when it grows. */
 export class Scratch {

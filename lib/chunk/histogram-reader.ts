@@ -1,6 +1,5 @@
-import { histogramLayout as at, type Kernels } from '../../kernels/index.ts';
-import { CUSTOM_BUCKETS_SCHEMA, type HistogramSpan, PromletError } from '../../model/index.ts';
-import { Scratch } from '../wal/scratch.ts';
+import { histogramLayout as at, type Kernels, Scratch } from '../kernels/index.ts';
+import { CUSTOM_BUCKETS_SCHEMA, type HistogramSpan, PromletError } from '../model/index.ts';
 import { sameValues } from './buckets.ts';
 import type { Encoding } from './chunk.ts';
 

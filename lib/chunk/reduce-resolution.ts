@@ -1,4 +1,4 @@
-import { bucketIndexes, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
+import { bucketIndexes, type FloatHistogram, type HistogramSpan } from '../model/index.ts';
 
 /** A histogram of exponential buckets at a coarser schema (`ReduceResolution` of model/histogram/float_histogram.go). */
 export function reduceResolution(histogram: FloatHistogram, schema: number): FloatHistogram {

@@ -1,4 +1,4 @@
-import type { RawChunk } from '../../storage/index.ts';
+import type { RawChunk } from '../storage/index.ts';
 import { Encoding } from './chunk.ts';
 
 const ENCODINGS: Readonly<Record<RawChunk['encoding'], Encoding>> = {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { type Random, seededRandom } from '../../../../lib/env/index.ts';
-import { createKernels } from '../../../../lib/kernels/index.ts';
-import { BitWriter } from '../../../../lib/kernels/twins/bits.ts';
-import { encodeHistogramsTwin } from '../../../../lib/kernels/twins/histogram.ts';
-import { Xor2Twin } from '../../../../lib/kernels/twins/xor2.ts';
-import { PromletError, SampleColumns } from '../../../../lib/model/index.ts';
-import { Encoding, MAX_CHUNK_BYTES } from '../../../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
-import { HistogramWalk } from '../../../tools/histogram-walk.ts';
+import { type Random, seededRandom } from '../../../lib/env/index.ts';
+import { createKernels } from '../../../lib/kernels/index.ts';
+import { BitWriter } from '../../../lib/kernels/twins/bits.ts';
+import { encodeHistogramsTwin } from '../../../lib/kernels/twins/histogram.ts';
+import { Xor2Twin } from '../../../lib/kernels/twins/xor2.ts';
+import { PromletError, SampleColumns } from '../../../lib/model/index.ts';
+import { Encoding, MAX_CHUNK_BYTES } from '../../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../../lib/chunk/encode.ts';
+import { HistogramWalk } from '../../tools/histogram-walk.ts';
 
 /** Bytes behind a chunk that kernels may read: as many lie behind every block of the arena. */
 const READ_AHEAD_BYTES = 64;

@@ -1,12 +1,12 @@
 /** Against what test/tools/prometheus/chunkcases printed of Prometheus's own packages. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createKernels, layout } from '../../../../lib/kernels/index.ts';
-import { type FloatHistogram, isStaleNaN, SampleColumns, STALE_NAN } from '../../../../lib/model/index.ts';
-import { type Chunk, Encoding, sampleCount } from '../../../../lib/tsdb/chunk/chunk.ts';
-import { ChunkDecoder } from '../../../../lib/tsdb/chunk/decoder.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
-import { HistogramChunkAppender, HistogramScratch } from '../../../../lib/tsdb/chunk/histogram-appender.ts';
+import { createKernels, layout } from '../../../lib/kernels/index.ts';
+import { type FloatHistogram, isStaleNaN, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
+import { type Chunk, Encoding, sampleCount } from '../../../lib/chunk/chunk.ts';
+import { ChunkDecoder } from '../../../lib/chunk/decoder.ts';
+import { encodeSamples } from '../../../lib/chunk/encode.ts';
+import { HistogramChunkAppender, HistogramScratch } from '../../../lib/chunk/histogram-appender.ts';
 
 type Text = number | string;
 type Span = readonly [offset: number, length: number];

@@ -1,4 +1,4 @@
-import { CUSTOM_BUCKETS_SCHEMA, type FloatHistogram, type HistogramSpan, isStaleNaN } from '../../model/index.ts';
+import { CUSTOM_BUCKETS_SCHEMA, type FloatHistogram, type HistogramSpan, isStaleNaN } from '../model/index.ts';
 import { bucketsReset, type MergedBuckets, mergeBuckets, sameSpans, sameValues, spread } from './buckets.ts';
 import { Encoding } from './chunk.ts';
 import { CounterResetHeader } from './counter-reset.ts';

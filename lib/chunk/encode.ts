@@ -1,5 +1,5 @@
-import { type Kernels, layout } from '../../kernels/index.ts';
-import { assert, type FloatHistogram, type SampleColumns } from '../../model/index.ts';
+import { type Kernels, layout } from '../kernels/index.ts';
+import { assert, type FloatHistogram, type SampleColumns } from '../model/index.ts';
 import { type Chunk, Encoding } from './chunk.ts';
 import { HistogramChunkAppender, HistogramScratch } from './histogram-appender.ts';
 import { XorChunkWriter } from './xor-writer.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { createKernels } from '../../../../lib/kernels/index.ts';
-import { type FloatHistogram, SampleColumns } from '../../../../lib/model/index.ts';
-import { type Chunk, Encoding, sampleCount } from '../../../../lib/tsdb/chunk/chunk.ts';
-import { encodeSamples } from '../../../../lib/tsdb/chunk/encode.ts';
+import { createKernels } from '../../../lib/kernels/index.ts';
+import { type FloatHistogram, SampleColumns } from '../../../lib/model/index.ts';
+import { type Chunk, Encoding, sampleCount } from '../../../lib/chunk/chunk.ts';
+import { encodeSamples } from '../../../lib/chunk/encode.ts';
 
 const HISTOGRAM: FloatHistogram = {
   counterResetHint: 'not_reset',

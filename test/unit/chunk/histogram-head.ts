@@ -2,14 +2,10 @@
  * One series of histograms as the head of Prometheus cuts it (`histogramsAppendPreprocessor` and `appendHistogram` of
  * tsdb/head_append.go), in plain numbers: what the appender is told to do, apart from our head.
  */
-import { type Kernels, layout } from '../../../../lib/kernels/index.ts';
-import type { FloatHistogram } from '../../../../lib/model/index.ts';
-import type { Chunk } from '../../../../lib/tsdb/chunk/chunk.ts';
-import {
-  type CutReason,
-  HistogramChunkAppender,
-  HistogramScratch,
-} from '../../../../lib/tsdb/chunk/histogram-appender.ts';
+import { type Kernels, layout } from '../../../lib/kernels/index.ts';
+import type { FloatHistogram } from '../../../lib/model/index.ts';
+import type { Chunk } from '../../../lib/chunk/chunk.ts';
+import { type CutReason, HistogramChunkAppender, HistogramScratch } from '../../../lib/chunk/histogram-appender.ts';
 
 const TARGET_BYTES = 1024;
 const MIN_SAMPLES = 10;

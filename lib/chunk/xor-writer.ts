@@ -1,6 +1,5 @@
-import { type Kernels, layout } from '../../kernels/index.ts';
-import { assert } from '../../model/index.ts';
-import { Scratch } from '../wal/scratch.ts';
+import { type Kernels, layout, Scratch } from '../kernels/index.ts';
+import { assert } from '../model/index.ts';
 
 /** Bytes of a chunk before its samples, and what kernels may write behind it. */
 const FRAME_BYTES = 2 + layout.CHUNK_SLACK;

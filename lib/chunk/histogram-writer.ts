@@ -1,6 +1,5 @@
-import { histogramLayout as at, type Kernels, layout } from '../../kernels/index.ts';
-import { assert, type FloatHistogram, type HistogramSpan, isStaleNaN } from '../../model/index.ts';
-import { Scratch } from '../wal/scratch.ts';
+import { histogramLayout as at, type Kernels, layout, Scratch } from '../kernels/index.ts';
+import { assert, type FloatHistogram, type HistogramSpan, isStaleNaN } from '../model/index.ts';
 import { countBuckets } from './buckets.ts';
 import { Encoding } from './chunk.ts';
 import { HistogramReader } from './histogram-reader.ts';

@@ -1,0 +1,7 @@
+export { type Chunk, Encoding, type Interval, MAX_CHUNK_BYTES, sampleCount } from './chunk.ts';
+export { CounterResetHeader } from './counter-reset.ts';
+export { ChunkDecoder } from './decoder.ts';
+export { encodeSamples } from './encode.ts';
+export { type CutReason, HistogramChunkAppender, HistogramScratch } from './histogram-appender.ts';
+export { rawEncoding, storedEncoding } from './raw.ts';
+export { reduceResolution } from './reduce-resolution.ts';
