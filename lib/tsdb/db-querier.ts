@@ -1,5 +1,50 @@
+import type { Kernels } from '../kernels/index.ts';
 import type { Matcher } from '../model/index.ts';
 import type { LabelAnswer, LabelHints, Querier, SelectHints, SeriesSet } from '../storage/index.ts';
+import type { Block } from './block/block.ts';
+import { BlockQuerier } from './block/querier.ts';
+import type { ChunkReader } from './head/chunk-reader.ts';
+import type { HeadView } from './head/head-view.ts';
+import { HeadReader } from './head/querier.ts';
+import { mergeQueriers } from './merge.ts';
+
+/** What a database is read from. */
+export interface ReadParts {
+  readonly kernels: Kernels;
+  /** In order of their first time. */
+  readonly blocks: Iterable<Block>;
+  readonly head?: HeadPart;
+}
+
+export interface HeadPart {
+  readonly view: HeadView;
+  readonly chunkReader: ChunkReader;
+  /** In-order samples before it are in blocks. */
+  readonly floorMs: number;
+}
+
+/**
+ * A querier over the blocks that overlap [minMs, maxMs] and over the head, unless blocks have all of that range. The parts are
+ * its caller's, and stay until it is closed.
+ */
+export function openQuerier(
+  { kernels, blocks, head }: ReadParts,
+  minMs: number,
+  maxMs: number,
+): { readonly querier: Querier; readonly readsHead: boolean } {
+  const queriers: Querier[] = [];
+  for (const block of blocks) if (block.overlaps(minMs, maxMs)) queriers.push(new BlockQuerier(block, minMs, maxMs));
+  let readsHead = false;
+  if (head !== undefined) {
+    const { view, chunkReader, floorMs } = head;
+    // What is in blocks need not be read from the head, unless it came out of order.
+    const late = view.read(() => chunkReader.outOfOrder.mayHoldSamples(minMs, maxMs));
+    const fromMs = late ? minMs : Math.max(minMs, floorMs);
+    readsHead = fromMs <= maxMs;
+    if (readsHead) queriers.push(new HeadReader(view, chunkReader, fromMs, maxMs));
+  }
+  return { querier: mergeQueriers(kernels, queriers), readsHead };
+}
 
 /** A querier over head and blocks, which stay until it is closed. */
 export class DbQuerier implements Querier {

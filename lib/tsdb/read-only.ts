@@ -1,15 +1,13 @@
 import { join } from 'node:path';
 import type { Clock, FileSystem, Logger } from '../env/index.ts';
 import type { Kernels } from '../kernels/index.ts';
-import type { Querier, Queryable } from '../storage/index.ts';
+import type { Queryable } from '../storage/index.ts';
 import { PageCache } from './block/page-cache.ts';
-import { BlockQuerier } from './block/querier.ts';
 import { bringBack } from './bring-back.ts';
+import { type HeadPart, openQuerier, type ReadParts } from './db-querier.ts';
 import { HeadChunkFiles } from './head-chunks/files.ts';
 import { Head } from './head/head.ts';
-import { HeadReader } from './head/querier.ts';
 import { DEFAULT_BLOCK_DURATION_MS } from './limits.ts';
-import { mergeQueriers } from './merge.ts';
 import { openBlocks } from './read-blocks.ts';
 
 export interface ReadOnlyOptions {
@@ -36,17 +34,12 @@ export async function openReadOnly(options: ReadOnlyOptions, maxMs: number): Pro
   const blocks = openBlocks(options.dir, cache);
   const blocksEndMs = blocks.at(-1)?.meta.maxTime ?? -Infinity;
   const chunkFiles = new HeadChunkFiles({ ...options, dir: join(options.dir, 'chunks_head') });
-  const head = blocksEndMs <= maxMs ? await replayedHead(options, chunkFiles, blocksEndMs) : undefined;
+  const parts: ReadParts =
+    blocksEndMs > maxMs
+      ? { kernels: options.kernels, blocks }
+      : { kernels: options.kernels, blocks, head: await replayedHead(options, chunkFiles, blocksEndMs) };
   return {
-    querier: (fromMs, toMs) => {
-      const queriers: Querier[] = blocks
-        .filter((block) => block.overlaps(fromMs, toMs))
-        .map((block) => new BlockQuerier(block, fromMs, toMs));
-      if (head !== undefined && holdsSamples(head, fromMs, toMs)) {
-        queriers.push(new HeadReader(head.view, head.chunkReader, fromMs, toMs));
-      }
-      return mergeQueriers(options.kernels, queriers);
-    },
+    querier: (fromMs, toMs) => openQuerier(parts, fromMs, toMs).querier,
     close: () => {
       chunkFiles.close();
       for (const block of blocks) block.close();
@@ -54,15 +47,10 @@ export async function openReadOnly(options: ReadOnlyOptions, maxMs: number): Pro
   };
 }
 
-function holdsSamples({ minTimeMs, maxTimeMs, chunkReader }: Head, fromMs: number, toMs: number): boolean {
-  const inOrder = minTimeMs <= toMs && maxTimeMs >= fromMs;
-  return inOrder || chunkReader.outOfOrder.mayHoldSamples(fromMs, toMs);
-}
-
 /** The head as opening the directory would bring it back. */
-async function replayedHead(options: ReadOnlyOptions, chunkFiles: HeadChunkFiles, floorMs: number): Promise<Head> {
+async function replayedHead(options: ReadOnlyOptions, chunkFiles: HeadChunkFiles, floorMs: number): Promise<HeadPart> {
   const head = new Head(options.kernels, DEFAULT_BLOCK_DURATION_MS, { maxSeries: 0, maxFutureMs: 0 });
   head.readMapped = ({ file, offsetBytes }) => chunkFiles.read(file, offsetBytes);
   await bringBack(head, { ...options, floorMs, damaged: 'leave' });
-  return head;
+  return { view: head.view, chunkReader: head.chunkReader, floorMs };
 }

@@ -1,16 +1,13 @@
 import { join } from 'node:path';
 import type { FileSystem } from '../env/index.ts';
 import type { Kernels } from '../kernels/index.ts';
-import type { Querier, Queryable } from '../storage/index.ts';
+import type { Queryable } from '../storage/index.ts';
 import { Block } from './block/block.ts';
 import { PageCache } from './block/page-cache.ts';
-import { BlockQuerier } from './block/querier.ts';
-import { DbQuerier } from './db-querier.ts';
+import { openQuerier } from './db-querier.ts';
 import { HeadChunkFiles } from './head-chunks/files.ts';
 import { ChunkReader } from './head/chunk-reader.ts';
 import { type HeadHandle, type HeadView, openHead } from './head/head-view.ts';
-import { HeadReader } from './head/querier.ts';
-import { mergeQueriers } from './merge.ts';
 
 /** What another thread reads a database by. It goes there as it is. */
 export interface ReadHandle {
@@ -77,15 +74,9 @@ export class TsdbReader {
     const { view, chunks } = this.#openHead(handle);
     return {
       querier: (minMs, maxMs) => {
-        const queriers: Querier[] = [];
-        for (const { ulid, revision } of handle.blocks) {
-          const block = this.#block(join(handle.dir, ulid), ulid, revision);
-          if (block.overlaps(minMs, maxMs)) queriers.push(new BlockQuerier(block, minMs, maxMs));
-        }
-        const late = view.read(() => chunks.outOfOrder.mayHoldSamples(minMs, maxMs));
-        const fromMs = late ? minMs : Math.max(minMs, handle.floorMs);
-        if (fromMs <= maxMs) queriers.push(new HeadReader(view, chunks, fromMs, maxMs));
-        return new DbQuerier(mergeQueriers(this.#kernels, queriers), () => {});
+        const blocks = handle.blocks.map(({ ulid, revision }) => this.#block(join(handle.dir, ulid), ulid, revision));
+        const head = { view, chunkReader: chunks, floorMs: handle.floorMs };
+        return openQuerier({ kernels: this.#kernels, blocks, head }, minMs, maxMs).querier;
       },
     };
   }
