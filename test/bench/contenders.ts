@@ -12,6 +12,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export interface Contender {
   readonly name: string;
   readonly command: string;
+  /** Whether a Prometheus block in its data directory is its data. */
+  readonly readsBlocks: boolean;
   args(run: { readonly configFile: string; readonly dataDir: string; readonly listen: string }): readonly string[];
   /** Samples that it adds to each scrape: `up` and others. */
   readonly reportSamples: number;
@@ -28,6 +30,7 @@ const prometheusArgs: Contender['args'] = ({ configFile, dataDir, listen }) => [
 ];
 
 const PROMETHEUS_LIKE = {
+  readsBlocks: true,
   reportSamples: 5,
   appendedMetric: 'prometheus_tsdb_head_samples_appended_total',
   seriesMetric: 'prometheus_tsdb_head_series',
@@ -55,6 +58,7 @@ export function victoriaMetricsContender(binary: string): Contender {
   return {
     name: 'victoria-metrics 1.145',
     command: binary,
+    readsBlocks: false,
     args: ({ configFile, dataDir, listen }) => [
       `-promscrape.config=${configFile}`,
       `-storageDataPath=${dataDir}`,
@@ -62,6 +66,8 @@ export function victoriaMetricsContender(binary: string): Contender {
       '-retentionPeriod=100y',
       // What was scraped counts at once, not 30 s later.
       '-search.latencyOffset=1ms',
+      // As Prometheus: five minutes, whatever the distance between samples.
+      '-search.maxLookback=5m',
     ],
     reportSamples: 7,
     appendedMetric: 'vm_rows_inserted_total{type="promscrape"}',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { needPeer, peer } from '../tools/peers.ts';
+import { needBenchPeer, needPeer } from '../tools/peers.ts';
 import { type Contender, prometheusContender, sourceContender, victoriaMetricsContender } from './contenders.ts';
 import { type IngestFigures, type IngestScale, run } from './ingest.ts';
 
@@ -32,8 +32,7 @@ describe('ingest benchmark', () => {
 
   it('runs small on real VictoriaMetrics, which takes every sample, and loses the last ones to SIGKILL', async function () {
     this.timeout(90_000);
-    const binary = peer('victoria-metrics');
-    if (binary === undefined) return this.skip();
+    const binary = needBenchPeer(this, 'victoria-metrics');
     assert.ok((await runSmall(victoriaMetricsContender(binary))).lostSamples >= 0);
   });
 });

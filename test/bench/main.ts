@@ -7,6 +7,9 @@
  *   --series=100000,50000       ingest sizes, 1,000 series a target
  *   --samples=10000000          samples that are replayed, or selected
  *   --targets=1250              of compaction, 80 series each
+ *   --sizes=small,large         of the queries: 2,000 series × 6 h, 20,000 series × 2 h
+ *   --cases='rate.*24 h'        of the queries those whose title matches this regular expression (query-cases.ts)
+ *   --beside=prometheus,victoria-metrics   whom the queries are put to as well; empty for none
  *   --services=100 --hours=1,6,24   of the scale example, 800 series a service
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -20,7 +23,9 @@ import { benchCompaction } from './compaction.ts';
 import { agentContender, type Contender, prometheusContender, victoriaMetricsContender } from './contenders.ts';
 import { type IngestFigures, run as runIngest } from './ingest.ts';
 import { run as runXor } from './kernels-xor.ts';
-import { type QueryFigures, run as runQueries } from './queries.ts';
+import { SERIES_PER_INSTANCE } from './query-data.ts';
+import { printQueries } from './queries-table.ts';
+import { run as runQueries } from './queries.ts';
 import { run as runReplay } from './replay.ts';
 import { run as runScale, runPrometheus as runPrometheusScale, type ScaleFigures } from './scale.ts';
 import { run as runScan } from './scan.ts';
@@ -52,6 +57,9 @@ const { values: flags } = parseArgs({
     targets: { type: 'string', default: '1250' },
     services: { type: 'string', default: '100' },
     hours: { type: 'string', default: '1,6,24' },
+    sizes: { type: 'string', default: 'small,large' },
+    cases: { type: 'string', default: '' },
+    beside: { type: 'string', default: 'prometheus,victoria-metrics' },
   },
 });
 const SERIES_PER_PAGE = 1_000;
@@ -60,6 +68,11 @@ const INTERVAL_SECONDS = 5;
 const REPLAY_SCRAPES = 100;
 /** Of a block: two hours at 15 s. */
 const BLOCK_SCRAPES = 480;
+/** On 2,000 series × 6 h and 20,000 series × 2 h. */
+const QUERY_SIZES: Readonly<Record<string, { readonly instances: number; readonly scrapes: number }>> = {
+  small: { instances: 10, scrapes: 1440 },
+  large: { instances: 100, scrapes: 480 },
+};
 
 const parts = flags.only.split(',');
 for (const part of parts) if (PARTS[part] === undefined) throw new Error(`--only: no part "${part}"`);
@@ -231,51 +244,25 @@ async function select(): Promise<void> {
   ]);
 }
 
-/** On 2,000 series × 6 h and 20,000 series × 2 h. */
 async function queries(): Promise<void> {
-  const sizes = [
-    { instances: 10, scrapes: 1440 },
-    { instances: 100, scrapes: 480 },
-  ];
-  await withContenders(['prometheus'], async (contenders) => {
+  const sizes = flags.sizes.split(',').map((name) => {
+    const size = QUERY_SIZES[name];
+    if (size === undefined) throw new Error(`--sizes: no size "${name}"`);
+    return size;
+  });
+  const titles = new RegExp(flags.cases);
+  await withContenders(beside(), async (contenders) => {
     for (const size of sizes) {
-      const figures = await runQueries({ ...size, minRepeats: 5, maxRepeats: 100 }, contenders);
-      const [ours, theirs] = figures;
-      const isSame = (i: number): boolean => figures.every((one) => one.queries[i]!.hash === ours!.queries[i]!.hash);
-      const pair = (i: number, read: (one: QueryFigures) => number): Cell[] =>
-        compared(
-          '',
-          figures.map(({ queries: all }) => read(all[i]!)),
-          1,
-        ).slice(1);
-      table(
-        `Queries on ${size.instances * 200} series × ${size.scrapes / 240} h: ms to the answer, CPU ms of the server`,
-        [
-          ['', ...figures.map(({ program }) => program), 'ratio', ...figures.map(() => 'CPU'), 'ratio', 'hash'],
-          ...ours!.queries.map(({ title, hash }, i) => [
-            title,
-            ...pair(i, ({ milliseconds }) => milliseconds),
-            ...pair(i, ({ cpuMilliseconds }) => cpuMilliseconds),
-            isSame(i) ? hash : 'DIFFERS',
-          ]),
-          compared(
-            'RSS before, MB',
-            figures.map(({ rssBytes }) => rssBytes / MB),
-            1,
-          ),
-          compared(
-            'RSS at its highest, MB',
-            figures.map(({ peakRssBytes }) => peakRssBytes / MB),
-            1,
-          ),
-        ],
-      );
-      if (theirs === undefined) continue;
-      const logs = ours!.queries.map((one, i) => Math.log(one.milliseconds / theirs.queries[i]!.milliseconds));
-      const mean = Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length);
-      console.log(`  geometric mean of the ratios of times: ${mean.toFixed(3)}`);
+      const series = `${size.instances * SERIES_PER_INSTANCE} series × ${size.scrapes / 240} h`;
+      const title = `Queries on ${series}: ms to the answer, CPU ms of the server, ratios to Prometheus`;
+      printQueries(title, await runQueries({ ...size, titles, minRepeats: 5, maxRepeats: 100 }, contenders));
     }
   });
+}
+
+/** The peers that `--beside` names. */
+function beside(): readonly ('prometheus' | 'victoria-metrics')[] {
+  return (['prometheus', 'victoria-metrics'] as const).filter((name) => flags.beside.split(',').includes(name));
 }
 
 async function scale(): Promise<void> {

@@ -10,14 +10,17 @@ import { createKernels } from '../../lib/kernels/index.ts';
 import { Labels } from '../../lib/model/index.ts';
 import { BlockBuilder } from '../../lib/tsdb/index.ts';
 
-export interface QueryData {
-  /** Where the block's directory will lie; exists. */
-  readonly dir: string;
+export interface QueryShape {
   readonly instances: number;
   readonly scrapes: number;
   readonly stepMs: number;
   /** Of the first scrape. */
   readonly startMs: number;
+}
+
+export interface QueryData extends QueryShape {
+  /** Where the block's directory will lie; exists. */
+  readonly dir: string;
 }
 
 export const SERIES_PER_INSTANCE = 200;
@@ -39,6 +42,11 @@ export async function writeQueryData(data: QueryData): Promise<string> {
   const script = fileURLToPath(import.meta.url);
   const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify(data)]);
   return stdout.trim();
+}
+
+/** Instances are scraped one after the other, not all at once. */
+export function scrapeTimeMs({ instances, stepMs, startMs }: QueryShape, instance: number, scrape: number): number {
+  return startMs + scrape * stepMs + Math.floor((instance * stepMs) / instances);
 }
 
 /** Series of one instance and their values, scrape by scrape. */
@@ -101,7 +109,8 @@ function hex(n: number): string {
   return (Math.imul(n + 1, 0x9e3779b1) >>> 0).toString(16).padStart(8, '0');
 }
 
-async function write({ dir, instances, scrapes, stepMs, startMs }: QueryData): Promise<string> {
+async function write(data: QueryData): Promise<string> {
+  const { dir, instances, scrapes, stepMs } = data;
   const builder = new BlockBuilder({
     dir,
     fileSystem: nodeFileSystem,
@@ -119,8 +128,7 @@ async function write({ dir, instances, scrapes, stepMs, startMs }: QueryData): P
       refs[instance] ??= Uint32Array.from({ length: SERIES_PER_INSTANCE }, (_, i) =>
         appender.series(workload.labels(i)),
       );
-      // Instances are scraped one after the other, not all at once.
-      const timeMs = startMs + scrape * stepMs + Math.floor((instance * stepMs) / instances);
+      const timeMs = scrapeTimeMs(data, instance, scrape);
       const refused = appender.appendColumns(refs[instance], workload.scrape(), SERIES_PER_INSTANCE, timeMs, results);
       if (refused > 0) throw new Error(`${refused} samples refused`);
       await appender.commit();

@@ -123,7 +123,19 @@ export function needPeer(test: Mocha.Context, binary: PeerBinary): string {
   const path = peer(binary);
   if (path !== undefined) return path;
   if (process.env['CI'] === 'true') throw new Error(`the peer ${binary} is missing: npm run peers`);
-  test.runnable().title += ` [skipped: the peer ${binary} is missing, npm run peers]`;
+  return skipWithout(test, `the peer ${binary}`);
+}
+
+/**
+ * The same of a peer that `npm test` does not get by itself, because only benchmarks compare with it: missing, the test is
+ * skipped, counted and named, with `CI=true` too.
+ */
+export function needBenchPeer(test: Mocha.Context, binary: PeerBinary): string {
+  return peer(binary) ?? skipWithout(test, `the peer ${binary}, for benchmarks only,`);
+}
+
+function skipWithout(test: Mocha.Context, what: string): never {
+  test.runnable().title += ` [skipped: ${what} is missing, npm run peers]`;
   return test.skip();
 }
 
