@@ -104,7 +104,14 @@ export interface SelectHints {
   /** At most this many series. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
+  readonly spend?: Spend;
 }
+
+/**
+ * Is told of work before it is done, in units of about 10 ns, wherever the work grows with what is stored; throws where it
+ * must not be done.
+ */
+export type Spend = (work: number) => void;
 
 /** One series of a selection. */
 export interface Series {
@@ -149,6 +156,7 @@ export interface LabelAnswer {
 export interface LabelHints {
   readonly limit?: number;
   readonly signal?: AbortSignal;
+  readonly spend?: Spend;
 }
 
 /** A consistent view of [minTimeMs, maxTimeMs], both inclusive. Close it. */

@@ -1,5 +1,5 @@
 import { compareUtf8, type Matcher } from '../model/index.ts';
-import type { LabelHints } from '../storage/index.ts';
+import type { LabelHints, Spend } from '../storage/index.ts';
 import { intersect, unionDisjoint, without } from './postings.ts';
 
 /**
@@ -7,10 +7,10 @@ import { intersect, unionDisjoint, without } from './postings.ts';
  * source's next change makes invalid; '' is never a value.
  */
 export interface PostingsSource {
-  /** The refs of all series. */
-  allPostings(): Uint32Array;
+  /** The refs of all series. @param spend is told of lists that have to be decoded */
+  allPostings(spend?: Spend): Uint32Array;
   /** The series with a pair; empty when there is none. */
-  postings(name: string, value: string): Uint32Array;
+  postings(name: string, value: string, spend?: Spend): Uint32Array;
   /** How many values a label has, or more. */
   valueCount(name: string): number;
   /** Of each value that begins with `prefix` and that `accepts` takes, its series. */
@@ -32,6 +32,15 @@ export interface PostingsSource {
 const VALUES_PER_SERIES = 8;
 /** A signal is looked at once in so many values. */
 const SIGNAL_INTERVAL = 1024;
+/** What it costs to look at a value of a label, at a series' labels, and to sort in a ref, as `Spend` counts. */
+const VALUE_WORK = 16;
+const SERIES_WORK = 64;
+const REF_WORK = 2;
+/** Steps of a regex for each character of a text and of its pattern: so many states may be alive. */
+const REGEX_WORK = 2;
+
+/** What stops a selection. */
+type Watch = Pick<LabelHints, 'signal' | 'spend'>;
 
 /**
  * Sorted refs of the series that all matchers match (tsdb/querier.go, `PostingsForMatchers`). A matcher that matches ''
@@ -40,17 +49,15 @@ const SIGNAL_INTERVAL = 1024;
  * @returns a list, maybe one of the source's own
  * @throws the signal's reason when it is aborted
  */
-export function selectPostings(
-  source: PostingsSource,
-  matchers: readonly Matcher[],
-  signal?: AbortSignal,
-): Uint32Array {
+export function selectPostings(source: PostingsSource, matchers: readonly Matcher[], watch: Watch = {}): Uint32Array {
+  const { signal, spend } = watch;
   signal?.throwIfAborted();
   const terms = matchers.filter((matcher) => !isAlwaysTrue(matcher)).map(termOf);
   let refs: Uint32Array | undefined;
   for (const { name, values, excludes } of terms) {
     if (values === undefined || excludes) continue;
-    const list = unionDisjoint(values.map((value) => source.postings(name, value)));
+    const list = unionOf(source, name, values, spend);
+    spend?.(REF_WORK * Math.min(list.length, refs?.length ?? 0));
     refs = refs === undefined ? list : intersect(refs, list);
     if (refs.length === 0) return refs;
   }
@@ -58,9 +65,31 @@ export function selectPostings(
   // Those that must be matched before those that take away, which need something to take from.
   for (const term of rest.sort((a, b) => Number(a.excludes) - Number(b.excludes))) {
     if (refs?.length === 0) return refs;
-    refs = narrow(source, refs, term, signal);
+    refs = narrow(source, refs, term, watch);
   }
-  return refs ?? source.allPostings();
+  return refs ?? source.allPostings(spend);
+}
+
+/** The series that have one of some values. */
+function unionOf(
+  source: PostingsSource,
+  name: string,
+  values: readonly string[],
+  spend: Spend | undefined,
+): Uint32Array {
+  const lists = values.map((value) => {
+    spend?.(SERIES_WORK);
+    return source.postings(name, value, spend);
+  });
+  return union(lists, spend);
+}
+
+function union(lists: readonly Uint32Array[], spend: Spend | undefined): Uint32Array {
+  // Put one behind the other and sorted.
+  if (spend !== undefined && lists.length > 1) {
+    spend(REF_WORK * Math.log2(lists.length) * lists.reduce((sum, { length }) => sum + length, 0));
+  }
+  return unionDisjoint(lists);
 }
 
 /** One matcher, seen as a set of values whose series are wanted or (`excludes`) are to be taken away. */
@@ -91,30 +120,44 @@ function narrow(
   source: PostingsSource,
   refs: Uint32Array | undefined,
   { name, matcher, values, excludes }: Term,
-  signal: AbortSignal | undefined,
+  watch: Watch,
 ): Uint32Array {
+  const { spend } = watch;
   if (values !== undefined) {
-    const base = refs ?? source.allPostings();
-    return without(base, unionDisjoint(values.map((value) => source.postings(name, value))));
+    const base = refs ?? source.allPostings(spend);
+    spend?.(REF_WORK * base.length);
+    return without(base, unionOf(source, name, values, spend));
   }
-  const accepts = watched((value) => matcher.matches(value), signal);
-  if (refs !== undefined && refs.length * VALUES_PER_SERIES < source.valueCount(name)) {
+  const accepts = watched([matcher], watch);
+  const valueCount = source.valueCount(name);
+  if (refs !== undefined && refs.length * VALUES_PER_SERIES < valueCount) {
+    spend?.(SERIES_WORK * refs.length);
     return source.filter(refs, name, accepts);
   }
+  spend?.(VALUE_WORK * valueCount);
   if (excludes) {
-    const base = refs ?? source.allPostings();
-    return without(base, unionDisjoint(source.postingsWhere(name, '', (value) => !accepts(value))));
+    const base = refs ?? source.allPostings(spend);
+    spend?.(REF_WORK * base.length);
+    return without(
+      base,
+      union(
+        source.postingsWhere(name, '', (value) => !accepts(value)),
+        spend,
+      ),
+    );
   }
   const prefix = matcher.type === '=~' ? matcher.prefix : '';
-  const list = unionDisjoint(source.postingsWhere(name, prefix, accepts));
+  const list = union(source.postingsWhere(name, prefix, accepts), spend);
+  spend?.(REF_WORK * Math.min(list.length, refs?.length ?? 0));
   return refs === undefined ? list : intersect(refs, list);
 }
 
 /** The names of all labels, or of those on matching series. Sorted, at most `hints.limit`. */
 export function selectLabelNames(source: PostingsSource, hints: LabelHints, matchers: readonly Matcher[]): string[] {
-  const names =
-    matchers.length === 0 ? source.labelNames() : source.labelNamesOf(selectPostings(source, matchers, hints.signal));
-  return limited(names, hints);
+  if (matchers.length === 0) return limited(source.labelNames(), hints);
+  const refs = selectPostings(source, matchers, hints);
+  hints.spend?.(SERIES_WORK * refs.length);
+  return limited(source.labelNamesOf(refs), hints);
 }
 
 /** The values of a label, or those on matching series (tsdb/querier.go, `labelValuesWithMatchers`). As above. */
@@ -124,19 +167,28 @@ export function selectLabelValues(
   hints: LabelHints,
   matchers: readonly Matcher[],
 ): string[] {
-  hints.signal?.throwIfAborted();
-  if (matchers.length === 0) return limited(source.labelValues(name), hints);
+  const { signal, spend } = hints;
+  signal?.throwIfAborted();
+  const valueCount = source.valueCount(name);
   const own = matchers.filter((matcher) => matcher.name === name);
-  const accepts = (value: string): boolean => own.every((matcher) => matcher.matches(value));
-  if (own.length === matchers.length) return limited([...source.labelValues(name)].filter(accepts), hints);
-  const refs = selectPostings(source, matchers, hints.signal);
-  if (refs.length <= source.valueCount(name) * VALUES_PER_SERIES) {
+  if (own.length === matchers.length) {
+    spend?.(VALUE_WORK * valueCount);
+    const values = source.labelValues(name);
+    return limited(own.length === 0 ? values : [...values].filter(watched(own, hints)), hints);
+  }
+  const refs = selectPostings(source, matchers, hints);
+  if (refs.length <= valueCount * VALUES_PER_SERIES) {
+    spend?.(SERIES_WORK * refs.length);
     return limited(source.labelValuesOf(refs, name), hints);
   }
+  spend?.(VALUE_WORK * valueCount);
   const found: string[] = [];
-  const wanted = watched(accepts, hints.signal);
+  const wanted = watched(own, hints);
   for (const value of source.labelValues(name)) {
-    if (wanted(value) && intersect(source.postings(name, value), refs).length > 0) found.push(value);
+    if (!wanted(value)) continue;
+    const list = source.postings(name, value, spend);
+    spend?.(REF_WORK * Math.min(list.length, refs.length));
+    if (intersect(list, refs).length > 0) found.push(value);
   }
   return limited(found, hints);
 }
@@ -148,11 +200,18 @@ function limited(values: Iterable<string>, hints: LabelHints): string[] {
   return limit > 0 && sorted.length > limit ? sorted.slice(0, limit) : sorted;
 }
 
-function watched(accepts: (value: string) => boolean, signal: AbortSignal | undefined): (value: string) => boolean {
-  if (signal === undefined) return accepts;
+/** Whether all of the matchers match. */
+function watched(matchers: readonly Matcher[], { signal, spend }: Watch): (value: string) => boolean {
   let calls = 0;
+  const accepts = (value: string): boolean => {
+    if (signal !== undefined && ++calls % SIGNAL_INTERVAL === 0) signal.throwIfAborted();
+    return matchers.every((matcher) => matcher.matches(value));
+  };
+  if (spend === undefined) return accepts;
+  // What is no regex has a short one here.
+  const patterns = matchers.reduce((sum, { type, value }) => sum + (type.endsWith('~') ? value.length : 1), 0);
   return (value) => {
-    if (++calls % SIGNAL_INTERVAL === 0) signal.throwIfAborted();
+    spend(REGEX_WORK * patterns * (value.length + 1));
     return accepts(value);
   };
 }

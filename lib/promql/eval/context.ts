@@ -5,6 +5,7 @@ import type { MonotonicityNote } from '../functions/monotonicity-note.ts';
 import { MAX_BLOCKING_MS, WORK_PER_CLOCK_CHECK } from '../limits.ts';
 import { positionOf } from '../parse/parse-error.ts';
 import type { SourceRange } from '../parse/ast.ts';
+import type { Spend } from '../../storage/index.ts';
 
 /** The query's own grid, which `start()`, `end()`, `step()` and `range()` speak of. */
 export interface QueryTimes {
@@ -26,6 +27,7 @@ export interface QueryContextOptions {
   /** Counters are known to begin where their samples' start times say. */
   readonly usesStartTimes: boolean;
   readonly signal: AbortSignal | undefined;
+  readonly onSpend?: Spend | undefined;
 }
 
 /** What a query holds at a time, of both budgets. */
@@ -42,6 +44,8 @@ export class QueryContext {
   readonly delayedNameRemoval: boolean;
   readonly usesStartTimes: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Is told of the work that is spent, beside what storage tells it. */
+  readonly onSpend: Spend | undefined;
   readonly annotations = new Annotations();
   /** By metric: notes that more calls than one add to. */
   readonly monotonicity = new Map<string, MonotonicityNote>();
@@ -65,6 +69,7 @@ export class QueryContext {
     this.delayedNameRemoval = options.delayedNameRemoval;
     this.usesStartTimes = options.usesStartTimes;
     this.signal = options.signal;
+    this.onSpend = options.onSpend;
     this.#clock = options.clock;
     this.#deadlineMs = options.deadlineMs;
     this.#maxSamples = options.maxSamples;
@@ -128,6 +133,7 @@ export class QueryContext {
 
   /** Counts work (about one sample touched each); true when the caller must `await pause()` now. */
   spend(work: number): boolean {
+    this.onSpend?.(work);
     this.#work += work;
     if (this.#work < WORK_PER_CLOCK_CHECK) return false;
     this.#work = 0;
@@ -136,6 +142,7 @@ export class QueryContext {
 
   /** Work that is already done, where a pause is not possible; the next `spend` sees it. */
   countWork(work: number): void {
+    this.onSpend?.(work);
     this.#work += work;
   }
 

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../../env/index.ts';
 import { assert, Labels, PromletError } from '../../model/index.ts';
-import type { Queryable } from '../../storage/index.ts';
+import type { Queryable, Spend } from '../../storage/index.ts';
 import type { PromqlFeatures } from '../features.ts';
 import {
   DEFAULT_LOOKBACK_DELTA_MS,
@@ -44,6 +44,8 @@ export interface QueryOptions {
   readonly signal?: AbortSignal;
   readonly lookbackDeltaMs?: number;
   readonly timeoutMs?: number;
+  /** Is told of work, by the storage too; what it throws ends the query. */
+  readonly spend?: Spend;
 }
 
 /**
@@ -126,6 +128,7 @@ export class Engine {
       delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
       usesStartTimes: defaults.features?.startTimes ?? false,
       signal: options.signal,
+      onSpend: options.spend,
     });
     context.check();
     const reader = new SelectorReader(queryable, context, expr);

@@ -111,9 +111,10 @@ export class SelectorReader {
     const context = this.#context;
     const querier = this.#queryable.querier(minMs, maxMs);
     this.#queriers.push(querier);
-    const selectHints: SelectHints = { startMs: minMs, endMs: maxMs, ...hints };
-    const withSignal = context.signal === undefined ? selectHints : { ...selectHints, signal: context.signal };
-    const set = await querier.select(true, withSignal, selector.matchers);
+    const { signal, onSpend: spend } = context;
+    const watch = { ...(signal !== undefined && { signal }), ...(spend !== undefined && { spend }) };
+    const selectHints: SelectHints = { startMs: minMs, endMs: maxMs, ...hints, ...watch };
+    const set = await querier.select(true, selectHints, selector.matchers);
     for await (const batch of set.batches) {
       for (const series of batch) {
         const samples = this.#fill(series);

@@ -1,5 +1,6 @@
 import type { Kernels } from '../../kernels/index.ts';
 import { Labels } from '../../model/index.ts';
+import type { Spend } from '../../storage/index.ts';
 import { MAX_TIME_MS } from '../limits.ts';
 import type { PostingsSource } from '../select.ts';
 import { ByteReader, readU32 } from './byte-reader.ts';
@@ -79,13 +80,13 @@ export class IndexReader implements PostingsSource {
     return values;
   }
 
-  allPostings(): Uint32Array {
-    return this.postings('', '');
+  allPostings(spend?: Spend): Uint32Array {
+    return this.postings('', '', spend);
   }
 
-  postings(name: string, value: string): Uint32Array {
+  postings(name: string, value: string, spend?: Spend): Uint32Array {
     const offset = this.#offsets.find(name, value);
-    return offset === undefined ? new Uint32Array(0) : this.#postingsAt(offset);
+    return offset === undefined ? new Uint32Array(0) : this.#postingsAt(offset, spend);
   }
 
   postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
@@ -217,7 +218,7 @@ export class IndexReader implements PostingsSource {
   }
 
   /** Decodes a postings list, slice by slice. */
-  #postingsAt(offset: number): Uint32Array {
+  #postingsAt(offset: number, spend?: Spend): Uint32Array {
     const { arena, wasm } = this.#kernels;
     const file = this.#file;
     const length = u32At(arena, file, offset);
@@ -225,6 +226,7 @@ export class IndexReader implements PostingsSource {
     if (length !== 4 + 4 * count || offset + 4 + length + CRC_BYTES > file.sizeBytes) {
       throw badBlock(file.path, offset, `postings of ${length} bytes with ${count} entries`);
     }
+    spend?.(count);
     const refs = new Uint32Array(count);
     let crc = wasm.crc32c(0, file.at(offset + 4, 4), 4);
     let last = -1;

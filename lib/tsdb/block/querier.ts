@@ -27,6 +27,8 @@ import { Projector } from './projector.ts';
 
 /** Series that are looked at, some 3 ms, before other work of the thread has a turn. */
 const TURN_SERIES = 2048;
+/** What one of them costs, as `Spend` counts. */
+const SERIES_WORK = 100;
 
 /** Reads one block within [minTimeMs, maxTimeMs] (tsdb/querier.go, `blockQuerier`). The order of a block is that of labels. */
 export class BlockQuerier implements Querier {
@@ -47,7 +49,7 @@ export class BlockQuerier implements Querier {
   // eslint-disable-next-line typescript/require-await
   async select(_sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet> {
     assert(!this.#closed, 'block querier: used after close');
-    const refs = selectPostings(this.#block.index, matchers, hints.signal);
+    const refs = selectPostings(this.#block.index, matchers, hints);
     return { batches: this.#batches(refs, hints), annotations: new Annotations() };
   }
 
@@ -86,6 +88,7 @@ export class BlockQuerier implements Querier {
       const batch: BlockSeries[] = [];
       const end = Math.min(refs.length, turned + TURN_SERIES);
       for (; i < end && batch.length < SELECT_BATCH_SIZE && given < limit; i++) {
+        hints.spend?.(SERIES_WORK);
         const series = this.#series(refs[i]!, minMs, maxMs, entry, chunks, projector);
         if (series === undefined) continue;
         batch.push(series);

@@ -19,6 +19,11 @@ import type { HeadView } from './head-view.ts';
 import { orderByLabels } from './label-order.ts';
 import { SectionedPostings } from './sectioned-postings.ts';
 
+/** What a series costs, as `Spend` counts: to see whether it has samples; to put its labels together, after sorting or not. */
+const RANGE_WORK = 8;
+const SERIES_WORK = 60;
+const SORTED_SERIES_WORK = 200;
+
 /** One series of the head, read when asked. */
 class HeadSeries implements ChunkSeries {
   readonly labels: Labels;
@@ -78,7 +83,8 @@ export class HeadReader implements Querier {
     assert(!this.#closed, 'querier: used after close');
     const minMs = Math.max(this.#minTimeMs, hints.startMs);
     const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
-    const selection = this.#select(minMs, maxMs, matchers, hints.signal);
+    const selection = this.#select(minMs, maxMs, matchers, hints);
+    hints.spend?.((sorted ? SORTED_SERIES_WORK : SERIES_WORK) * selection.refs.length);
     return { batches: this.#batches(selection, minMs, sorted, hints), annotations: new Annotations() };
   }
 
@@ -110,11 +116,12 @@ export class HeadReader implements Querier {
     return { values: found, annotations: new Annotations() };
   }
 
-  #select(minMs: number, maxMs: number, matchers: readonly Matcher[], signal: AbortSignal | undefined): Selection {
+  #select(minMs: number, maxMs: number, matchers: readonly Matcher[], hints: SelectHints): Selection {
     const view = this.#view;
     if (!view.read(() => this.#mayHoldSamples())) return { refs: new Uint32Array(0), maxTimesMs: new Float64Array(0) };
     const postings = postingsOf(view);
-    const found = selectPostings(postings, matchers, signal);
+    const found = selectPostings(postings, matchers, hints);
+    hints.spend?.(RANGE_WORK * found.length);
     // On the writer's thread nothing has changed since; else what came meanwhile may have been scraped with what was there.
     return view.read(() => {
       const since = postings instanceof SectionedPostings ? this.#createdSince(postings.newestRef, matchers) : [];
