@@ -1,14 +1,8 @@
 // The one entry of the kernels module: every kernel that TypeScript calls is exported here.
 export { crc32c } from './crc32c';
 export { filterPostings, hashBytes, lookupLabels } from './labels';
-export {
-  appendHistogram,
-  decodeHistograms,
-  histogramDecreased,
-  histogramValues,
-  openHistograms,
-  startHistograms,
-} from './histogram';
+export { decodeHistograms, openHistograms } from './histogram-read';
+export { appendHistogram, histogramDecreased, histogramValues, startHistograms } from './histogram-write';
 export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
