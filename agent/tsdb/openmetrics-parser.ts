@@ -3,6 +3,7 @@ import {
   Labels,
   LabelsBuilder,
   METRIC_NAME,
+  METRIC_TYPES,
   parseFloatStrict,
   PromletError,
   shorten,
@@ -31,17 +32,6 @@ for (let byte = 0; byte < 128; byte++) {
   else if (char === ':') CLASS[byte] = METRIC_START;
   else if (/[0-9]/.test(char)) CLASS[byte] = DIGIT;
 }
-
-const TYPES = new Set([
-  'counter',
-  'gauge',
-  'histogram',
-  'gaugehistogram',
-  'summary',
-  'info',
-  'stateset',
-  'unknown',
-] as const);
 
 const text = new TextDecoder('utf-8', { ignoreBOM: true });
 const strictText = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
@@ -137,7 +127,7 @@ export class OpenMetricsParser {
     const textStart = this.#at + 1;
     if (keyword === '# TYPE ') {
       const type = this.#latin1(textStart, this.#end);
-      if (!(TYPES as ReadonlySet<string>).has(type)) this.#fail(`invalid metric type "${shorten(type)}"`);
+      if (!METRIC_TYPES.includes(type)) this.#fail(`invalid metric type "${shorten(type)}"`);
       this.type = type;
     } else if (keyword === '# HELP ') {
       this.#requireUtf8(textStart, this.#end, 'help text');

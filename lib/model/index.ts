@@ -11,6 +11,7 @@ export {
 } from './histogram-buckets.ts';
 export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote } from './labels.ts';
 export { Matcher, type MatchType } from './matcher.ts';
+export { METRIC_TYPES } from './metric-type.ts';
 export { OrderedBuckets } from './ordered-buckets.ts';
 export { compileRegex, expandTemplate, type LinearRegex } from './regex.ts';
 export {

@@ -1,20 +1,9 @@
-import { Labels, SampleColumns } from '../model/index.ts';
+import { Labels, METRIC_TYPES, SampleColumns } from '../model/index.ts';
 import type { Exemplar, Metadata } from '../storage/index.ts';
 import { readHistogram, type TimedHistogram } from './histogram-message.ts';
 import type { RemoteWriteLimits } from './limits.ts';
 import { ProtoReader } from './proto-reader.ts';
 import { checkedLabels, labelsOf, readPair, readRefs, resolveRefs } from './write-labels.ts';
-
-const METRIC_TYPES = [
-  'unknown',
-  'counter',
-  'gauge',
-  'histogram',
-  'gaugehistogram',
-  'summary',
-  'info',
-  'stateset',
-] as const;
 
 /** One series of a request; valid until the next one is asked for. */
 export interface ReceivedSeries {

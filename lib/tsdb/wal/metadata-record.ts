@@ -1,3 +1,4 @@
+import { METRIC_TYPES } from '../../model/index.ts';
 import type { Metadata, SeriesRef } from '../../storage/index.ts';
 import { isSeriesRef, RECORD_METADATA } from './format.ts';
 import { RecordReader } from './record-reader.ts';
@@ -8,8 +9,6 @@ export interface LoggedMetadata {
   readonly metadata: Metadata;
 }
 
-/** Names of the metric types, by their number in the record. */
-const METRIC_TYPES = ['unknown', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'];
 const UNIT_FIELD = 'UNIT';
 const HELP_FIELD = 'HELP';
 
