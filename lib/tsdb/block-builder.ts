@@ -6,11 +6,11 @@ import type { Appendable, Appender } from '../storage/index.ts';
 import { Block } from './block/block.ts';
 import { PageCache } from './block/page-cache.ts';
 import { headBlockMeta } from './compact/new-meta.ts';
-import { slicedPace } from './compact/pace.ts';
 import { writeBlock } from './compact/write-block.ts';
 import { HeadAppender } from './head/appender.ts';
 import { headSource } from './head/head-source.ts';
 import { Head } from './head/head.ts';
+import { slicedPace } from './pace.ts';
 import type { BlockSummary } from './read-blocks.ts';
 
 export interface BlockBuilderOptions {

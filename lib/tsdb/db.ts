@@ -6,7 +6,6 @@ import type { BlockMeta } from './block/meta.ts';
 import { BlockQuerier } from './block/querier.ts';
 import type { BlockSet } from './blocks.ts';
 import type { Compactor } from './compact/compactor.ts';
-import { slicedPace } from './compact/pace.ts';
 import { DbQuerier } from './db-querier.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { HeadCompaction } from './head-compaction.ts';
@@ -24,6 +23,7 @@ import type { DirectoryLock } from './lock.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { Maintenance } from './maintenance.ts';
 import { mergeQueriers } from './merge.ts';
+import { slicedPace } from './pace.ts';
 import { RangeUsers } from './range-users.ts';
 import type { Loan } from './reader.ts';
 import type { RetentionOptions } from './retention.ts';
@@ -132,7 +132,7 @@ export class Database implements Tsdb {
     const fromMs = late ? minTimeMs : inOrderMs;
     let leave = (): void => {};
     if (fromMs <= maxTimeMs) {
-      leave = this.#readers.enter(inOrderMs);
+      leave = this.#enter(inOrderMs);
       queriers.push(new HeadReader(head.view, head.chunkReader, fromMs, maxTimeMs));
     }
     return new DbQuerier(mergeQueriers(options.kernels, queriers), () => {
@@ -146,7 +146,7 @@ export class Database implements Tsdb {
     const { blocks, options } = this.#parts;
     const lease = blocks.lease(-Infinity, Infinity);
     const { floorMs, firstChunkFile } = this.#headCompaction;
-    const leave = this.#readers.enter(floorMs);
+    const leave = this.#enter(floorMs);
     return {
       handle: {
         dir: options.dir,
@@ -320,6 +320,13 @@ export class Database implements Tsdb {
       const text = faults.map(errorMessage).join('; ');
       throw new PromletError('storage/close', `cannot close ${options.dir}: ${text}`, { cause: faults[0] });
     }
+  }
+
+  /** A reader of the head from `fromMs` on. @returns its way out */
+  #enter(fromMs: number): () => void {
+    const reader = { fromMs };
+    this.#readers.enter(reader);
+    return () => this.#readers.leave(reader);
   }
 
   /** One turn of maintenance. */

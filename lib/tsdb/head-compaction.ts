@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Kernels } from '../kernels/index.ts';
 import type { Clock, Logger } from '../env/index.ts';
 import type { Compactor } from './compact/compactor.ts';
-import { slicedPace } from './compact/pace.ts';
 import type { SourceToRead } from './compact/job.ts';
 import type { HeadChunkFiles } from './head-chunks/files.ts';
 import type { HeadChunkWriter } from './head-chunks/writer.ts';
@@ -11,6 +10,7 @@ import type { Head } from './head/head.ts';
 import { beginOutOfOrderCompaction, type OutOfOrderPart } from './head/ooo-source.ts';
 import { truncateHead } from './head/truncation.ts';
 import type { LogTruncation } from './log-truncation.ts';
+import { slicedPace } from './pace.ts';
 import type { RangeUsers } from './range-users.ts';
 import type { WalWriter } from './wal/writer.ts';
 
@@ -124,11 +124,7 @@ export class HeadCompaction {
     const startMs = clock.monotonicMs();
     this.truncations++;
     try {
-      const { minFile, ...removed } = await truncateHead(head, maxMs, {
-        pace: slicedPace(clock),
-        mayRemove: (ref) => head.mayRemove(ref),
-        onRemove: (ref) => head.seriesLeaves(ref),
-      });
+      const { minFile, ...removed } = await truncateHead(head, maxMs, slicedPace(clock));
       head.root.beginWrite();
       head.tombstones.truncateBefore(head.oldestMs(maxMs));
       head.root.endWrite();

@@ -12,8 +12,6 @@ export const MAX_TIME_MS = Number.MAX_SAFE_INTEGER;
 export const MAX_RECORD_SAMPLES = 65_536;
 /** Bytes of one WAL record, uncompressed; a larger one is taken for damage. */
 export const MAX_RECORD_BYTES = 32 << 20;
-/** Replay works this long at a time, then lets other work run. */
-export const REPLAY_SLICE_MS = 5;
 export const REPLAY_LOG_INTERVAL_MS = 5_000;
 /** Series of a selection that are handed out at a time. */
 export const SELECT_BATCH_SIZE = 512;

@@ -5,7 +5,6 @@ import { PageCache } from './block/page-cache.ts';
 import { BlockSet, type Retention } from './blocks.ts';
 import { bringBack } from './bring-back.ts';
 import { Compactor } from './compact/compactor.ts';
-import { slicedPace } from './compact/pace.ts';
 import { blockRangesMs, maxBlockDurationMs } from './compact/plan.ts';
 import { InProcessRunner } from './compact/runner.ts';
 import { Database } from './db.ts';
@@ -20,6 +19,7 @@ import { truncateHead } from './head/truncation.ts';
 import { DEFAULT_BLOCK_DURATION_MS, DEFAULT_FSYNC_INTERVAL_MS, DEFAULT_LIMITS } from './limits.ts';
 import { syncWhatWasLeft } from './left-unsynced.ts';
 import { DirectoryLock } from './lock.ts';
+import { slicedPace } from './pace.ts';
 import { DEFAULT_RETENTION, type RetentionOptions } from './retention.ts';
 import { RetentionClock } from './retention-clock.ts';
 import type { Tsdb, TsdbOptions } from './tsdb.ts';
@@ -98,11 +98,7 @@ class Opening {
     syncWhatWasLeft(fileSystem, dir, logger);
     head.appendCounts.fill(0);
     // Series of the log whose samples are all in blocks go.
-    await truncateHead(head, floorMs, {
-      pace: slicedPace(clock),
-      mayRemove: (ref) => head.mayRemove(ref),
-      onRemove: (ref) => head.seriesLeaves(ref),
-    });
+    await truncateHead(head, floorMs, slicedPace(clock));
 
     const fsyncIntervalMs = options.walFsyncIntervalMs ?? DEFAULT_FSYNC_INTERVAL_MS;
     const files = { fileSystem, clock, logger, kernels, fsyncIntervalMs };
@@ -156,7 +152,7 @@ class Opening {
       headChunks,
       floorMs,
       lock: this.#lock,
-      mapper: new ChunkMapper(head, chunkWriter, () => clock.monotonicMs(), logger),
+      mapper: new ChunkMapper(head, chunkWriter, clock, logger),
       openOutOfOrderLog: () => {
         createDirectory(fileSystem, join(dir, 'wbl'));
         return logWriter('wbl', lastOutOfOrderSegment + 1);

@@ -18,7 +18,7 @@ import type { Chunk } from '../../lib/chunk/chunk.ts';
 import { encodeSamples } from '../../lib/chunk/encode.ts';
 import { runJob } from '../../lib/tsdb/compact/job.ts';
 import { compactedMeta, headBlockMeta } from '../../lib/tsdb/compact/new-meta.ts';
-import { flatOut } from '../../lib/tsdb/compact/pace.ts';
+import { flatOut } from '../../lib/tsdb/pace.ts';
 import type { CompactionSource } from '../../lib/tsdb/compact/source.ts';
 import { writeBlock } from '../../lib/tsdb/compact/write-block.ts';
 import { memory } from './proc.ts';

@@ -6,7 +6,7 @@ import { createKernels } from '../../kernels/index.ts';
 import { assert, PromletError } from '../../model/index.ts';
 import { PageCache } from '../block/page-cache.ts';
 import { type CompactionJob, runJob } from './job.ts';
-import { flatOut } from './pace.ts';
+import { flatOut } from '../pace.ts';
 import type { JobOutcome } from './worker-runner.ts';
 
 const CACHE_BYTES = 4 << 20;

@@ -8,7 +8,7 @@ import { type HeadHandle, HeadView, openHead } from '../head/head-view.ts';
 import { type OutOfOrderPart, outOfOrderSource } from '../head/ooo-source.ts';
 import { HeadChunkFiles } from '../head-chunks/files.ts';
 import type { NewMeta } from './new-meta.ts';
-import type { Pace } from './pace.ts';
+import type { Pace } from '../pace.ts';
 import type { CompactionSource } from './source.ts';
 import { writeBlock } from './write-block.ts';
 

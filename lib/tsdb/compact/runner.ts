@@ -2,7 +2,7 @@ import type { Clock } from '../../env/index.ts';
 import type { BlockMeta } from '../block/meta.ts';
 import type { PageCache } from '../block/page-cache.ts';
 import { type CompactionJob, runJob } from './job.ts';
-import { slicedPace } from './pace.ts';
+import { slicedPace } from '../pace.ts';
 
 /** Where compaction happens. */
 export interface CompactionRunner {

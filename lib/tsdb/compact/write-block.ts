@@ -5,7 +5,7 @@ import type { BlockMeta, BlockStats } from '../block/meta.ts';
 import { type Chunk, Encoding, sampleCount } from '../../chunk/index.ts';
 import { mergeSeries, mergeSymbols } from './merge.ts';
 import type { NewMeta } from './new-meta.ts';
-import type { Pace } from './pace.ts';
+import type { Pace } from '../pace.ts';
 import { ChunkRecoder } from './recode.ts';
 import type { CompactionSource } from './source.ts';
 

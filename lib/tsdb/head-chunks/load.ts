@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem, Logger } from '../../env/index.ts';
 import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
 import { createDirectory } from '../directory.ts';
 import { entryKind } from '../entry-kind.ts';
-import { REPLAY_SLICE_MS } from '../limits.ts';
+import { type Pace, slicedPace } from '../pace.ts';
 import type { WalDamage } from '../types.ts';
 import { ChunkHeader, uint32 } from './chunk-header.ts';
 import { listHeadChunkFiles } from './files.ts';
@@ -92,13 +91,14 @@ class Loader {
   readonly #visit: (chunk: LoadedChunk) => void;
   readonly #window: Scratch;
   readonly #chunk = new LoadingChunk();
+  readonly #pace: Pace;
   #chunks = 0;
-  #sliceStartMs = 0;
 
   constructor(options: LoadHeadChunksOptions, visit: (chunk: LoadedChunk) => void) {
     this.#options = options;
     this.#visit = visit;
     this.#window = new Scratch(options.kernels.arena);
+    this.#pace = slicedPace(options);
   }
 
   release(): void {
@@ -108,7 +108,6 @@ class Loader {
   async run(): Promise<HeadChunksReport> {
     const { dir, fileSystem, monotonicMs } = this.#options;
     const startedMs = monotonicMs();
-    this.#sliceStartMs = startedMs;
     createDirectory(fileSystem, dir);
     const repair = new HeadChunkRepair(this.#options);
     repair.removeLeftovers();
@@ -170,7 +169,7 @@ class Loader {
     for (let offset = FILE_HEADER_BYTES; offset < sizeBytes;) {
       if (offset - checkedAt >= SLICE_CHECK_BYTES) {
         checkedAt = offset;
-        await this.#pause();
+        await this.#pace();
       }
       if (offset + wanted > windowEnd && windowEnd < sizeBytes) {
         windowStart = offset;
@@ -212,7 +211,7 @@ class Loader {
     for (let at = offset; at < sizeBytes; at += WINDOW_BYTES) {
       const length = Math.min(WINDOW_BYTES, sizeBytes - at);
       if (!isZero(this.#options.kernels.arena.u8, this.#fill(descriptor, at, length), length)) return false;
-      await this.#pause();
+      await this.#pace();
     }
     return true;
   }
@@ -228,12 +227,6 @@ class Loader {
       done += read;
     }
     return address;
-  }
-
-  async #pause(): Promise<void> {
-    if (this.#options.monotonicMs() - this.#sliceStartMs < REPLAY_SLICE_MS) return;
-    await nextTurn();
-    this.#sliceStartMs = this.#options.monotonicMs();
   }
 }
 

@@ -28,6 +28,7 @@ export class HeadAppender implements Appender {
   readonly #host: AppenderHost;
   readonly #head: Head;
   readonly #kernels: Kernels;
+  readonly fromMs: number;
   // Fixed when the appender begins, as in Prometheus; in an empty head by the first sample.
   #minValidMs: number;
   #minLateMs: number;
@@ -43,7 +44,6 @@ export class HeadAppender implements Appender {
   readonly #asked: SeriesRef[] = [];
   /** All refs staged or asked for, and how many there were when they were collected. */
   #held: { readonly refs: ReadonlySet<SeriesRef>; readonly count: number } | undefined;
-  readonly #leave: () => void;
   #open = true;
 
   constructor(host: AppenderHost) {
@@ -51,15 +51,15 @@ export class HeadAppender implements Appender {
     this.#host = host;
     this.#head = head;
     this.#kernels = head.kernels;
-    this.#minValidMs = head.minValidTimeMs;
+    this.fromMs = head.minValidTimeMs;
+    this.#minValidMs = this.fromMs;
     this.#outOfOrder = outOfOrder;
     this.#minLateMs = outOfOrder === undefined ? Infinity : head.maxTimeMs - outOfOrder.windowMs;
     this.#isFirst = head.maxTimeMs === -Infinity;
     this.#commitsBefore = head.commits;
     this.#batch = new StagedBatch(head.kernels.arena);
     this.#batches = [this.#batch];
-    head.openAppenders.add(this);
-    this.#leave = head.appenders.enter(this.#minValidMs);
+    head.appenders.enter(this);
   }
 
   series(labels: Labels): SeriesRef {
@@ -227,8 +227,7 @@ export class HeadAppender implements Appender {
   #release(): void {
     for (const { samples } of this.#batches) samples.release();
     this.#late?.release();
-    this.#head.openAppenders.delete(this);
-    this.#leave();
+    this.#head.appenders.leave(this);
   }
 
   #nextBatch(): void {

@@ -1,10 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Logger } from '../../env/index.ts';
+import type { Clock, Logger } from '../../env/index.ts';
 import { layout } from '../../kernels/index.ts';
 import { errorMessage } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
 import type { HeadChunkWriter } from '../head-chunks/writer.ts';
-import { REPLAY_SLICE_MS } from '../limits.ts';
+import { slicedPace } from '../pace.ts';
 import { chunkIn, isMapped } from './chunk-block.ts';
 import type { Head } from './head.ts';
 import type { UnmappedChunk } from './ooo-head.ts';
@@ -27,17 +26,17 @@ interface Pending extends UnmappedChunk {
 export class ChunkMapper {
   readonly #head: Head;
   readonly #writer: HeadChunkWriter;
-  readonly #monotonicMs: () => number;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #logger: Logger;
   #running: Promise<void> | undefined;
   #batch: Pending[] = [];
   mapped = 0;
   failures = 0;
 
-  constructor(head: Head, writer: HeadChunkWriter, monotonicMs: () => number, logger: Logger) {
+  constructor(head: Head, writer: HeadChunkWriter, clock: Pick<Clock, 'monotonicMs'>, logger: Logger) {
     this.#head = head;
     this.#writer = writer;
-    this.#monotonicMs = monotonicMs;
+    this.#clock = clock;
     this.#logger = logger;
   }
 
@@ -63,7 +62,7 @@ export class ChunkMapper {
     const { table } = this.#head;
     // A series can be on the list twice: kept when writing failed, and put there again after a truncation.
     const refs = [...new Set(table.takeUnmapped())];
-    let sliceStartMs = this.#monotonicMs();
+    const pace = slicedPace(this.#clock);
     let good = true;
     for (let i = 0; i < refs.length; i++) {
       const ref = refs[i]!;
@@ -75,11 +74,8 @@ export class ChunkMapper {
       this.#addInOrder(ref);
       while (this.#writer.batchBytes < BATCH_BYTES && i + 1 < refs.length) this.#addInOrder(refs[++i]!);
       good = this.#flush();
-      if (!good) for (let j = first; j <= i; j++) table.keepUnmapped(refs[j]!);
-      else if (this.#monotonicMs() - sliceStartMs >= REPLAY_SLICE_MS) {
-        await nextTurn();
-        sliceStartMs = this.#monotonicMs();
-      }
+      if (good) await pace();
+      else for (let j = first; j <= i; j++) table.keepUnmapped(refs[j]!);
     }
   }
 

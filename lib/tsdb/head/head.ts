@@ -10,7 +10,7 @@ import {
 } from '../../model/index.ts';
 import { AppendResult, type SeriesRef } from '../../storage/index.ts';
 import { type Chunk, Encoding } from '../../chunk/index.ts';
-import { RangeUsers } from '../range-users.ts';
+import { type RangeUser, RangeUsers } from '../range-users.ts';
 import type { TsdbLimits } from '../types.ts';
 import type { HistogramSamples } from '../wal/histogram-record.ts';
 import type { ChunkFilePlace, ReadMappedChunk } from './chunk-block.ts';
@@ -35,6 +35,12 @@ const { APPEND_NEEDS_CHUNK, APPEND_NEEDS_ROOM, APPEND_OUTCOME_BITS, TALLY_COUNTS
 const MAX_REFS = 2 ** 32;
 
 export type HeadLimits = Pick<TsdbLimits, 'maxSeries' | 'maxFutureMs'>;
+
+/** An appender between its first sample and its commit. */
+interface OpenAppender extends RangeUser {
+  /** Whether it refers to a series, which stays therefore. */
+  holds(ref: SeriesRef): boolean;
+}
 
 /** The samples that are not in blocks yet, in memory (Prometheus tsdb/head.go). */
 export class Head {
@@ -71,10 +77,7 @@ export class Head {
   samplesRefused = 0;
   /** Series whose records the WAL does not hold yet, in order of creation. */
   unlogged: SeriesRef[] = [];
-  /** Appenders between their first sample and their commit: what they refer to stays. */
-  readonly openAppenders = new Set<{ holds(ref: SeriesRef): boolean }>();
-  /** The same, by the first time that each may write to. */
-  readonly appenders = new RangeUsers();
+  readonly appenders = new RangeUsers<OpenAppender>();
   /** Why no new series are taken, when none are. */
   refusal: string | undefined;
   /** Refs of the log that are no refs of the head, or not any more, and until which time it may have samples by them. */
@@ -177,7 +180,7 @@ export class Head {
   /** Whether a series without chunks in order may leave the head. */
   mayRemove(ref: SeriesRef): boolean {
     if (this.outOfOrder.has(ref)) return false;
-    for (const appender of this.openAppenders) if (appender.holds(ref)) return false;
+    for (const appender of this.appenders) if (appender.holds(ref)) return false;
     return true;
   }
 

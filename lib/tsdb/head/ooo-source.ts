@@ -1,6 +1,6 @@
 import { PromletError } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Pace } from '../compact/pace.ts';
+import type { Pace } from '../pace.ts';
 import type { CompactionSource, SourceSeries } from '../compact/source.ts';
 import type { ChunkFilePlace } from './chunk-block.ts';
 import type { ChunkMapper } from './chunk-mapper.ts';

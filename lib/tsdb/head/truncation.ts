@@ -1,6 +1,6 @@
 import { layout } from '../../kernels/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import type { Pace } from '../compact/pace.ts';
+import type { Pace } from '../pace.ts';
 import type { Head } from './head.ts';
 import type { LabelIndex } from './label-index.ts';
 import type { ChunkPlace } from './series-reader.ts';
@@ -15,14 +15,6 @@ const SECTION_POSTINGS = 1 << 15;
 /** Empty entries of the page directory that are passed over between two looks at the clock. */
 const EMPTY_PAGES = 4096;
 
-export interface TruncationHost {
-  readonly pace: Pace;
-  /** Whether a series without chunks may go: no appender that is open has asked for it, nothing else keeps it. */
-  mayRemove(ref: SeriesRef): boolean;
-  /** Called for each series before it goes, in a write section. */
-  onRemove(ref: SeriesRef): void;
-}
-
 /** What is left of the samples in order. */
 export interface Truncation {
   readonly chunksRemoved: number;
@@ -36,13 +28,13 @@ export interface Truncation {
  * `Head.gc` of tsdb/head.go), in slices. Samples before `minMs` are refused from the beginning on. One at a time; who reads
  * what goes must be waited for before.
  */
-export async function truncateHead(head: Head, minMs: number, host: TruncationHost): Promise<Truncation> {
+export async function truncateHead(head: Head, minMs: number, pace: Pace): Promise<Truncation> {
   head.beginTruncation(minMs);
-  const left = await truncateChunks(head, minMs, host.pace);
+  const left = await truncateChunks(head, minMs, pace);
   head.endTruncation(left.minTimeMs);
   let seriesRemoved = 0;
   for (let from = 0; from < left.empty.length; from += REMOVAL_BATCH) {
-    seriesRemoved += await removeSeries(head, left.empty.slice(from, from + REMOVAL_BATCH), host);
+    seriesRemoved += await removeSeries(head, left.empty.slice(from, from + REMOVAL_BATCH), pace);
   }
   return { chunksRemoved: left.chunksRemoved, seriesRemoved, minFile: left.minFile };
 }
@@ -92,7 +84,7 @@ async function truncateChunks(head: Head, minMs: number, pace: Pace): Promise<Le
 }
 
 /** Removes those of some series without chunks that may go. @returns how many */
-async function removeSeries(head: Head, refs: readonly SeriesRef[], host: TruncationHost): Promise<number> {
+async function removeSeries(head: Head, refs: readonly SeriesRef[], pace: Pace): Promise<number> {
   const { root } = head;
   const pairs = new Set<number>();
   let removed = 0;
@@ -101,8 +93,8 @@ async function removeSeries(head: Head, refs: readonly SeriesRef[], host: Trunca
     try {
       for (const ref of refs.slice(from, from + SECTION_SERIES)) {
         // It may have got a sample since, or be wanted again.
-        if (!head.isEmpty(ref) || !host.mayRemove(ref)) continue;
-        host.onRemove(ref);
+        if (!head.isEmpty(ref) || !head.mayRemove(ref)) continue;
+        head.seriesLeaves(ref);
         head.remove(ref, pairs);
         removed++;
       }
@@ -110,11 +102,11 @@ async function removeSeries(head: Head, refs: readonly SeriesRef[], host: Trunca
     } finally {
       root.endWrite();
     }
-    await host.pace();
+    await pace();
   }
   if (removed === 0) return 0;
   head.forgetUnlogged();
-  await sweepPostings(head, pairs, host.pace);
+  await sweepPostings(head, pairs, pace);
   return removed;
 }
 

@@ -1,9 +1,9 @@
 import { basename, join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FileSystem, Logger } from '../../env/index.ts';
 import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage, PromletError } from '../../model/index.ts';
-import { REPLAY_LOG_INTERVAL_MS, REPLAY_SLICE_MS } from '../limits.ts';
+import { REPLAY_LOG_INTERVAL_MS } from '../limits.ts';
+import { type Pace, slicedPace } from '../pace.ts';
 import type { ReplayProgress, WalDamage } from '../types.ts';
 import { segmentName } from './format.ts';
 import { listLog } from './log-files.ts';
@@ -77,8 +77,8 @@ class LogReplay {
   readonly #options: ReplayOptions;
   readonly #host: SegmentReaderHost;
   readonly #decoder: RecordDecoder;
+  readonly #pace: Pace;
   readonly #damage: WalDamage[] = [];
-  #sliceStartMs = 0;
   #loggedMs = 0;
   #segmentIndex = -1;
   #firstSegment = -1;
@@ -87,6 +87,7 @@ class LogReplay {
   constructor(options: ReplayOptions, visitor: LogVisitor) {
     const { kernels, fileSystem } = options;
     this.#options = options;
+    this.#pace = slicedPace(options);
     this.#host = {
       fileSystem,
       kernels,
@@ -106,7 +107,6 @@ class LogReplay {
   async run(): Promise<LogReport> {
     const { dir, monotonicMs, firstSegment = 0, lastSegment = Infinity } = this.#options;
     const startedMs = monotonicMs();
-    this.#sliceStartMs = startedMs;
     this.#loggedMs = startedMs;
     const { checkpoints, segments } = this.#list(dir);
     const newest = checkpoints.at(-1);
@@ -174,17 +174,16 @@ class LogReplay {
 
   /** Lets other work run when the slice of time is over. */
   #pause(): Promise<void> | undefined {
+    const pause = this.#pace();
+    if (pause === undefined) return undefined;
     const nowMs = this.#options.monotonicMs();
-    if (nowMs - this.#sliceStartMs < REPLAY_SLICE_MS) return undefined;
     if (nowMs - this.#loggedMs >= REPLAY_LOG_INTERVAL_MS) {
       this.#loggedMs = nowMs;
       const progress = this.#progress();
       this.#options.logger.info({ ...progress }, 'replaying the log');
       this.#options.onProgress?.(progress);
     }
-    return nextTurn().then(() => {
-      this.#sliceStartMs = this.#options.monotonicMs();
-    });
+    return pause;
   }
 
   async #segment(dir: string, index: number, isLast: boolean): Promise<void> {

@@ -6,7 +6,7 @@ import { PageCache } from '../../../../lib/tsdb/block/page-cache.ts';
 import { blockSource } from '../../../../lib/tsdb/block/source.ts';
 import { BlockSet, type Retention } from '../../../../lib/tsdb/blocks.ts';
 import { Compactor, type CompactorOptions } from '../../../../lib/tsdb/compact/compactor.ts';
-import { flatOut } from '../../../../lib/tsdb/compact/pace.ts';
+import { flatOut } from '../../../../lib/tsdb/pace.ts';
 import { InProcessRunner } from '../../../../lib/tsdb/compact/runner.ts';
 import { writeBlock } from '../../../../lib/tsdb/compact/write-block.ts';
 import { TestClock } from '../environment.ts';

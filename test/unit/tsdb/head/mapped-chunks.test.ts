@@ -7,6 +7,7 @@ import { Head } from '../../../../lib/tsdb/head/head.ts';
 import { headSource } from '../../../../lib/tsdb/head/head-source.ts';
 import type { ChunkPlace } from '../../../../lib/tsdb/head/series-reader.ts';
 import { truncateHead } from '../../../../lib/tsdb/head/truncation.ts';
+import { flatOut } from '../../../../lib/tsdb/pace.ts';
 
 const STEP_MS = 15_000;
 const BLOCK_MS = 7_200_000;
@@ -109,12 +110,11 @@ describe('tsdb head: chunks that lie in files', () => {
   it('frees them when the head is truncated, and says which file is needed still', async () => {
     append(0, 1000);
     mapAll();
-    const host = { pace: () => undefined, mayRemove: () => true, onRemove: () => {} };
-    const first = await truncateHead(head, 480 * STEP_MS, host);
+    const first = await truncateHead(head, 480 * STEP_MS, flatOut);
     assert.deepEqual(first, { chunksRemoved: 4, seriesRemoved: 0, minFile: 5 });
     assert.equal(head.minTimeMs, 480 * STEP_MS);
     assert.deepEqual(read(), expected(480, 1000));
-    const all = await truncateHead(head, 2000 * STEP_MS, host);
+    const all = await truncateHead(head, 2000 * STEP_MS, flatOut);
     assert.deepEqual(all, { chunksRemoved: 5, seriesRemoved: 1, minFile: undefined });
     assert.equal(head.table.chunks, 0);
   });

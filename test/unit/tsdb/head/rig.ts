@@ -103,7 +103,7 @@ export class HeadRig implements Appendable, Queryable {
       files,
       wal: logWriter('wal', wal.lastSegment + 1),
       wbl: logWriter('wbl', wbl.lastSegment + 1),
-      mapper: new ChunkMapper(head, writer, shared.monotonicMs, logger),
+      mapper: new ChunkMapper(head, writer, shared, logger),
     };
     return new HeadRig(parts, writer, windowMs, clock);
   }

@@ -1,6 +1,6 @@
 import { equal, rejects, throws } from 'node:assert/strict';
-import { flatOut, slicedPace } from '../../../../lib/tsdb/compact/pace.ts';
-import { TestClock } from '../environment.ts';
+import { flatOut, slicedPace } from '../../../lib/tsdb/pace.ts';
+import { TestClock } from './environment.ts';
 
 describe('the pace of long work', () => {
   let nowMs = 0;

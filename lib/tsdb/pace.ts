@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Clock } from '../../env/index.ts';
+import type { Clock } from '../env/index.ts';
 
 /** Work on a thread that serves too goes on this long at a time. */
 const SLICE_MS = 5;
@@ -10,8 +10,8 @@ const SLICE_MS = 5;
  */
 export type Pace = () => Promise<void> | undefined;
 
-/** Slices of a few ms. */
-export function slicedPace(clock: Clock, signal?: AbortSignal): Pace {
+/** Slices of a few ms, the first from now on. */
+export function slicedPace(clock: Pick<Clock, 'monotonicMs'>, signal?: AbortSignal): Pace {
   let startMs = clock.monotonicMs();
   return () => {
     signal?.throwIfAborted();
