@@ -3,10 +3,9 @@ import { Gate } from '../env/index.ts';
 import { errorMessage, METRIC_NAME, type Matcher, PromletError } from '../model/index.ts';
 import { AppendResult, type Appender, type Metadata, type Querier, type SeriesExemplars } from '../storage/index.ts';
 import type { BlockMeta } from './block/meta.ts';
-import { BlockQuerier } from './block/querier.ts';
 import type { BlockSet } from './blocks.ts';
 import type { Compactor } from './compact/compactor.ts';
-import { DbQuerier } from './db-querier.ts';
+import { DbQuerier, openQuerier } from './db-querier.ts';
 import type { DiskSpace } from './disk-space.ts';
 import { HeadCompaction } from './head-compaction.ts';
 import type { HeadChunkFiles } from './head-chunks/files.ts';
@@ -18,11 +17,9 @@ import type { ChunkMapper } from './head/chunk-mapper.ts';
 import { deleteFromHead } from './head/deletion.ts';
 import type { Head } from './head/head.ts';
 import type { OutOfOrderHost } from './head/ooo-commit.ts';
-import { HeadReader } from './head/querier.ts';
 import type { DirectoryLock } from './lock.ts';
 import { LogTruncation } from './log-truncation.ts';
 import { Maintenance } from './maintenance.ts';
-import { mergeQueriers } from './merge.ts';
 import { slicedPace } from './pace.ts';
 import { RangeUsers } from './range-users.ts';
 import type { Loan } from './reader.ts';
@@ -122,21 +119,15 @@ export class Database implements Tsdb {
 
   querier(minTimeMs: number, maxTimeMs: number): Querier {
     this.#checkOpen();
-    const { head } = this;
+    const { view, chunkReader } = this.head;
     const { blocks, options } = this.#parts;
+    const { floorMs } = this.#headCompaction;
     const lease = blocks.lease(minTimeMs, maxTimeMs);
-    const queriers: Querier[] = lease.blocks.map((block) => new BlockQuerier(block, minTimeMs, maxTimeMs));
-    // What is in blocks need not be read from the head, unless it came out of order.
-    const inOrderMs = Math.max(minTimeMs, this.#headCompaction.floorMs);
-    const late = head.chunkReader.outOfOrder.mayHoldSamples(minTimeMs, maxTimeMs);
-    const fromMs = late ? minTimeMs : inOrderMs;
-    let leave = (): void => {};
-    if (fromMs <= maxTimeMs) {
-      leave = this.#enter(inOrderMs);
-      queriers.push(new HeadReader(head.view, head.chunkReader, fromMs, maxTimeMs));
-    }
-    return new DbQuerier(mergeQueriers(options.kernels, queriers), () => {
-      leave();
+    const parts = { kernels: options.kernels, blocks: lease.blocks, head: { view, chunkReader, floorMs } };
+    const { querier, readsHead } = openQuerier(parts, minTimeMs, maxTimeMs);
+    const leave = readsHead ? this.#enter(Math.max(minTimeMs, floorMs)) : undefined;
+    return new DbQuerier(querier, () => {
+      leave?.();
       lease.release();
     });
   }
