@@ -1,7 +1,7 @@
 /**
  * Targets for ingest benchmarks: one process that serves `/target/I/metrics` for any I, each a page of `--series` series
  * with values that change at every scrape. `/served` says how many pages went out. After `/hold` pages are no longer
- * answered. Prints `listening PORT`.
+ * answered. `/arrivals` tells when each target was asked, in ms since the epoch. Prints `listening PORT`.
  */
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -19,6 +19,8 @@ const HEADS = Array.from({ length: SERIES }, (_, i) => {
 
 let scrapes = 0;
 let holding = false;
+/** By path. */
+const arrivals: Record<string, number[]> = {};
 
 /** Counters that grow at different speeds, some gauges with fractions, some that stand still. */
 function page(): string {
@@ -41,6 +43,11 @@ const server = createServer((request, response) => {
     response.end();
     return;
   }
+  if (request.url === '/arrivals') {
+    response.end(JSON.stringify(arrivals));
+    return;
+  }
+  (arrivals[request.url!] ??= []).push(performance.timeOrigin + performance.now());
   if (holding) return;
   response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
   response.end(page());

@@ -6,14 +6,12 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ManagedProcess } from '../sandbox/process.ts';
 import { eventually } from '../tools/prometheus-api.ts';
 import { type Contender, dataDirOf, Server } from './contenders.ts';
+import { ExporterProcess } from './exporter-process.ts';
 import { cpuSeconds, memory } from './proc.ts';
 import { median } from './table.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** The exporter spreads its series over so many names. */
 const METRIC_NAMES = 10;
 
@@ -66,17 +64,11 @@ export async function run(scale: IngestScale, contenders: readonly Contender[]):
 type SteadyFigures = Omit<IngestFigures, 'readySeconds' | 'restartPeakRssBytes' | 'lostSamples'>;
 
 async function measure(contender: Contender, scale: IngestScale, dir: string): Promise<IngestFigures> {
-  const exporter = await ManagedProcess.start({
-    name: 'exporter',
-    command: process.execPath,
-    args: [join(ROOT, 'test', 'bench', 'exporter.ts'), `--series=${scale.seriesPerTarget}`],
-    logFile: join(dir, 'exporter.log'),
-  });
+  const exporter = await ExporterProcess.start(dir, scale.seriesPerTarget);
   const own = join(dir, contender.name.replaceAll(' ', '-'));
   const server = await Server.start(contender, own);
   try {
-    const [, exporterPort] = await exporter.waitForOutput(/listening (\d+)/, 10_000);
-    const steady = await measureSteady(server, scale, `127.0.0.1:${exporterPort}`, own);
+    const steady = await measureSteady(server, scale, exporter, own);
     await server.kill();
     return { ...steady, ...(await measureRestart(contender, own, steady.pages * scale.seriesPerTarget)) };
   } finally {
@@ -89,14 +81,14 @@ async function measure(contender: Contender, scale: IngestScale, dir: string): P
 async function measureSteady(
   server: Server,
   scale: IngestScale,
-  exporter: string,
+  exporter: ExporterProcess,
   dir: string,
 ): Promise<SteadyFigures> {
   const { contender, pid } = server;
   await server.ready();
   await sleep(scale.idleSeconds * 1_000);
   const idleRssBytes = memory(pid).rssBytes;
-  await server.configure(config(scale, exporter));
+  await server.configure(exporter.config(scale.targets, scale.intervalSeconds));
   const perScrape = scale.seriesPerTarget + contender.reportSamples;
   await eventually('every target scraped', 120_000, async () => (await server.appended()) >= scale.targets * perScrape);
   await sleep(WARM_UP_INTERVALS * scale.intervalSeconds * 1_000);
@@ -112,7 +104,7 @@ async function measureSteady(
   const samples = (await server.appended()) - samplesBefore;
   const { peakRssBytes } = memory(pid);
   const series = await server.series();
-  const pages = await allArrived(server, `http://${exporter}`, perScrape);
+  const pages = await allArrived(server, exporter, perScrape);
   return {
     program: contender.name,
     series,
@@ -149,22 +141,13 @@ async function measureRestart(
 }
 
 /** Holds all further pages back and waits for the samples of those before. @returns pages served */
-async function allArrived(server: Server, exporterUrl: string, perScrape: number): Promise<number> {
-  await fetch(`${exporterUrl}/hold`);
-  const pages = Number(await (await fetch(`${exporterUrl}/served`)).text());
+async function allArrived(server: Server, exporter: ExporterProcess, perScrape: number): Promise<number> {
+  const pages = await exporter.hold();
   return eventually('every sample served in the server', 4_000, async () => {
     const arrived = await server.appended();
     if (arrived !== pages * perScrape) throw new Error(`${arrived} of ${pages * perScrape} samples`);
     return pages;
   });
-}
-
-function config(scale: IngestScale, exporter: string): string {
-  const jobs = Array.from({ length: scale.targets }, (_, i) => {
-    return `  - job_name: target-${i}\n    metrics_path: /target/${i}/metrics\n    static_configs: [{ targets: ['${exporter}'] }]\n`;
-  });
-  const interval = `global: { scrape_interval: ${scale.intervalSeconds}s, scrape_timeout: ${scale.intervalSeconds}s }`;
-  return `${interval}\nscrape_configs:\n${jobs.join('')}`;
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

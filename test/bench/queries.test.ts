@@ -22,7 +22,7 @@ describe('query benchmark', () => {
     );
     for (const { queries, peakRssBytes, rssBytes } of [ours!, theirs!]) {
       assert.ok(peakRssBytes > 0 && rssBytes > 0);
-      assert.ok(queries.every(({ milliseconds, elements }) => milliseconds > 0 && elements > 0));
+      assert.ok(queries.every(({ milliseconds, entries }) => milliseconds > 0 && entries > 0));
     }
   });
 

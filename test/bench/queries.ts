@@ -1,23 +1,16 @@
 /**
- * Queries over the same samples in several servers, one after the other: how long an answer takes, what CPU time and memory
- * the server spends on it, and a hash of the answer, by which all are seen to say the same. Those that read blocks get a
- * copy of one block.
+ * Queries over the same samples in several servers, in turns: how long an answer takes, what CPU time and memory
+ * the server spends on it, and a hash of the answer, by which all are seen to say the same.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { Agent, get } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Contender, dataDirOf, Server } from './contenders.ts';
+import { Agent } from 'node:http';
+import type { Contender, Server } from './contenders.ts';
 import { cpuSeconds, memory, resetPeak } from './proc.ts';
 import { type QueryCase, queryCases } from './query-cases.ts';
-import { type QueryShape, SERIES_PER_INSTANCE, writeQueryData } from './query-data.ts';
+import { ask, type QuerySize, withQueryServers } from './query-servers.ts';
 import { median } from './table.ts';
-import { importQueryData } from './victoria-metrics-data.ts';
 
-export interface QueryOptions {
-  readonly instances: number;
-  readonly scrapes: number;
+export interface QueryOptions extends QuerySize {
   /** Which cases; all by default. */
   readonly titles?: RegExp;
   /** An answer is taken so many times, and as often again as there is time for. */
@@ -36,7 +29,7 @@ export interface QueryFigures {
   readonly hash: string;
   readonly answerBytes: number;
   /** Series, or values of a label. */
-  readonly elements: number;
+  readonly entries: number;
   /** Of all series. */
   readonly points: number;
 }
@@ -49,115 +42,100 @@ export interface ServerFigures {
   readonly peakRssBytes: number;
 }
 
-const STEP_MS = 15_000;
-/** A multiple of every block's length. */
-const START_MS = 1_699_920_000_000;
+/** For each case and server, in so many turns. */
 const BUDGET_MS = 1_000;
+const TURNS = 3;
 
 /** What two answers must have in common. */
-export function agreed({ case: { agreement }, hash, elements, points }: QueryFigures): string {
+export function agreed({ case: { agreement }, hash, entries, points }: QueryFigures): string {
   if (agreement === 'answer') return hash;
-  return agreement === 'series' ? `${elements} series` : `${points} points`;
+  return agreement === 'entries' ? `${entries} entries` : `${points} points`;
 }
 
 /** The figures of each contender, of the cases in their order. */
-export async function run(options: QueryOptions, contenders: readonly Contender[]): Promise<readonly ServerFigures[]> {
-  const { instances, scrapes } = options;
-  const shape: QueryShape = { instances, scrapes, stepMs: STEP_MS, startMs: START_MS };
-  const dir = mkdtempSync(join(tmpdir(), 'promlet-queries-'));
-  const data = join(dir, 'written');
-  mkdirSync(data);
-  try {
-    await writeQueryData({ dir: data, ...shape });
-    const figures: ServerFigures[] = [];
-    for (const contender of contenders) {
-      const own = join(dir, contender.name.replaceAll(' ', '-'));
-      mkdirSync(own);
-      if (contender.readsBlocks) cpSync(data, dataDirOf(own), { recursive: true });
-      else await importQueryData(contender, own, shape);
-      figures.push(await measure(contender, own, options));
-      rmSync(own, { recursive: true, force: true });
-    }
-    return figures;
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-async function measure(
-  contender: Contender,
-  dir: string,
-  { instances, scrapes, titles, minRepeats, maxRepeats }: QueryOptions,
-): Promise<ServerFigures> {
-  const endSeconds = (START_MS + scrapes * STEP_MS) / 1000;
-  const server = await Server.start(contender, dir);
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  try {
-    await server.ready();
-    const { pid } = server;
-    const found = await server.scalar('count({__name__=~".+"})', endSeconds);
-    const expected = instances * SERIES_PER_INSTANCE;
-    if (found !== expected) throw new Error(`${contender.name} has ${found} of ${expected} series`);
-    const { rssBytes } = memory(pid);
-    const queries: QueryFigures[] = [];
-    let highest = memory(pid).peakRssBytes;
-    for (const one of queryCases(endSeconds, titles)) {
-      // VictoriaMetrics would answer from its cache, on times that it aligns for it; the others do not know the parameter.
-      const params = new URLSearchParams({ ...one.params, nocache: '1' });
-      const url = `${server.url}/api/v1/${one.path}?${params.toString()}`;
-      resetPeak(pid);
-      // Not counted: it brings in pages of the block, and compiles.
-      const answer = await fetched(url, agent);
-      const times: number[] = [];
-      const cpuBefore = cpuSeconds(pid);
-      const begun = performance.now();
-      while (times.length < maxRepeats && (times.length < minRepeats || performance.now() - begun < BUDGET_MS)) {
-        const started = performance.now();
-        await fetched(url, agent);
-        times.push(performance.now() - started);
+export function run(options: QueryOptions, contenders: readonly Contender[]): Promise<readonly ServerFigures[]> {
+  return withQueryServers(options, contenders, async (servers, endSeconds) => {
+    const measured = servers.map((server) => new MeasuredServer(server));
+    for (const one of queryCases(endSeconds, options.titles)) {
+      for (const server of measured) await server.begin(one);
+      // In turns: what else the machine does troubles all alike.
+      for (let turn = 0; turn < TURNS; turn++) {
+        for (const server of measured) await server.takeTurn(options);
       }
-      const { peakRssBytes } = memory(pid);
-      highest = Math.max(highest, peakRssBytes);
-      queries.push({
-        case: one,
-        milliseconds: median(times),
-        cpuMilliseconds: ((cpuSeconds(pid) - cpuBefore) * 1e3) / times.length,
-        peakRssBytes,
-        ...summary(answer),
-      });
+      for (const server of measured) server.end();
     }
-    return { program: contender.name, queries, rssBytes, peakRssBytes: highest };
-  } finally {
-    agent.destroy();
-    await server.stop();
-  }
-}
-
-/** The body of an answer, asked for as it is: compressing costs both sides about the same. */
-function fetched(url: string, agent: Agent): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    get(url, { agent }, (response) => {
-      const pieces: Buffer[] = [];
-      response.on('data', (piece: Buffer) => pieces.push(piece));
-      response.once('error', reject);
-      response.once('end', () => {
-        const body = Buffer.concat(pieces);
-        if (response.statusCode === 200) resolve(body);
-        else reject(new Error(`${url}: ${response.statusCode} ${body.toString('utf8', 0, 500)}`));
-      });
-    }).once('error', reject);
+    return measured.map((server) => server.figures());
   });
 }
 
+/** One server, asked case by case. */
+class MeasuredServer {
+  readonly #server: Server;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #rssBytes: number;
+  readonly #queries: QueryFigures[] = [];
+  #case: QueryCase | undefined;
+  #answer: Buffer = Buffer.alloc(0);
+  #times: number[] = [];
+  #cpuSeconds = 0;
+
+  constructor(server: Server) {
+    this.#server = server;
+    this.#rssBytes = memory(server.pid).rssBytes;
+  }
+
+  /** Asks once, which is not counted: it brings in pages of the block, and compiles. */
+  async begin(one: QueryCase): Promise<void> {
+    resetPeak(this.#server.pid);
+    this.#case = one;
+    this.#times = [];
+    this.#cpuSeconds = 0;
+    this.#answer = await ask(this.#server, one, this.#agent);
+  }
+
+  async takeTurn({ minRepeats, maxRepeats }: QueryOptions): Promise<void> {
+    const { pid } = this.#server;
+    const cpuBefore = cpuSeconds(pid);
+    const begun = performance.now();
+    for (let i = 0; i < maxRepeats / TURNS; i++) {
+      const started = performance.now();
+      if (i >= minRepeats / TURNS && started - begun > BUDGET_MS / TURNS) break;
+      await ask(this.#server, this.#case!, this.#agent);
+      this.#times.push(performance.now() - started);
+    }
+    this.#cpuSeconds += cpuSeconds(pid) - cpuBefore;
+  }
+
+  end(): void {
+    this.#queries.push({
+      case: this.#case!,
+      milliseconds: median(this.#times),
+      cpuMilliseconds: (this.#cpuSeconds * 1e3) / this.#times.length,
+      peakRssBytes: memory(this.#server.pid).peakRssBytes,
+      ...summary(this.#answer),
+    });
+  }
+
+  figures(): ServerFigures {
+    this.#agent.destroy();
+    return {
+      program: this.#server.contender.name,
+      queries: this.#queries,
+      rssBytes: this.#rssBytes,
+      peakRssBytes: Math.max(...this.#queries.map(({ peakRssBytes }) => peakRssBytes)),
+    };
+  }
+}
+
 /** The hash is independent of the order of series, and of a value's last digits. */
-function summary(answer: Buffer): Pick<QueryFigures, 'hash' | 'answerBytes' | 'elements' | 'points'> {
+function summary(answer: Buffer): Pick<QueryFigures, 'hash' | 'answerBytes' | 'entries' | 'points'> {
   const { data } = JSON.parse(answer.toString()) as { data: { result?: unknown[] } | unknown[] };
   const list = Array.isArray(data) ? data : data.result!;
   const texts = list.map((one) => JSON.stringify(one, rounded)).sort();
   return {
     hash: createHash('sha256').update(texts.join('\n')).digest('hex').slice(0, 12),
     answerBytes: answer.length,
-    elements: list.length,
+    entries: list.length,
     points: list.reduce<number>((sum, one) => sum + ((one as { values?: unknown[] }).values?.length ?? 1), 0),
   };
 }

@@ -2,9 +2,10 @@
 
 /**
  * How much of VictoriaMetrics's answer must be as ours. It means something else by `rate`: no extrapolation, and the sample
- * before the window counts. Of equal series it takes others for `topk`.
+ * before the window counts. Of equal series it takes others for `topk`, and other values of
+ * a label up to a limit.
  */
-export type Agreement = 'answer' | 'points' | 'series';
+export type Agreement = 'answer' | 'points' | 'entries';
 
 /** One request of the list. */
 export interface QueryCase {
@@ -63,13 +64,13 @@ export function queryCases(endSeconds: number, titles = /^/): readonly QueryCase
       path,
       params: { query, ...times },
       isRangeAggregation: path === 'query_range' && perSeries !== true,
-      agreement: query.includes('rate(') ? 'series' : title === 'topk' ? 'points' : 'answer',
+      agreement: query.includes('rate(') ? 'entries' : title === 'topk' ? 'points' : 'answer',
     })),
   );
   const day = { start: String(endSeconds - 86_400), end };
   const listing = (title: string, path: string, params: Readonly<Record<string, string>>): QueryCase => {
-    const found = { title, path, params: { ...params, ...day } };
-    return { ...found, isRangeAggregation: false, agreement: 'answer' };
+    const agreement = params['limit'] === undefined ? 'answer' : 'entries';
+    return { title, path, params: { ...params, ...day }, isRangeAggregation: false, agreement };
   };
   return [
     ...queries,
