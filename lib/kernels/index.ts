@@ -12,6 +12,47 @@ export { Scratch } from './scratch.ts';
 export interface KernelExports {
   _start(): void;
   heapBase(): number;
+  /** @returns 1 when one of `length` f64 is a stale marker */
+  hasStaleMarkers(values: number, length: number): number;
+  /**
+   * The newest sample at or before each step, none that is stale or as old as `lookbackMs`: results f64, present u8, by step.
+   * Steps `from` up to `end` are looked at, at firstMs + step × stepMs. @returns how many have one
+   */
+  lookUp(
+    times: number,
+    values: number,
+    length: number,
+    firstMs: number,
+    stepMs: number,
+    lookbackMs: number,
+    from: number,
+    end: number,
+    results: number,
+    present: number,
+  ): number;
+  /**
+   * `rate`, `increase` or `delta` over the windows that end at those steps. @param rateSeconds what the increase is divided by,
+   * 0 for nothing @param resets scratch, `length` u32 @returns how many windows have a value
+   */
+  sweepDelta(
+    times: number,
+    values: number,
+    length: number,
+    firstMs: number,
+    stepMs: number,
+    rangeMs: number,
+    from: number,
+    end: number,
+    isCounter: number,
+    rateSeconds: number,
+    resets: number,
+    results: number,
+    present: number,
+  ): number;
+  /** Adds a column to sums with compensations (f64) where `present` (u8) says so; `there` says which sums have begun. */
+  addSums(values: number, present: number, count: number, sums: number, compensations: number, there: number): void;
+  /** Adds `count` flags (u8) to counts (f64). */
+  addCounts(present: number, count: number, counts: number): void;
   /** CRC-32C, unsigned; `seed` is 0 or the CRC so far. Returned as a signed 32-bit integer: apply `>>> 0`. */
   crc32c(seed: number, address: number, length: number): number;
   /** Walks a known exposition page; `state` is laid out in assembly/scan-layout.ts. @returns 1 at its end, 0 at a line to be parsed */

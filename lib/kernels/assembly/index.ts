@@ -1,4 +1,5 @@
 // The one entry of the kernels module: every kernel that TypeScript calls is exported here.
+export { addCounts, addSums } from './accumulate';
 export { crc32c } from './crc32c';
 export { filterPostings, hashBytes, lookupLabels } from './labels';
 export { decodeHistograms, openHistograms } from './histogram-read';
@@ -6,6 +7,7 @@ export { appendHistogram, histogramDecreased, histogramValues, startHistograms }
 export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
+export { hasStaleMarkers, lookUp, sweepDelta } from './windows';
 export { appendBatch, decodeXor, stageSamples } from './xor';
 export { encodeXor } from './xor-encode';
 export { decodeXor2 } from './xor2';

@@ -1,0 +1,88 @@
+// Adds one column of a PromQL vector to the columns of its group, step by step: values f64, `present` one byte a step. Eight
+// steps are looked at together; mostly all are there, or none. Held against the accumulators of lib/promql/eval.
+
+const ALL_PRESENT: u64 = 0x0101010101010101;
+
+/** One step of Neumaier's summation, as `KahanSum` of lib/promql/eval. */
+// @ts-ignore: decorator
+@inline
+function addSum(i: u32, value: f64, sums: usize, compensations: usize, there: usize): void {
+  const sumAt = sums + (<usize>i << 3);
+  if (load<u8>(there + i) == 0) {
+    store<u8>(there + i, 1);
+    store<f64>(sumAt, value);
+    return;
+  }
+  const sum = load<f64>(sumAt);
+  const total = sum + value;
+  const at = compensations + (<usize>i << 3);
+  if (Math.abs(total) == Infinity) store<f64>(at, 0);
+  else if (Math.abs(sum) >= Math.abs(value)) store<f64>(at, load<f64>(at) + (sum - total + value));
+  else store<f64>(at, load<f64>(at) + (value - total + sum));
+  store<f64>(sumAt, total);
+}
+
+/** Adds the values that are there to `sums`, with their compensations; `there` says which sums have begun. */
+export function addSums(
+  values: usize,
+  present: usize,
+  count: u32,
+  sums: usize,
+  compensations: usize,
+  there: usize,
+): void {
+  const infinity = f64x2.splat(Infinity);
+  let i: u32 = 0;
+  while (i < count) {
+    if (i + 8 <= count) {
+      const flags = load<u64>(present + i);
+      if (flags == 0) {
+        i += 8;
+        continue;
+      }
+      if (flags == ALL_PRESENT && load<u64>(there + i) == ALL_PRESENT) {
+        for (const end = i + 8; i < end; i += 2) {
+          const offset = <usize>i << 3;
+          const value = v128.load(values + offset);
+          const sum = v128.load(sums + offset);
+          const total = f64x2.add(sum, value);
+          const large = f64x2.add(f64x2.sub(sum, total), value);
+          const small = f64x2.add(f64x2.sub(value, total), sum);
+          const isLarge = f64x2.ge(f64x2.abs(sum), f64x2.abs(value));
+          const added = f64x2.add(v128.load(compensations + offset), v128.bitselect(large, small, isLarge));
+          const overflows = f64x2.eq(f64x2.abs(total), infinity);
+          v128.store(compensations + offset, v128.andnot(added, overflows));
+          v128.store(sums + offset, total);
+        }
+        continue;
+      }
+    }
+    if (load<u8>(present + i)) addSum(i, load<f64>(values + (<usize>i << 3)), sums, compensations, there);
+    i++;
+  }
+}
+
+/** Adds 1 to the counts of the steps that are there. */
+export function addCounts(present: usize, count: u32, counts: usize): void {
+  const one = f64x2.splat(1);
+  let i: u32 = 0;
+  while (i < count) {
+    if (i + 8 <= count) {
+      const flags = load<u64>(present + i);
+      if (flags == 0) {
+        i += 8;
+        continue;
+      }
+      if (flags == ALL_PRESENT) {
+        for (const end = i + 8; i < end; i += 2) {
+          const at = counts + (<usize>i << 3);
+          v128.store(at, f64x2.add(v128.load(at), one));
+        }
+        continue;
+      }
+    }
+    const at = counts + (<usize>i << 3);
+    store<f64>(at, load<f64>(at) + <f64>load<u8>(present + i));
+    i++;
+  }
+}
