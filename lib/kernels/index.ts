@@ -87,6 +87,16 @@ export interface KernelExports {
   ): number;
   /** Decodes an XOR chunk into two f64 columns. @returns the number of samples, -1 when it is damaged */
   decodeXor(chunk: number, length: number, times: number, values: number, capacity: number): number;
+  /** Reads an XOR chunk where it lies in a block: samples within [minMs, maxMs]. @returns how many, -1 to be looked at closer */
+  readXorChunk(
+    at: number,
+    available: number,
+    minMs: number,
+    maxMs: number,
+    times: number,
+    values: number,
+    capacity: number,
+  ): number;
   /** Writes two f64 columns as one XOR chunk to `out`, with room for 10 + 19 × count bytes; `window` is 2 bytes of scratch. @returns its length */
   encodeXor(times: number, values: number, count: number, out: number, window: number): number;
   /** As `decodeXor` for an XOR2 chunk; `scratch` is 24 bytes, aligned to 8. */

@@ -1,6 +1,6 @@
 // XOR chunks, byte for byte those of Prometheus tsdb/chunkenc/xor.go, and the head's append path on series records
 // (see layout.ts). Twin: ../twins/xor.ts.
-import { exactBits } from './bits';
+import { exactBits, peek, peek64 } from './bits';
 import {
   APPEND_DUPLICATE,
   APPEND_NEEDS_CHUNK,
@@ -207,11 +207,24 @@ export function appendBatch(
 }
 
 /**
- * Decodes a whole chunk of `length` bytes (header included) into two columns: f64 ms and f64 bits. Reads up to 16 bytes
+ * Decodes a whole chunk of `length` bytes (header included) into two columns: f64 ms and f64 bits. Reads up to 24 bytes
  * behind the chunk, which must lie in the memory. `capacity` is the room of the columns, in samples.
  * @returns the number of samples, or -1 when the bytes are no such chunk (too short, too many samples for the columns)
  */
 export function decodeXor(chunk: usize, length: u32, times: usize, values: usize, capacity: u32): i32 {
+  return decodeXorWithin(chunk, length, i64.MIN_VALUE, i64.MAX_VALUE, times, values, capacity);
+}
+
+/** As `decodeXor`, only samples within [minTime, maxTime]; what lies behind the first later one is not looked at. */
+export function decodeXorWithin(
+  chunk: usize,
+  length: u32,
+  minTime: i64,
+  maxTime: i64,
+  times: usize,
+  values: usize,
+  capacity: u32,
+): i32 {
   if (length < 2) return -1;
   const total = <u32>bswap<u16>(load<u16>(chunk));
   if (total == 0) return 0;
@@ -233,9 +246,12 @@ export function decodeXor(chunk: usize, length: u32, times: usize, values: usize
   if (at + 8 > end) return -1;
   let value = bswap<u64>(load<u64>(at));
   at += 8;
+  if (time > maxTime) return 0;
   store<f64>(times, <f64>time);
   store<u64>(values, value);
-  if (total == 1) return 1;
+  // Where the next goes: over one that is too old.
+  let kept = <u32>(time >= minTime);
+  if (total == 1) return kept;
 
   // The second time is a byte-aligned delta.
   let delta: i64 = 0;
@@ -248,91 +264,58 @@ export function decodeXor(chunk: usize, length: u32, times: usize, values: usize
     shift += 7;
   }
 
-  // `bits` holds the stream's next bits, highest first; at least 56 of them are valid after a refill. The refill ors bits
-  // that are already there onto themselves, so it needs no branch.
-  let bits: u64 = 0;
-  let valid: u32 = 0;
-  let leading: u32 = 0;
+  // Bits from the chunk's start. Most samples need one word of the stream, which has their next 57 bits: time as
+  // expected, then an unchanged value, or what of it changed. (Keeping what is left of the word for the next sample, to be
+  // refilled, takes more steps: 6.5 ns a sample in place of 5.)
+  let position = <u32>(at - chunk) << 3;
+  const endPosition = length << 3;
   let trailing: u32 = 0;
+  let significant: u32 = 64;
   for (let i: u32 = 1; i < total; i++) {
-    if (at > end) {
-      // The stream may have been read ahead by at most 7 bytes.
-      if (at - (valid >>> 3) > end) return -1;
-    }
-    bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
-    at += (63 - valid) >>> 3;
-    valid |= 56;
+    if (position > endPosition) return -1;
+    let word = peek(chunk, position);
     if (i > 1) {
-      if (<i64>bits >= 0) {
-        bits <<= 1;
-        valid -= 1;
+      if (<i64>word >= 0) {
+        word <<= 1;
+        position += 1;
       } else {
-        const ones = <u32>clz<u64>(~bits);
+        const ones = <u32>clz<u64>(~word);
         if (ones < 4) {
           // 10 → 14 bits, 110 → 17, 1110 → 20; two's complement but for the smallest value, which means the largest.
           const size = 11 + 3 * ones;
-          const raw = <i64>((bits << (<u64>(ones + 1))) >>> (<u64>(64 - size)));
+          const raw = <i64>((word << (<u64>(ones + 1))) >>> (<u64>(64 - size)));
           delta += raw > <i64>1 << (<i64>(size - 1)) ? raw - (<i64>1 << (<i64>size)) : raw;
-          bits <<= <u64>(ones + 1 + size);
-          valid -= ones + 1 + size;
+          position += ones + 1 + size;
         } else {
-          bits <<= 4;
-          valid -= 4;
-          const high = bits >>> 32;
-          bits <<= 32;
-          valid -= 32;
-          bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
-          at += (63 - valid) >>> 3;
-          valid |= 56;
-          delta += <i64>((high << 32) | (bits >>> 32));
-          bits <<= 32;
-          valid -= 32;
+          delta += <i64>peek64(chunk, position + 4);
+          position += 68;
         }
-        bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
-        at += (63 - valid) >>> 3;
-        valid |= 56;
+        word = peek(chunk, position);
       }
     }
     time += delta;
-    if (<i64>bits >= 0) {
-      bits <<= 1;
-      valid -= 1;
+    if (time > maxTime) break;
+    if (<i64>word >= 0) {
+      position += 1;
     } else {
-      if (bits & (<u64>1 << 62)) {
-        leading = <u32>(bits >>> 57) & 31;
-        let significant = <u32>(bits >>> 51) & 63;
+      let control: u32 = 2;
+      if (word & (<u64>1 << 62)) {
+        const leading = <u32>(word >>> 57) & 31;
+        significant = <u32>(word >>> 51) & 63;
         if (significant == 0) significant = 64;
         if (leading + significant > 64) return -1;
         trailing = 64 - leading - significant;
-        bits <<= 13;
-        valid -= 13;
-      } else {
-        bits <<= 2;
-        valid -= 2;
+        control = 13;
       }
-      bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
-      at += (63 - valid) >>> 3;
-      valid |= 56;
-      const significant = 64 - leading - trailing;
-      if (significant <= 56) {
-        value ^= (bits >>> (<u64>(64 - significant))) << (<u64>trailing);
-        bits <<= <u64>significant;
-        valid -= significant;
-      } else {
-        const high = bits >>> 32;
-        bits <<= 32;
-        valid -= 32;
-        bits |= bswap<u64>(load<u64>(at)) >>> (<u64>valid);
-        at += (63 - valid) >>> 3;
-        valid |= 56;
-        const rest = significant - 32;
-        value ^= ((high << (<u64>rest)) | (bits >>> (<u64>(64 - rest)))) << (<u64>trailing);
-        bits <<= <u64>rest;
-        valid -= rest;
-      }
+      position += control;
+      // 57 bits less the one of the time.
+      const changed = control + significant <= 56 ? word << (<u64>control) : peek64(chunk, position);
+      value ^= (changed >>> (<u64>(64 - significant))) << (<u64>trailing);
+      position += significant;
     }
-    store<f64>(times + (i << 3), <f64>time);
-    store<u64>(values + (i << 3), value);
+    store<f64>(times + (kept << 3), <f64>time);
+    store<u64>(values + (kept << 3), value);
+    kept += <u32>(time >= minTime);
   }
-  return at - (valid >>> 3) > end ? -1 : <i32>total;
+  return position > endPosition ? -1 : <i32>kept;
 }

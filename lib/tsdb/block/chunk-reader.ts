@@ -37,6 +37,8 @@ export class ChunkReader {
   /** By number, counted from 0: file 000001 is segment 0. */
   readonly #segments: readonly (PositionedFile | undefined)[];
   readonly #reader = new ByteReader();
+  /** See `stretch`. */
+  address = 0;
 
   /**
    * Opens all segments of a block and checks their headers. A missing one is an error only when a chunk in it is read.
@@ -91,6 +93,19 @@ export class ChunkReader {
     const encoding = u8[address]!;
     if (!ENCODINGS.has(encoding)) throw badBlock(file.path, offset, `chunk encoding ${encoding} is not known`);
     return { encoding: encoding as Encoding, bytes: u8.subarray(address + 1, address + 1 + length), crc };
+  }
+
+  /**
+   * Brings the bytes at which a chunk begins into the arena, to `address`, as many as lie there together.
+   * @returns how many; 0 when no chunk can be there, which `read` says more of
+   * @throws PromletError `storage/block-read`
+   */
+  stretch(segment: number, offset: number): number {
+    const file = this.#segments[segment];
+    if (file === undefined || offset < SEGMENT_HEADER_BYTES || offset >= file.sizeBytes) return 0;
+    const length = file.stretch(offset);
+    this.address = file.at(offset, length);
+    return length;
   }
 
   close(): void {

@@ -79,8 +79,10 @@ export class PageCache {
     const frame = file.frames.get(page);
     if (frame !== undefined) {
       this.hits++;
-      this.#unlink(frame);
-      this.#linkNewest(frame);
+      if (frame !== this.#newest) {
+        this.#unlink(frame);
+        this.#linkNewest(frame);
+      }
       return this.#addresses[frame]!;
     }
     this.misses++;
@@ -221,6 +223,10 @@ class CachedFile implements PositionedFile {
     const within = offset - page * PAGE_BYTES;
     if (within + length <= PAGE_BYTES) return this.#cache.page(this, page) + within;
     return this.#cache.join(this, offset, length);
+  }
+
+  stretch(offset: number): number {
+    return Math.min(PAGE_BYTES - (offset % PAGE_BYTES), this.sizeBytes - offset);
   }
 
   close(): void {

@@ -14,6 +14,8 @@ export interface PositionedFile {
    * @throws PromletError `storage/bad-block` beyond the end of the file, `storage/block-read`
    */
   at(offset: number, length: number): number;
+  /** How many bytes at `offset`, which is within the file, `at` can give without putting them together. */
+  stretch(offset: number): number;
   close(): void;
 }
 

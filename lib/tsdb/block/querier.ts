@@ -1,13 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  Annotations,
-  assert,
-  errorMessage,
-  type Labels,
-  type Matcher,
-  PromletError,
-  SampleColumns,
-} from '../../model/index.ts';
+import { Annotations, assert, type Labels, type Matcher, SampleColumns } from '../../model/index.ts';
 import type {
   ChunkSeries,
   LabelAnswer,
@@ -17,13 +9,14 @@ import type {
   SelectHints,
   SeriesSet,
 } from '../../storage/index.ts';
-import { type Chunk, ChunkDecoder, encodeSamples, type Interval, rawEncoding } from '../../chunk/index.ts';
+import { type Chunk, encodeSamples, type Interval, rawEncoding } from '../../chunk/index.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { Block } from './block.ts';
 import type { ReadChunk } from './chunk-reader.ts';
 import { ChunkMetas, IndexSeries } from './index-series.ts';
 import { Projector } from './projector.ts';
+import { SampleReader } from './sample-reader.ts';
 
 /** Series that are looked at, some 3 ms, before other work of the thread has a turn. */
 const TURN_SERIES = 2048;
@@ -35,7 +28,7 @@ export class BlockQuerier implements Querier {
   readonly #block: Block;
   readonly #minTimeMs: number;
   readonly #maxTimeMs: number;
-  readonly #decoder: ChunkDecoder;
+  readonly #samples: SampleReader;
   #closed = false;
 
   /** The block stays open as long as the querier is. */
@@ -43,7 +36,7 @@ export class BlockQuerier implements Querier {
     this.#block = block;
     this.#minTimeMs = minTimeMs;
     this.#maxTimeMs = maxTimeMs;
-    this.#decoder = new ChunkDecoder(block.kernels);
+    this.#samples = new SampleReader(block.kernels, block.chunks, block.dir);
   }
 
   // eslint-disable-next-line typescript/require-await
@@ -68,7 +61,7 @@ export class BlockQuerier implements Querier {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#decoder.release();
+    this.#samples.release();
   }
 
   async *#batches(refs: Uint32Array, hints: SelectHints): AsyncGenerator<readonly ChunkSeries[]> {
@@ -135,25 +128,10 @@ export class BlockQuerier implements Querier {
     return this.#block.index.labelsOf(symbols);
   }
 
-  /** Decodes what is asked for of chunk `i`, less what is deleted, behind the samples in `into`. */
-  readChunk(i: number, minMs: number, maxMs: number, { chunks, deleted }: Places, into: SampleColumns): void {
-    const { encoding, bytes } = this.chunk(i, chunks);
-    let from = Math.max(minMs, chunks.minTimesMs[i]!);
-    const end = Math.min(maxMs, chunks.maxTimesMs[i]!);
-    try {
-      for (const { minTimeMs, maxTimeMs } of deleted) {
-        if (maxTimeMs < from) continue;
-        if (minTimeMs > end) break;
-        if (minTimeMs > from) this.#decoder.decode(encoding, bytes, from, minTimeMs - 1, into);
-        from = maxTimeMs + 1;
-      }
-      if (from <= end) this.#decoder.decode(encoding, bytes, from, end, into);
-    } catch (cause) {
-      const where = `segment ${chunks.segments[i]! + 1} at ${chunks.offsets[i]!}`;
-      throw new PromletError('storage/bad-block', `${this.#block.dir}: chunk in ${where}: ${errorMessage(cause)}`, {
-        cause,
-      });
-    }
+  /** Appends the samples of chunks `from` to `end` that are asked for. */
+  readSamples({ chunks, from, end, minMs, maxMs, deleted }: Places, into: SampleColumns): void {
+    assert(!this.#closed, 'block querier: a series is read after close');
+    this.#samples.read(chunks, from, end, minMs, maxMs, deleted, into);
   }
 
   chunk(i: number, chunks: ChunkMetas): ReadChunk {
@@ -197,13 +175,7 @@ class BlockSeries implements ChunkSeries {
   }
 
   read(into: SampleColumns): void {
-    const places = this.#places;
-    let minMs = places.minMs;
-    for (let i = places.from; i < places.end; i++) {
-      this.#querier.readChunk(i, minMs, places.maxMs, places, into);
-      // Were chunks to share a time, the first would keep it.
-      minMs = Math.max(minMs, places.chunks.maxTimesMs[i]! + 1);
-    }
+    this.#querier.readSamples(this.#places, into);
   }
 
   /** One that a deletion cuts into is encoded anew. */
@@ -225,7 +197,7 @@ class BlockSeries implements ChunkSeries {
 
   #recoded(i: number): RawChunk[] {
     const columns = new SampleColumns();
-    this.#querier.readChunk(i, -Infinity, Infinity, this.#places, columns);
+    this.#querier.readSamples({ ...this.#places, from: i, end: i + 1, minMs: -Infinity, maxMs: Infinity }, columns);
     return this.#querier.encode(columns).map(({ encoding, ...chunk }) => {
       const raw = rawEncoding(encoding);
       assert(raw !== undefined, 'block querier: encoded as what cannot be handed out');

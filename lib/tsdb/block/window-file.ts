@@ -55,6 +55,10 @@ export class WindowFile implements PositionedFile {
     return window.scratch.address + (offset - this.#start);
   }
 
+  stretch(offset: number): number {
+    return Math.min(WINDOW_BYTES, this.sizeBytes - offset);
+  }
+
   /** The window stays with whoever gave it. */
   close(): void {
     if (this.#closed) return;

@@ -37,6 +37,14 @@ function same(a: number, b: number): boolean {
   return Object.is(a, b) && isStaleNaN(a) === isStaleNaN(b);
 }
 
+/** Length, encoding, bytes, CRC. */
+function storedChunk(encoding: number, bytes: Uint8Array, crcOf: (bytes: Uint8Array) => number): Uint8Array {
+  const checked = Uint8Array.from([encoding, ...bytes]);
+  const crc = crcOf(checked);
+  const length = [(bytes.length & 0x7f) | 0x80, bytes.length >>> 7];
+  return Uint8Array.from([...length, ...checked, crc >>> 24, crc >>> 16, crc >>> 8, crc]);
+}
+
 describe('kernels: XOR chunks', () => {
   for (const [valueName, nextValue] of Object.entries(values)) {
     for (const [stepName, nextStep] of Object.entries(steps)) {
@@ -182,6 +190,54 @@ describe('kernels: XOR chunks', () => {
       const result = decode(hurt);
       assert.ok(result === -1 || result === ((hurt[0]! << 8) | hurt[1]!));
     }
+  });
+
+  it('reads a chunk where it lies in a block, the samples asked for and no others', () => {
+    const { arena, wasm } = createKernels();
+    const random = seededRandom(6);
+    const twin = new XorTwin();
+    const samples: [number, number][] = [];
+    for (let i = 0; i < 150; i++) {
+      const timeMs = (samples.at(-1)?.[0] ?? -5000) + 1 + Math.floor(random() * (i % 10 === 0 ? 1e9 : 20));
+      samples.push([timeMs, i % 3 === 0 ? i : random()]);
+      twin.append(timeMs, samples[i]![1]);
+    }
+    const stored = storedChunk(1, twin.bytes, (bytes) => {
+      const at = arena.allocate(bytes.length);
+      arena.u8.set(bytes, at);
+      return wasm.crc32c(0, at, bytes.length);
+    });
+    const at = arena.allocate(stored.length + 64);
+    const columns = arena.allocate(150 * 16);
+    const read = (bytes: Uint8Array, minMs: number, maxMs: number, capacity = 150): [number, number][] | undefined => {
+      arena.u8.set(bytes, at);
+      const count = wasm.readXorChunk(at, bytes.length, minMs, maxMs, columns, columns + 150 * 8, capacity);
+      if (count === -1) return undefined;
+      return Array.from({ length: count }, (_, i) => [arena.f64[columns / 8 + i]!, arena.f64[columns / 8 + 150 + i]!]);
+    };
+    assert.deepEqual(read(stored, -Infinity, Infinity), samples);
+    for (const from of [0, 1, 2, 70, 149]) {
+      for (const to of [0, 1, 69, 70, 148, 149]) {
+        const [first, last] = [samples[from]![0], samples[to]![0]];
+        assert.deepEqual(read(stored, first, last), samples.slice(from, to + 1));
+        assert.deepEqual(read(stored, first - 0.5, last + 0.5), samples.slice(from, to + 1));
+        assert.deepEqual(read(stored, first + 0.5, last - 0.5), samples.slice(from + 1, to));
+      }
+    }
+    assert.deepEqual(read(stored, samples[149]![0] + 1, Infinity), []);
+    assert.deepEqual(read(stored, -Infinity, samples[0]![0] - 1), []);
+    // What follows in the file is of no concern; what is not there whole, or not as it was written, is left to others.
+    assert.deepEqual(read(Uint8Array.from([...stored, 1, 2, 3]), -Infinity, Infinity), samples);
+    assert.equal(read(stored, -Infinity, Infinity, 149), undefined);
+    for (let length = 0; length < stored.length; length++) {
+      assert.equal(read(stored.subarray(0, length), -Infinity, Infinity), undefined);
+    }
+    for (let i = 0; i < stored.length; i++) {
+      const hurt = stored.slice();
+      hurt[i]! ^= 0x10;
+      assert.equal(read(hurt, -Infinity, Infinity), undefined, `byte ${i}`);
+    }
+    assert.equal(read(Uint8Array.from([0xff, 0xff, 0xff, 0xff, 0x0f, 1, ...stored]), -Infinity, Infinity), undefined);
   });
 
   it('keeps offsets of the series record apart and within it', () => {

@@ -353,6 +353,7 @@ function openGrowing(path: string): Block {
       arena.u8.copyWithin(address, from, from + length);
       return address;
     },
+    stretch: (offset) => file.stretch(offset),
     close: () => file.close(),
   });
   class GrowingCache extends PageCache {

@@ -1,0 +1,132 @@
+import { ChunkDecoder, type Interval } from '../../chunk/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
+import { errorMessage, PromletError, type SampleColumns } from '../../model/index.ts';
+import type { ChunkReader } from './chunk-reader.ts';
+import type { ChunkMetas } from './index-series.ts';
+
+/** Samples that are put together before they are copied out: far more than most chunks have. */
+const CAPACITY = 2048;
+/** With less room than that they are copied out first. */
+const MIN_ROOM = 240;
+/** Up to so many are copied one by one, which is faster than as views. */
+const FEW_SAMPLES = 64;
+
+/**
+ * Reads the samples of chunks of one block. Most are XOR chunks that lie on one page and of which nothing is deleted: the kernel
+ * finds, checks and decodes those where they lie, one behind the other in memory of the arena, in half the time of the general
+ * way: 0.7 µs for a chunk of 120 samples of which 20 are wanted.
+ */
+export class SampleReader {
+  readonly #kernels: Kernels;
+  readonly #chunks: ChunkReader;
+  readonly #blockDir: string;
+  readonly #decoder: ChunkDecoder;
+  readonly #columns: Scratch;
+
+  constructor(kernels: Kernels, chunks: ChunkReader, blockDir: string) {
+    this.#kernels = kernels;
+    this.#chunks = chunks;
+    this.#blockDir = blockDir;
+    this.#decoder = new ChunkDecoder(kernels);
+    this.#columns = new Scratch(kernels.arena);
+  }
+
+  /**
+   * Appends the samples of chunks `from` to `end` within [minMs, maxMs], less what is deleted, behind those in `into`. Were chunks
+   * to share a time, the first would keep it.
+   * @throws PromletError `storage/bad-block`, `storage/block-read`
+   */
+  read(
+    chunks: ChunkMetas,
+    from: number,
+    end: number,
+    minMs: number,
+    maxMs: number,
+    deleted: readonly Interval[],
+    into: SampleColumns,
+  ): void {
+    const { wasm } = this.#kernels;
+    const columns = this.#columns.reserve(CAPACITY * 16);
+    let held = 0;
+    for (let i = from; i < end; i++) {
+      let count = -1;
+      if (deleted.length === 0) {
+        if (CAPACITY - held < MIN_ROOM) held = this.#copy(held, into);
+        const stretch = this.#chunks.stretch(chunks.segments[i]!, chunks.offsets[i]!);
+        const times = columns + held * 8;
+        if (stretch > 0) {
+          count = wasm.readXorChunk(
+            this.#chunks.address,
+            stretch,
+            minMs,
+            Math.min(maxMs, chunks.maxTimesMs[i]!),
+            times,
+            times + CAPACITY * 8,
+            CAPACITY - held,
+          );
+        }
+      }
+      if (count >= 0) held += count;
+      else {
+        held = this.#copy(held, into);
+        this.#readAny(i, minMs, maxMs, chunks, deleted, into);
+      }
+      minMs = Math.max(minMs, chunks.maxTimesMs[i]! + 1);
+    }
+    this.#copy(held, into);
+  }
+
+  /** Gives the scratch memory back; it is taken again when needed. */
+  release(): void {
+    this.#decoder.release();
+    this.#columns.release();
+  }
+
+  /** @returns 0: nothing is held any more */
+  #copy(held: number, into: SampleColumns): 0 {
+    if (held === 0) return 0;
+    into.reserve(held);
+    const { f64 } = this.#kernels.arena;
+    const { timestamps, values, length } = into;
+    const from = this.#columns.address / 8;
+    if (held <= FEW_SAMPLES) {
+      for (let i = 0; i < held; i++) {
+        timestamps[length + i] = f64[from + i]!;
+        values[length + i] = f64[from + CAPACITY + i]!;
+      }
+    } else {
+      timestamps.set(f64.subarray(from, from + held), length);
+      values.set(f64.subarray(from + CAPACITY, from + CAPACITY + held), length);
+    }
+    into.length += held;
+    return 0;
+  }
+
+  /** A chunk of any encoding, anywhere; of one that is damaged says how. */
+  #readAny(
+    i: number,
+    minMs: number,
+    maxMs: number,
+    chunks: ChunkMetas,
+    deleted: readonly Interval[],
+    into: SampleColumns,
+  ): void {
+    const { encoding, bytes } = this.#chunks.read(chunks.segments[i]!, chunks.offsets[i]!);
+    let from = Math.max(minMs, chunks.minTimesMs[i]!);
+    const end = Math.min(maxMs, chunks.maxTimesMs[i]!);
+    try {
+      for (const { minTimeMs, maxTimeMs } of deleted) {
+        if (maxTimeMs < from) continue;
+        if (minTimeMs > end) break;
+        if (minTimeMs > from) this.#decoder.decode(encoding, bytes, from, minTimeMs - 1, into);
+        from = maxTimeMs + 1;
+      }
+      if (from <= end) this.#decoder.decode(encoding, bytes, from, end, into);
+    } catch (cause) {
+      const where = `segment ${chunks.segments[i]! + 1} at ${chunks.offsets[i]!}`;
+      throw new PromletError('storage/bad-block', `${this.#blockDir}: chunk in ${where}: ${errorMessage(cause)}`, {
+        cause,
+      });
+    }
+  }
+}
