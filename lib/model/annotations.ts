@@ -1,3 +1,9 @@
+/** As plain data, which goes to other threads: what tells apart → message. */
+export interface AnnotationsData {
+  readonly warnings: ReadonlyMap<string, string>;
+  readonly infos: ReadonlyMap<string, string>;
+}
+
 /** Warnings and infos that come with an answer (Prometheus `util/annotations`); a warning means "may be incomplete". */
 export class Annotations {
   /** By what tells them apart: of two alike the later stays. */
@@ -27,7 +33,15 @@ export class Annotations {
   }
 
   merge(other: Annotations): void {
-    for (const [kind, message] of other.#warnings) this.#warnings.set(kind, message);
-    for (const [kind, message] of other.#infos) this.#infos.set(kind, message);
+    this.mergeData(other.data);
+  }
+
+  get data(): AnnotationsData {
+    return { warnings: this.#warnings, infos: this.#infos };
+  }
+
+  mergeData({ warnings, infos }: AnnotationsData): void {
+    for (const [kind, message] of warnings) this.#warnings.set(kind, message);
+    for (const [kind, message] of infos) this.#infos.set(kind, message);
   }
 }

@@ -159,9 +159,27 @@ export interface LabelHints {
   readonly spend?: Spend;
 }
 
+/**
+ * Some series of a selection that follow one another in the order of their labels: plain data, which a querier of the same
+ * storage on another thread reads.
+ */
+export type SelectionPart = unknown;
+
+/** A selection that is made but not yet read. */
+export interface PreparedSelection {
+  readonly seriesCount: number;
+  /** What reading it costs, as `Spend` counts; an estimate. */
+  readonly work: number;
+  /** All of it, in order, in parts of about the same size; `count` at most. */
+  divide(count: number): readonly SelectionPart[];
+}
+
 /** A consistent view of [minTimeMs, maxTimeMs], both inclusive. Close it. */
 export interface Querier {
   select(sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet>;
+  /** As `select` with the series sorted, but to be read by `selectPart`. Absent where storage is not read in parts. */
+  prepare?(hints: SelectHints, matchers: readonly Matcher[]): Promise<PreparedSelection>;
+  selectPart?(part: SelectionPart, hints: SelectHints): Promise<SeriesSet>;
   labelNames(hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer>;
   labelValues(name: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer>;
   close(): void;

@@ -9,12 +9,19 @@ export interface AggregatedColumn {
   readonly histograms?: (FloatHistogram | undefined)[];
 }
 
+/** What an accumulator works on, each as long as the grid: another goes on from it. */
+export type AccumulatorState = readonly (Float64Array | Uint8Array)[];
+
 /** Reduces the series of a group, one after the other, step by step. Those here leave histograms out. */
 export interface Accumulator {
   /** The columns may be written over afterwards, but for `quantile`. */
   add(series: ColumnSeries): void;
   /** What was added up to now; more may follow as long as nothing is written to it. */
   finish(): AggregatedColumn;
+  /** Its own columns; undefined where the series themselves are needed. */
+  readonly state?: AccumulatorState;
+  /** Adds the series of another of its kind, behind its own. @param state of the other */
+  merge?(state: AccumulatorState): void;
 }
 
 export type ReducingOperator = Exclude<
@@ -49,6 +56,28 @@ class SumAccumulator implements Accumulator {
     this.#present = new Uint8Array(grid.count);
   }
 
+  get state(): AccumulatorState {
+    return [this.#sums, this.#compensations, this.#present];
+  }
+
+  merge([otherSums, otherCompensations, isThere]: AccumulatorState): void {
+    const sums = this.#sums;
+    const compensations = this.#compensations;
+    for (let i = 0; i < sums.length; i++) {
+      if (isThere![i] === 0) continue;
+      const value = otherSums![i]!;
+      if (this.#present[i] === 0) {
+        this.#present[i] = 1;
+        sums[i] = value;
+        compensations[i] = otherCompensations![i]!;
+        continue;
+      }
+      const sum = sums[i]!;
+      sums[i] = sum + value;
+      compensations[i] = compensationOf(sum, value, compensations[i]! + otherCompensations![i]!);
+    }
+  }
+
   add(series: ColumnSeries): void {
     const sums = this.#sums;
     const compensations = this.#compensations;
@@ -77,6 +106,13 @@ class SumAccumulator implements Accumulator {
   }
 }
 
+/** @returns the compensation of `sum + value`. @param compensation of the two */
+function compensationOf(sum: number, value: number, compensation: number): number {
+  const total = sum + value;
+  if (Math.abs(total) === Infinity) return 0;
+  return compensation + (Math.abs(sum) >= Math.abs(value) ? sum - total + value : value - total + sum);
+}
+
 /** Sum over count; where the sum overflows, the mean is carried on incrementally. */
 class MeanAccumulator implements Accumulator {
   readonly #sums: Float64Array;
@@ -89,6 +125,40 @@ class MeanAccumulator implements Accumulator {
     this.#compensations = new Float64Array(grid.count);
     this.#counts = new Float64Array(grid.count);
     this.#incremental = new Uint8Array(grid.count);
+  }
+
+  get state(): AccumulatorState {
+    return [this.#sums, this.#compensations, this.#counts, this.#incremental];
+  }
+
+  merge([sums, compensations, counts, incremental]: AccumulatorState): void {
+    for (let i = 0; i < this.#counts.length; i++) {
+      if (counts![i] === 0) continue;
+      const isMean = incremental![i] === 1;
+      if (this.#counts[i] === 0) {
+        this.#sums[i] = sums![i]!;
+        this.#compensations[i] = compensations![i]!;
+        this.#incremental[i] = Number(isMean);
+        this.#counts[i] = counts![i]!;
+      } else this.#mergeAt(i, { sum: sums![i]!, compensation: compensations![i]!, count: counts![i]!, isMean });
+    }
+  }
+
+  /** @param other `sum` and `compensation` of a sum, or when it `isMean` of a mean */
+  #mergeAt(i: number, other: { sum: number; compensation: number; count: number; isMean: boolean }): void {
+    const count = this.#counts[i]!;
+    const all = count + other.count;
+    const isMean = this.#incremental[i] === 1;
+    this.#counts[i] = all;
+    let a = { sum: this.#sums[i]!, compensation: this.#compensations[i]! };
+    let b: typeof a = other;
+    if (isMean || other.isMean || Math.abs(a.sum + b.sum) === Infinity) {
+      this.#incremental[i] = 1;
+      a = scaled(a, (isMean ? count : 1) / all);
+      b = scaled(b, (other.isMean ? other.count : 1) / all);
+    }
+    this.#sums[i] = a.sum + b.sum;
+    this.#compensations[i] = compensationOf(a.sum, b.sum, a.compensation + b.compensation);
   }
 
   add(series: ColumnSeries): void {
@@ -139,12 +209,27 @@ class MeanAccumulator implements Accumulator {
   }
 }
 
+function scaled(
+  { sum, compensation }: { sum: number; compensation: number },
+  factor: number,
+): { sum: number; compensation: number } {
+  return { sum: sum * factor, compensation: compensation * factor };
+}
+
 /** Histograms count too. */
 class CountAccumulator implements Accumulator {
   readonly #counts: Float64Array;
 
   constructor(grid: StepGrid) {
     this.#counts = new Float64Array(grid.count);
+  }
+
+  get state(): AccumulatorState {
+    return [this.#counts];
+  }
+
+  merge([counts]: AccumulatorState): void {
+    for (let i = 0; i < this.#counts.length; i++) this.#counts[i]! += counts![i]!;
   }
 
   add({ present }: ColumnSeries): void {
@@ -180,6 +265,18 @@ class FoldAccumulator implements Accumulator {
     this.#takesAll = takesAll;
   }
 
+  get state(): AccumulatorState {
+    return [this.#values, this.#present];
+  }
+
+  merge([values, present]: AccumulatorState): void {
+    for (let i = 0; i < this.#values.length; i++) {
+      if (present![i] === 0) continue;
+      this.#values[i] = this.#present[i] === 1 ? this.#fold(this.#values[i]!, values![i]!) : values![i]!;
+      this.#present[i] = 1;
+    }
+  }
+
   add(series: ColumnSeries): void {
     const values = this.#values;
     const present = this.#present;
@@ -200,7 +297,7 @@ class FoldAccumulator implements Accumulator {
   }
 }
 
-/** Welford's algorithm. */
+/** Welford's algorithm; parts are put together by Chan's. */
 class VarianceAccumulator implements Accumulator {
   readonly #counts: Float64Array;
   readonly #means: Float64Array;
@@ -212,6 +309,24 @@ class VarianceAccumulator implements Accumulator {
     this.#means = new Float64Array(grid.count);
     this.#squares = new Float64Array(grid.count);
     this.#finish = finish;
+  }
+
+  get state(): AccumulatorState {
+    return [this.#counts, this.#means, this.#squares];
+  }
+
+  merge([counts, means, squares]: AccumulatorState): void {
+    for (let i = 0; i < this.#counts.length; i++) {
+      const added = counts![i]!;
+      if (added === 0) continue;
+      const count = this.#counts[i]!;
+      const all = count + added;
+      const delta = means![i]! - this.#means[i]!;
+      this.#counts[i] = all;
+      // From nothing the mean is the other's, to the last digit.
+      this.#means[i] = count === 0 ? means![i]! : this.#means[i]! + delta * (added / all);
+      this.#squares[i]! += squares![i]! + (count === 0 ? 0 : delta * delta * ((count * added) / all));
+    }
   }
 
   add(series: ColumnSeries): void {

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../env/index.ts';
-import { assert, Labels, PromletError } from '../../model/index.ts';
+import { type Annotations, assert, Labels, PromletError } from '../../model/index.ts';
 import type { Queryable, Spend } from '../../storage/index.ts';
 import type { PromqlFeatures } from '../features.ts';
 import {
@@ -25,6 +25,11 @@ import { QueryContext, type QueryTimes } from './context.ts';
 import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';
 import { ENTRY_BYTES, SAMPLE_BYTES, stepsBytes } from './memory.ts';
+import type { Assist, AssistTask, PartAnswer } from '../parallel/assistance.ts';
+import { distributionsOf } from '../parallel/distribution.ts';
+import { PartClaims } from '../parallel/part-claims.ts';
+import { PartSource } from '../parallel/part-source.ts';
+import { Sharing } from '../parallel/sharing.ts';
 import { SelectorReader } from './select.ts';
 import type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './value.ts';
 
@@ -46,6 +51,8 @@ export interface QueryOptions {
   readonly timeoutMs?: number;
   /** Is told of work, by the storage too; what it throws ends the query. */
   readonly spend?: Spend;
+  /** Whom to ask for help with aggregations of many series. */
+  readonly assist?: Assist;
 }
 
 /**
@@ -68,7 +75,7 @@ export class Engine {
   async instant(queryable: Queryable, query: string, timeMs: number, options: QueryOptions = {}): Promise<QueryResult> {
     const times = { startMs: timeMs, endMs: timeMs, stepMs: 0 };
     const expr = resolveDurations(parseExpr(query, this.#options.features), times);
-    return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
+    return this.#run<QueryValue>(queryable, query, expr, times, options, async (evaluator, context) => {
       const grid = { startMs: timeMs, stepMs: 1, count: 1 };
       const type = valueTypeOf(expr);
       if (type === 'string') return { type, timestampMs: timeMs, value: evaluator.string(expr) };
@@ -108,14 +115,42 @@ export class Engine {
     });
   }
 
-  async #run(
+  /**
+   * Helps another engine with the same options: parts of its task that this one can claim, until none is left. What is thrown
+   * is what became of the part that was claimed last.
+   */
+  async *assist(
+    queryable: Queryable,
+    task: AssistTask,
+    options: QueryOptions,
+  ): AsyncGenerator<{ part: number; answer: PartAnswer }> {
+    const { query, times, grid, parts } = task;
+    const { features } = this.#options;
+    const claims = new PartClaims(parts.length, task.claims);
+    const expr = resolveDurations(parseExpr(query, features), times);
+    const delayedNameRemoval = features?.delayedNameRemoval ?? false;
+    const distribution = distributionsOf(expr, { delayedNameRemoval })[task.distribution];
+    assert(distribution !== undefined, 'promql: asked for help with what does not distribute');
+    for (let part = claims.takeLast(); part !== undefined; part = claims.takeLast()) {
+      const source = new PartSource(distribution, parts[part]);
+      const { value: partial, annotations } = await this.#run(queryable, query, expr, times, options, (evaluator) =>
+        evaluator.partial(distribution.expr, grid, source),
+      );
+      const isComplete = partial !== undefined && !source.mayCollide;
+      yield { part, answer: { partial: isComplete ? partial : undefined, annotations: annotations.data } };
+      // The rest will not be otherwise.
+      if (!isComplete) return;
+    }
+  }
+
+  async #run<T>(
     queryable: Queryable,
     query: string,
     expr: Expr,
     times: QueryTimes,
     options: QueryOptions,
-    evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<QueryValue>,
-  ): Promise<QueryResult> {
+    evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<T>,
+  ): Promise<{ value: T; annotations: Annotations }> {
     const defaults = this.#options;
     const context = new QueryContext({
       query,
@@ -133,7 +168,8 @@ export class Engine {
     context.check();
     const reader = new SelectorReader(queryable, context, expr);
     try {
-      const evaluator = new Evaluator(context, reader, defaults.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS);
+      const sharing = options.assist && new Sharing(expr, context, options.assist);
+      const evaluator = new Evaluator(context, reader, defaults.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS, sharing);
       return { value: await evaluate(evaluator, context), annotations: context.annotations };
     } finally {
       reader.close();

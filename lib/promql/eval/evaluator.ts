@@ -21,6 +21,8 @@ import {
 } from './columns.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
+import type { PartialAggregation } from '../parallel/partial.ts';
+import type { Sharing } from '../parallel/sharing.ts';
 import { absentLabels } from './absent.ts';
 import { evaluateInfo } from './info.ts';
 import { lookupTimes, selectInstant, visitInstant } from './instant-selector.ts';
@@ -29,7 +31,7 @@ import { vectorBinary } from './matching.ts';
 import { NameLoss } from './name-loss.ts';
 import { extendSamples } from './extended-range.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
-import type { SelectorHints, SelectorReader } from './select.ts';
+import type { SelectorHints, SelectorReader, SeriesSource } from './select.ts';
 import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
 import { isRunning, RunningAggregation } from './running-aggregation.ts';
@@ -42,11 +44,14 @@ export class Evaluator {
   readonly #context: QueryContext;
   readonly #reader: SelectorReader;
   readonly #subqueryStepMs: number;
+  readonly #sharing: Sharing | undefined;
 
-  constructor(context: QueryContext, reader: SelectorReader, subqueryStepMs: number) {
+  /** @param sharing where others help */
+  constructor(context: QueryContext, reader: SelectorReader, subqueryStepMs: number, sharing?: Sharing) {
     this.#context = context;
     this.#reader = reader;
     this.#subqueryStepMs = subqueryStepMs;
+    this.#sharing = sharing;
   }
 
   /** The value of an expression of type scalar or vector over `grid`. */
@@ -177,23 +182,68 @@ export class Evaluator {
   }
 
   async #aggregate(expr: AggregateExpr, grid: StepGrid): Promise<Columns> {
-    const { op, grouping, without } = expr;
+    const { op } = expr;
     const isValues = op === 'count_values';
     const param = expr.param === undefined || isValues ? undefined : await this.scalar(expr.param, grid);
     const label = isValues ? this.string(expr.param!) : '';
-    const hints = { func: op, grouping, by: !without };
-    if (isRunning(op)) {
-      const running = new RunningAggregation(expr, op, grid, this.#context);
-      const wasVisited = await this.#visit(expr.expr, grid, hints, (series) => running.add(series));
-      if (wasVisited) return { type: 'vector', series: running.finish() };
+    const running = this.#running(expr, param, grid);
+    if (running !== undefined && (await this.#feed(running, expr, grid))) {
+      return { type: 'vector', series: running.finish() };
     }
-    if (param !== undefined && RunningTop.takes(expr, param)) {
-      const running = new RunningTop(expr, param, grid, this.#context);
-      const wasVisited = await this.#visit(expr.expr, grid, { func: op }, (series) => running.add(series));
-      if (wasVisited) return { type: 'vector', series: running.finish() };
-    }
-    const input = await this.vector(expr.expr, grid, hints);
+    const { grouping, without } = expr;
+    const input = await this.vector(expr.expr, grid, { func: op, grouping, by: !without });
     return { type: 'vector', series: await aggregate(expr, input, { param, label }, grid, this.#context) };
+  }
+
+  /** An aggregation that takes series one by one; undefined when it needs all of them at once. */
+  #running(
+    expr: AggregateExpr,
+    param: Float64Array | undefined,
+    grid: StepGrid,
+    runnersUp = 0,
+  ): RunningAggregation | RunningTop | undefined {
+    if (isRunning(expr.op)) return new RunningAggregation(expr, expr.op, grid, this.#context);
+    const takes = param !== undefined && RunningTop.takes(expr, param);
+    return takes ? new RunningTop(expr, param, grid, this.#context, runnersUp) : undefined;
+  }
+
+  /** Gives an aggregation its series, shared with others where that can be. @returns as `#visit` */
+  async #feed(running: RunningAggregation | RunningTop, expr: AggregateExpr, grid: StepGrid): Promise<boolean> {
+    const shared = this.#sharing?.begin(expr, grid, running, this.#context);
+    if (shared === undefined || !this.#reader.isReadOnce(shared.selector)) {
+      return this.#visit(expr.expr, grid, inputHints(expr), (series) => running.add(series));
+    }
+    return shared.run(() => this.#feedFrom(shared, running, expr, grid));
+  }
+
+  /** The same with the series of a source, also where they have to be held. */
+  async #feedFrom(
+    source: SeriesSource,
+    running: RunningAggregation | RunningTop,
+    expr: AggregateExpr,
+    grid: StepGrid,
+  ): Promise<boolean> {
+    const reader = this.#reader;
+    const hints = inputHints(expr);
+    const { selections } = source;
+    reader.source = source;
+    try {
+      if (await this.#visit(expr.expr, grid, hints, (series) => running.add(series))) return true;
+      // What was visited became equal without names; else nothing was visited.
+      if (source.selections > selections) return false;
+      for (const series of await this.vector(expr.expr, grid, hints)) running.add(series);
+      return true;
+    } finally {
+      reader.source = undefined;
+    }
+  }
+
+  /** What an aggregation makes of the series of a source; undefined when it cannot be told of them alone. */
+  async partial(expr: AggregateExpr, grid: StepGrid, source: SeriesSource): Promise<PartialAggregation | undefined> {
+    const param = expr.param === undefined ? undefined : await this.scalar(expr.param, grid);
+    const running = this.#running(expr, param, grid, 1);
+    assert(running !== undefined, 'promql: an aggregation that does not distribute');
+    return (await this.#feedFrom(source, running, expr, grid)) ? running.partial() : undefined;
   }
 
   /**
@@ -339,6 +389,12 @@ export class Evaluator {
       },
     };
   }
+}
+
+/** What storage is told of the input of an aggregation. */
+function inputHints({ op, grouping, without }: AggregateExpr): SelectorHints {
+  // Those that choose show all labels of what they choose.
+  return isRunning(op) ? { func: op, grouping, by: !without } : { func: op };
 }
 
 /** A call of a window function, its arguments without parentheses, and the range vector among them. */

@@ -1,6 +1,7 @@
 import type { Labels } from '../../model/index.ts';
 import type { AggregateExpr, AggregateOperator } from '../parse/ast.ts';
-import { type Accumulator, ACCUMULATORS, type ReducingOperator } from './accumulators.ts';
+import { entriesOf, type PartialAggregation, partialBytes, PartialBuilder } from '../parallel/partial.ts';
+import { type Accumulator, ACCUMULATORS, type AccumulatorState, type ReducingOperator } from './accumulators.ts';
 import { type ColumnSeries, copyOf, hasHistograms, hasSamples, type StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
 import { groupLabels } from './grouping.ts';
@@ -23,6 +24,8 @@ interface RunningGroup {
   readonly labels: Labels;
   dropName: boolean;
   first: ColumnSeries | undefined;
+  /** Or what a part has made of it. */
+  firstState: AccumulatorState | undefined;
   accumulator: Accumulator | undefined;
   addsHistograms: boolean;
 }
@@ -61,7 +64,7 @@ export class RunningAggregation {
     const isHistogram = series.histograms !== undefined && hasHistograms(series);
     if (isHistogram) this.#hasHistograms = true;
     if (group.accumulator === undefined) {
-      if (group.first === undefined) {
+      if (group.first === undefined && group.firstState === undefined) {
         this.#context.takeBytes(seriesBytes(series));
         group.first = copyOf(series);
         return;
@@ -71,6 +74,41 @@ export class RunningAggregation {
     if (isHistogram) this.#takeHistograms(group);
     group.accumulator!.add(series);
     this.#context.countWork(this.#grid.count);
+  }
+
+  /** What was added up to now, for `addPartial` of another; then this one is used up. Undefined when that cannot be told. */
+  partial(): PartialAggregation | undefined {
+    if (!this.takesPartials) return undefined;
+    const builder = new PartialBuilder(this.#groups.size, this.#grid.count);
+    for (const group of this.#groups.values()) {
+      if (group.accumulator === undefined) this.#accumulate(group);
+      builder.add(group.labels, group.dropName, group.accumulator!.state!);
+      group.accumulator = undefined;
+    }
+    return builder.finish(this.#hasHistograms);
+  }
+
+  /** Sums of native histograms are not told in parts. */
+  get takesPartials(): boolean {
+    return !this.#hasHistograms || !ADDING_HISTOGRAMS.has(this.#op);
+  }
+
+  /** Adds what another has made of series that come behind those added before. @returns false when it has to see them itself */
+  addPartial(partial: PartialAggregation): boolean {
+    if (!this.takesPartials) return false;
+    this.#context.takeBytes(partialBytes(partial));
+    if (partial.hasHistograms) this.#hasHistograms = true;
+    for (const { labels, dropName, columns } of entriesOf(partial, this.#grid.count)) {
+      const group = this.#group(labels);
+      if (dropName) group.dropName = true;
+      if (group.accumulator === undefined && group.first === undefined && group.firstState === undefined) {
+        group.firstState = columns;
+        continue;
+      }
+      if (group.accumulator === undefined) this.#accumulate(group);
+      group.accumulator!.merge!(columns);
+    }
+    return true;
   }
 
   /** The groups that have samples, in order of their first series. */
@@ -93,7 +131,14 @@ export class RunningAggregation {
     let group = this.#groups.get(labels.key);
     if (group === undefined) {
       this.#context.takeBytes(labelsBytes(labels) + 3 * ENTRY_BYTES);
-      group = { labels, dropName: false, first: undefined, accumulator: undefined, addsHistograms: false };
+      group = {
+        labels,
+        dropName: false,
+        first: undefined,
+        firstState: undefined,
+        accumulator: undefined,
+        addsHistograms: false,
+      };
       this.#groups.set(labels.key, group);
     }
     return group;
@@ -102,8 +147,10 @@ export class RunningAggregation {
   #accumulate(group: RunningGroup): void {
     this.#context.takeBytes(ACCUMULATOR_STEP_BYTES * this.#grid.count);
     group.accumulator = ACCUMULATORS[this.#op](this.#grid, undefined);
-    const { first } = group;
+    const { first, firstState } = group;
     group.first = undefined;
+    group.firstState = undefined;
+    if (firstState !== undefined) group.accumulator.merge!(firstState);
     if (first === undefined) return;
     if (first.histograms !== undefined && hasHistograms(first)) this.#takeHistograms(group);
     group.accumulator.add(first);

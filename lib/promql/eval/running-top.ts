@@ -1,4 +1,5 @@
 import type { Labels } from '../../model/index.ts';
+import { entriesOf, type PartialAggregation, partialBytes, PartialBuilder } from '../parallel/partial.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
 import { type ColumnSeries, hasHistograms, newSeries, type StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
@@ -30,7 +31,8 @@ export class RunningTop {
   readonly #grid: StepGrid;
   readonly #context: QueryContext;
   readonly #isTop: boolean;
-  /** The most that is asked for at a step. */
+  /** By step: how many series are kept. */
+  readonly #counts: Uint32Array;
   readonly #width: number;
   readonly #heaps: readonly SeriesHeap[];
   /** By step and place; what the heaps hold are places. */
@@ -48,13 +50,15 @@ export class RunningTop {
     return param.every((count) => count <= MAX_COUNT && count > -MAX_COUNT);
   }
 
-  constructor(expr: AggregateExpr, param: Float64Array, grid: StepGrid, context: QueryContext) {
+  /** @param runnersUp how many more than asked for are kept, where any are */
+  constructor(expr: AggregateExpr, param: Float64Array, grid: StepGrid, context: QueryContext, runnersUp = 0) {
     this.#expr = expr;
     this.#param = param;
     this.#grid = grid;
     this.#context = context;
     this.#isTop = expr.op === 'topk';
-    const width = param.reduce((most, count) => Math.max(most, countAt(count)), 0);
+    this.#counts = Uint32Array.from(param, (asked) => (countAt(asked) === 0 ? 0 : countAt(asked) + runnersUp));
+    const width = this.#counts.reduce((most, count) => Math.max(most, count), 0);
     this.#width = width;
     context.takeBytes(grid.count * (HEAP_BYTES + width * PLACE_BYTES));
     const values = new Float64Array(grid.count * width);
@@ -68,7 +72,7 @@ export class RunningTop {
     };
     this.#heaps = Array.from({ length: grid.count }, () => new SeriesHeap(isAbove));
     this.#tops = new Float64Array(grid.count);
-    this.#isFull = Uint8Array.from(param, (count) => Number(countAt(count) === 0));
+    this.#isFull = Uint8Array.from(this.#counts, (count) => Number(count === 0));
     // What nothing is asked of, nothing beats.
     this.#tops.fill(isTop ? Infinity : -Infinity);
   }
@@ -94,6 +98,54 @@ export class RunningTop {
     this.#context.countWork(this.#grid.count);
   }
 
+  /** What was chosen up to now, for `addPartial` of another that keeps no runners-up. */
+  partial(): PartialAggregation {
+    const chosen = this.finish();
+    const builder = new PartialBuilder(chosen.length, this.#grid.count);
+    for (const { labels, dropName, values, present } of chosen) builder.add(labels, dropName, [values, present]);
+    return builder.finish(this.#isIgnoring);
+  }
+
+  readonly takesPartials = true;
+
+  /**
+   * Adds what another, with one runner-up, has chosen from series that come behind those added before.
+   * @returns false when equal values make it matter in what order series come: then nothing is added
+   */
+  addPartial(partial: PartialAggregation): boolean {
+    const { count } = this.#grid;
+    this.#context.takeBytes(partialBytes(partial));
+    const others: ColumnSeries[] = [];
+    for (const { labels, dropName, columns } of entriesOf(partial, count)) {
+      others.push({ labels, dropName, values: columns[0] as Float64Array, present: columns[1] as Uint8Array });
+    }
+    for (let step = 0; step < count; step++) if (this.#isUndecided(step, others)) return false;
+    if (partial.hasHistograms) this.#isIgnoring = true;
+    for (const series of others) this.add(series);
+    return true;
+  }
+
+  /** Whether the choice at a step depends on more than values. */
+  #isUndecided(step: number, others: readonly ColumnSeries[]): boolean {
+    const candidates: number[] = [];
+    let isChanged = false;
+    for (const { values, present } of others) {
+      if (present[step] === 0) continue;
+      const value = values[step]!;
+      candidates.push(value);
+      if (this.#isFull[step] === 0 || replaces(value, this.#tops[step]!, this.#isTop)) isChanged = true;
+    }
+    if (!isChanged) return false;
+    for (const place of this.#heaps[step]!.indices) candidates.push(this.#values[place]!);
+    const best = Float64Array.from(candidates).sort();
+    if (this.#isTop) best.reverse();
+    const count = this.#counts[step]!;
+    // Of the answer to an instant query the order is seen, too.
+    const from = this.#grid.count === 1 ? 0 : count - 1;
+    for (let i = from; i < Math.min(count, best.length - 1); i++) if (best[i] === best[i + 1]) return true;
+    return candidates.some((value) => value !== value);
+  }
+
   /** With a single step in the order of the choice. */
   finish(): ColumnSeries[] {
     if (this.#isIgnoring) this.#context.info(`ignored histogram in ${this.#expr.op} aggregation`, this.#expr);
@@ -117,7 +169,7 @@ export class RunningTop {
   #put(step: number, value: number, chosen: Chosen): void {
     const heap = this.#heaps[step]!;
     const { indices } = heap;
-    const count = countAt(this.#param[step]!);
+    const count = this.#counts[step]!;
     const isPushed = indices.length < count;
     const place = isPushed ? step * this.#width + indices.length : indices[0]!;
     this.#leave(this.#owners[place]);

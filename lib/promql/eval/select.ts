@@ -1,5 +1,5 @@
 import { type Labels, SampleColumns } from '../../model/index.ts';
-import type { Querier, Queryable, SelectHints, Series } from '../../storage/index.ts';
+import type { Querier, Queryable, SelectHints, Series, SeriesSet } from '../../storage/index.ts';
 import { childrenOf, type Expr, type VectorSelector } from '../parse/ast.ts';
 import type { QueryContext } from './context.ts';
 import { HistogramStatistics, statisticsSelectors } from './histogram-statistics.ts';
@@ -18,6 +18,16 @@ export interface SelectorHints {
 
 /** The samples are the caller's until it returns; a returned promise is awaited. */
 export type SeriesVisitor = (labels: Labels, samples: SampleColumns) => void | Promise<void>;
+
+/** Where the series of one selector come from, instead of the storage's own selection. */
+export interface SeriesSource {
+  readonly selector: VectorSelector;
+  /** Times that series were asked for. */
+  readonly selections: number;
+  select(querier: Querier, hints: SelectHints): Promise<SeriesSet>;
+  /** Is told the labels of each series, or those of them that are looked at. */
+  see(labels: Labels): void;
+}
 
 /** A kept series without its labels and samples. */
 const KEPT_SERIES_BYTES = 8 * ENTRY_BYTES;
@@ -41,6 +51,8 @@ export class SelectorReader {
   readonly #queriers: Querier[] = [];
   readonly #statisticsOnly: ReadonlySet<VectorSelector>;
   readonly #statistics = new HistogramStatistics();
+  /** Of one selector, in place of storage's own selection. */
+  source: SeriesSource | undefined;
 
   constructor(queryable: Queryable, context: QueryContext, root: Expr) {
     this.#queryable = queryable;
@@ -81,6 +93,11 @@ export class SelectorReader {
     for (const { labels, samples } of kept) await visit(labels, samples);
   }
 
+  /** Whether what is read is not kept for others. */
+  isReadOnce(selector: VectorSelector): boolean {
+    return this.#uses.get(matchersKey(selector)) === 1;
+  }
+
   close(): void {
     for (const querier of this.#queriers) querier.close();
   }
@@ -114,11 +131,15 @@ export class SelectorReader {
     const { signal, onSpend: spend } = context;
     const watch = { ...(signal !== undefined && { signal }), ...(spend !== undefined && { spend }) };
     const selectHints: SelectHints = { startMs: minMs, endMs: maxMs, ...hints, ...watch };
-    const set = await querier.select(true, selectHints, selector.matchers);
+    const source = this.source?.selector === selector ? this.source : undefined;
+    const set = await (source === undefined
+      ? querier.select(true, selectHints, selector.matchers)
+      : source.select(querier, selectHints));
     for await (const batch of set.batches) {
       for (const series of batch) {
         const samples = this.#fill(series);
         const labels = hints.projection === undefined ? series.labels : (series.projected ?? series.labels);
+        source?.see(labels);
         const pending = visit(labels, samples);
         if (pending !== undefined) await pending;
         if (context.spend(samples.length + 16)) await context.pause();

@@ -1,5 +1,7 @@
 import { errorMessage } from '../../../lib/model/index.ts';
 import { Engine, ParseError, parseExpr, type QueryResult, type QueryValue } from '../../../lib/promql/index.ts';
+import type { Queryable } from '../../../lib/storage/index.ts';
+import { divided, type HelpTally, localHelp } from '../../tools/shards.ts';
 import { atVariants } from './at-variants.ts';
 import { compare, Mismatch } from './compare.ts';
 import { MemoryStorage } from './memory-storage.ts';
@@ -26,9 +28,22 @@ export interface Outcome {
   readonly failure: string | undefined;
 }
 
+export interface ScriptOptions {
+  /** In how many parts aggregations are computed, those that can be. */
+  readonly shards?: number;
+  readonly tally?: HelpTally;
+}
+
+/** Answers the queries of a script. */
+interface Answering {
+  instant(storage: Queryable, query: string, timeMs: number): Promise<QueryResult>;
+  range(storage: Queryable, query: string, startMs: number, endMs: number, stepMs: number): Promise<QueryResult>;
+}
+
 /** Runs a script of `promqltest`; one outcome per evaluation. @throws Error for a script that cannot be read */
-export async function runScript(text: string): Promise<Outcome[]> {
-  const engine = new Engine({ features: FEATURES, maxSamples: 1_000_000, timeoutMs: 100_000 });
+export async function runScript(text: string, { shards = 1, tally }: ScriptOptions = {}): Promise<Outcome[]> {
+  const whole = new Engine({ features: FEATURES, maxSamples: 1_000_000, timeoutMs: 100_000 });
+  const engine = shards === 1 ? whole : inParts(whole, shards, tally);
   let storage = new MemoryStorage();
   let brokenLoad: string | undefined;
   const outcomes: Outcome[] = [];
@@ -48,6 +63,23 @@ export async function runScript(text: string): Promise<Outcome[]> {
     }
   }
   return outcomes;
+}
+
+function inParts(engine: Engine, shards: number, tally: HelpTally | undefined): Answering {
+  const withHelp = (storage: Queryable): [Queryable, object] => {
+    const parts = divided(storage, shards);
+    return [parts, { assist: localHelp(engine, parts, shards - 1, tally) }];
+  };
+  return {
+    instant(storage, query, timeMs) {
+      const [parts, options] = withHelp(storage);
+      return engine.instant(parts, query, timeMs, options);
+    },
+    range(storage, query, startMs, endMs, stepMs) {
+      const [parts, options] = withHelp(storage);
+      return engine.range(parts, query, startMs, endMs, stepMs, options);
+    },
+  };
 }
 
 async function failureOf(run: () => Promise<void>): Promise<string | undefined> {
@@ -94,7 +126,7 @@ function append(series: SeriesDescription & Partial<StartTimes>, stepMs: number,
   }
 }
 
-async function runEval(command: EvalCommand, engine: Engine, storage: MemoryStorage): Promise<void> {
+async function runEval(command: EvalCommand, engine: Answering, storage: MemoryStorage): Promise<void> {
   const { query, startMs, endMs, stepMs } = command;
   if (stepMs > 0) {
     const result = await outcomeOf(command, () => engine.range(storage, query, startMs, endMs, stepMs));
@@ -122,7 +154,7 @@ async function runInstant(
   command: EvalCommand,
   query: string,
   timeMs: number,
-  engine: Engine,
+  engine: Answering,
   storage: MemoryStorage,
 ): Promise<void> {
   const isOrdered = has(command, 'ordered');

@@ -1,0 +1,84 @@
+/** Queries whose aggregations are computed in parts, by several engines of one thread. */
+import { Annotations, Matcher } from '../../lib/model/index.ts';
+import type { Assist, Engine, PartAnswer } from '../../lib/promql/index.ts';
+import { collectSeries, type Querier, type Queryable, type Series } from '../../lib/storage/index.ts';
+
+/** Some of the series that matchers select. */
+interface Part {
+  readonly from: number;
+  readonly end: number;
+  readonly matchers: readonly Pick<Matcher, 'type' | 'name' | 'value'>[];
+}
+
+/** Any storage, read in parts of about the same size. */
+export function divided(queryable: Queryable, count: number): Queryable {
+  return { querier: (minTimeMs, maxTimeMs) => dividedQuerier(queryable.querier(minTimeMs, maxTimeMs), count) };
+}
+
+function dividedQuerier(querier: Querier, count: number): Querier {
+  return {
+    select: (sorted, hints, matchers) => querier.select(sorted, hints, matchers),
+    labelNames: (hints, matchers) => querier.labelNames(hints, matchers),
+    labelValues: (name, hints, matchers) => querier.labelValues(name, hints, matchers),
+    close: () => querier.close(),
+    async prepare(hints, matchers) {
+      const { length } = await collectSeries(await querier.select(true, hints, matchers));
+      const plain = matchers.map(({ type, name, value }) => ({ type, name, value }));
+      const end = (i: number): number => Math.floor((length * (i + 1)) / count);
+      const parts = Array.from({ length: count }, (_, i): Part => ({ from: end(i - 1), end: end(i), matchers: plain }));
+      // However little there is, help is asked for.
+      return { seriesCount: length, work: 1e12, divide: () => parts };
+    },
+    async selectPart(part, hints) {
+      const { from, end, matchers } = part as Part;
+      const again = matchers.map(({ type, name, value }) => new Matcher(type, name, value));
+      const series = await collectSeries(await querier.select(true, hints, again));
+      return { batches: oneBatch(series.slice(from, end)), annotations: new Annotations() };
+    },
+  };
+}
+
+async function* oneBatch(series: readonly Series[]): AsyncGenerator<readonly Series[]> {
+  await Promise.resolve();
+  if (series.length > 0) yield series;
+}
+
+/** What local helpers were asked for, and what came of it. */
+export interface HelpTally {
+  /** Parts that helpers claimed, and those of them whose series had to be read again. */
+  taken: number;
+  refused: number;
+}
+
+/**
+ * Helpers that each claim a part at once, so that whoever asks has one part of `helpers + 1`. What they say is copied as between
+ * threads.
+ */
+export function localHelp(engine: Engine, queryable: Queryable, helpers: number, tally?: HelpTally): Assist {
+  return (task) => {
+    const answers = new Map<number, PartAnswer>();
+    let failure: unknown;
+    const work = async (): Promise<void> => {
+      try {
+        for await (const { part, answer } of engine.assist(queryable, structuredClone(task), {})) {
+          answers.set(part, structuredClone(answer));
+          if (tally === undefined) continue;
+          tally.taken++;
+          if (answer.partial === undefined) tally.refused++;
+        }
+      } catch (error) {
+        failure = error;
+      }
+    };
+    const done = Promise.all(Array.from({ length: helpers }, work));
+    return {
+      async answer(part) {
+        await done;
+        const answer = answers.get(part);
+        if (answer === undefined) throw failure;
+        return answer;
+      },
+      end() {},
+    };
+  };
+}
