@@ -130,6 +130,14 @@ export interface KernelExports {
   encodeSamples(refs: number, times: number, values: number, count: number, out: number): number;
   /** @returns the number of samples; -1 malformed, -2 a ref beyond 32 bits */
   decodeSamples(record: number, length: number, refs: number, times: number, values: number, capacity: number): number;
+  /** Writes a float as answers have it, at most 25 bytes. Printing writes over up to 32 bytes behind. @returns the address behind it */
+  printFloat(value: number, out: number): number;
+  /** Writes whole milliseconds as seconds, at most 21 bytes. @returns the address behind it */
+  printTime(timeMs: number, out: number): number;
+  /** Writes `[time,"value"]`, at most 51 bytes. @returns the address behind it */
+  printPoint(timeMs: number, value: number, out: number): number;
+  /** Writes `[time,"value"],` for each pair of two f64 columns, at most 52 bytes. @returns the address behind them */
+  printPoints(times: number, values: number, count: number, out: number): number;
   /** `out` needs room for 32 + length + length / 6. @returns the compressed length */
   snappyCompress(from: number, length: number, out: number): number;
   /** @returns what a compressed block says its uncompressed length is, -1 when it says nothing sensible */

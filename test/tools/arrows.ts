@@ -20,7 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'lib/tsdb': ['lib/model', 'lib/env', 'lib/storage', 'lib/kernels', 'lib/chunk'],
   'lib/promql': ['lib/model', 'lib/env', 'lib/storage', 'lib/kernels'],
   'lib/remote': ['lib/model', 'lib/env', 'lib/storage', 'lib/kernels', 'lib/chunk'],
-  'lib/api': ['lib/model', 'lib/env', 'lib/storage', 'lib/promql', 'lib/config'],
+  'lib/api': ['lib/model', 'lib/env', 'lib/kernels', 'lib/storage', 'lib/promql', 'lib/config'],
   agent: ['lib/*', 'agent/*'],
   'agent/discovery': ['lib/*'],
   'agent/query': ['lib/*'],

@@ -4,6 +4,7 @@ export { crc32c } from './crc32c';
 export { filterPostings, hashBytes, lookupLabels } from './labels';
 export { decodeHistograms, openHistograms } from './histogram-read';
 export { appendHistogram, histogramDecreased, histogramValues, startHistograms } from './histogram-write';
+export { printFloat, printPoint, printPoints, printTime } from './print';
 export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
