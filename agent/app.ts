@@ -22,7 +22,7 @@ import { type AgentFlags, flagValues } from './flags.ts';
 import { LastGoodConfig } from './last-good-config.ts';
 import { LastKnownTargets } from './last-known-targets.ts';
 import { createMetrics } from './metrics.ts';
-import { QueryThreads } from './query/index.ts';
+import { Queries } from './query/index.ts';
 import { ScrapeManager } from './scrape/index.ts';
 import { requireAll, servedJobs } from './served-jobs.ts';
 import { agentStatus } from './status.ts';
@@ -57,8 +57,9 @@ const REPLAYED_EXEMPLARS = 100_000;
 /** Top-level sections of the configuration that are served. */
 const SECTIONS = ['global', 'runtime', 'scrape_configs', 'storage'];
 
-/** For pages of blocks, in each query thread. */
+/** For pages of blocks, in each query thread; and on the thread of the server, for small requests. */
 const QUERY_CACHE_BYTES = 16 << 20;
+const SERVER_CACHE_BYTES = 8 << 20;
 
 /** `$(NAME)` of these is expanded. Not of all variables: monitors of tenants end up in the configuration. */
 const CONFIG_VARIABLES = ['NODE_NAME', 'POD_NAME', 'POD_NAMESPACE', 'POD_IP'];
@@ -87,7 +88,7 @@ class StartingAgent implements Agent {
   readonly #discovery: DiscoveryManager;
   #ready = false;
   #shownConfig: Promise<string> | undefined;
-  readonly #queryThreads: QueryThreads;
+  readonly #queries: Queries;
   #tsdb: Tsdb | undefined;
   #retention: RetentionOptions;
   #replay: ReplayProgress | undefined;
@@ -106,7 +107,7 @@ class StartingAgent implements Agent {
     const { clock, random, flags, logger } = options;
     this.#options = options;
     this.#retention = flaggedRetention(flags);
-    this.#queryThreads = new QueryThreads({
+    this.#queries = new Queries({
       // Only asked while ready.
       tsdb: () => this.#tsdb!,
       clock,
@@ -155,6 +156,7 @@ class StartingAgent implements Agent {
       walFsyncIntervalMs: flags.walFsyncIntervalMs,
       retention: this.#retention,
       maxExemplars: REPLAYED_EXEMPLARS,
+      blockCacheBytes: SERVER_CACHE_BYTES,
       compactionRunner: new WorkerRunner(files),
       random,
       onReplayProgress: (progress) => (this.#replay = progress),
@@ -162,7 +164,7 @@ class StartingAgent implements Agent {
     this.#tsdb = tsdb;
     this.#remote = this.#remoteMiddleware(tsdb, createWireCodec(kernels));
     this.#stops.push(() => tsdb.close());
-    this.#stops.push(() => this.#queryThreads.close());
+    this.#stops.push(() => this.#queries.close());
     const scrape = new ScrapeManager({
       ...this.#options,
       logger: logger.child({ component: 'scrape' }),
@@ -344,7 +346,7 @@ class StartingAgent implements Agent {
         tsdb: { exemplar_storage: true, isolation: true, native_histograms: true, xor2_encoding: false },
       },
       limits: { queryTimeoutMs: flags.queryTimeoutMs },
-      endpoints: this.#queryThreads.endpoints(),
+      endpoints: this.#queries.endpoints(),
     };
   }
 }

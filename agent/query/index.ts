@@ -1,1 +1,1 @@
-export { QueryThreads, type QueryThreadsOptions } from './query-threads.ts';
+export { Queries, type QueriesOptions } from './queries.ts';

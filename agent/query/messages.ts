@@ -1,16 +1,18 @@
 import type { ReadHandle } from '../../lib/tsdb/index.ts';
-import type { ErrorType, Piece } from '../../lib/api/index.ts';
+import type { ErrorType, Piece } from '../../lib/api/query/index.ts';
+
+export interface QueryLimits {
+  readonly queryTimeoutMs: number;
+  readonly queryMaxSamples: number;
+  readonly queryMaxBytes: number;
+  readonly queryLookbackDeltaMs: number;
+  /** For pages of blocks, in each thread. */
+  readonly cacheBytes: number;
+}
 
 /** What a query thread is started with. */
 export interface ThreadData {
-  /** Times in ms. */
-  readonly limits: {
-    readonly queryTimeoutMs: number;
-    readonly queryMaxSamples: number;
-    readonly queryMaxBytes: number;
-    readonly queryLookbackDeltaMs: number;
-    readonly cacheBytes: number;
-  };
+  readonly limits: QueryLimits;
 }
 
 /** To a thread; it works on one request at a time. */

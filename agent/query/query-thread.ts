@@ -7,8 +7,8 @@ import {
   type Piece,
   queryEndpoints,
   toApiError,
-} from '../../lib/api/index.ts';
-import { createLogger, nodeFileSystem, systemClock } from '../../lib/env/index.ts';
+} from '../../lib/api/query/index.ts';
+import { nodeFileSystem, systemClock } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { assert } from '../../lib/model/index.ts';
 import { Engine } from '../../lib/promql/index.ts';
@@ -48,7 +48,6 @@ const endpoints = queryEndpoints(
       lookbackDeltaMs: limits.queryLookbackDeltaMs,
     }),
     clock: systemClock,
-    log: createLogger('silent'),
   },
   { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
 );

@@ -3,7 +3,7 @@ import type { RelabelConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../env/index.ts';
 import type { Annotations, Labels, Matcher } from '../model/index.ts';
 import type { Engine, PromqlFeatures } from '../promql/index.ts';
-import type { Metadata, Queryable, SeriesExemplars } from '../storage/index.ts';
+import type { Metadata, Queryable, SeriesExemplars, Spend } from '../storage/index.ts';
 import type { ApiLimits } from './limits.ts';
 import type { Answer } from './respond.ts';
 
@@ -116,7 +116,6 @@ export interface QueryDeps {
   readonly queryable: (request: QueryableRequest) => Queryable;
   readonly engine: Pick<Engine, 'instant' | 'range'>;
   readonly clock: Clock;
-  readonly log: Logger;
   readonly promqlFeatures?: PromqlFeatures;
 }
 
@@ -127,6 +126,8 @@ export interface ApiRequest {
   readonly name: string;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
+  /** Is told of the work of reading and evaluating; what it throws ends the request. */
+  readonly spend?: Spend;
 }
 
 /** Throws an ApiError, or any PromletError, which `toApiError` says in the API's terms. */
@@ -134,6 +135,7 @@ export type Endpoint = (request: ApiRequest) => Promise<Answer>;
 
 /** What a program gives the API. What it leaves out is answered with `not_found`. */
 export interface ApiDeps extends QueryDeps {
+  readonly log: Logger;
   /** Endpoints by path that answer in place of those that work here, such as on other threads. */
   readonly endpoints?: Readonly<Record<string, Endpoint>>;
   /** False while starting and stopping: the API then answers 503. */

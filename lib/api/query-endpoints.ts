@@ -10,11 +10,11 @@ import { createTurns } from './turns.ts';
 
 /** All take GET, and POST but for label values. */
 export function queryEndpoints(deps: QueryDeps, limits: ApiLimits, turns = createTurns(limits, deps.clock)): Endpoints {
-  const run = ({ params, signal }: ApiRequest, task: QueryTask): Promise<Answer> =>
+  const run = ({ params, signal, spend }: ApiRequest, task: QueryTask): Promise<Answer> =>
     turns.take(params, signal, async (timeoutMs, queuedMs) => {
       const queryable = deps.queryable({ partialResponse: partialResponseParam(params), params });
       const nowMs = (): number => deps.clock.monotonicMs();
-      return runQueryTask(task, queryable, deps.engine, { signal, timeoutMs, queuedMs, nowMs });
+      return runQueryTask(task, queryable, deps.engine, { signal, timeoutMs, queuedMs, nowMs, spend });
     });
 
   return {

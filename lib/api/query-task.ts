@@ -4,7 +4,7 @@
  */
 import { Annotations } from '../model/index.ts';
 import type { Engine, QueryValue } from '../promql/index.ts';
-import type { Queryable } from '../storage/index.ts';
+import type { Queryable, Spend } from '../storage/index.ts';
 import { queryData } from './json.ts';
 import type { ApiLimits } from './limits.ts';
 import { limitParam, lookbackDeltaParam, optionalTime, parseDurationParam, parseTime, required } from './params.ts';
@@ -39,6 +39,7 @@ export interface QueryRun {
   readonly queuedMs: number;
   /** Monotonic. */
   readonly nowMs: () => number;
+  readonly spend?: Spend | undefined;
 }
 
 export const TRUNCATED = 'results truncated due to limit';
@@ -90,8 +91,13 @@ export async function runQueryTask(
   run: QueryRun,
 ): Promise<QueryAnswer> {
   const { query, startMs, endMs, stepMs, lookbackDeltaMs } = task;
-  const { signal, timeoutMs, queuedMs, nowMs } = run;
-  const options = { signal, timeoutMs, ...(lookbackDeltaMs !== undefined && { lookbackDeltaMs }) };
+  const { signal, timeoutMs, queuedMs, nowMs, spend } = run;
+  const options = {
+    signal,
+    timeoutMs,
+    ...(lookbackDeltaMs !== undefined && { lookbackDeltaMs }),
+    ...(spend !== undefined && { spend }),
+  };
   const startedMs = nowMs();
   const result =
     stepMs === 0

@@ -1,6 +1,6 @@
 /** The endpoints that list series and labels. Follows Prometheus `web/api/v1/api.go`. */
 import { Annotations, compareUtf8, type Labels, type Matcher } from '../model/index.ts';
-import type { LabelAnswer, LabelHints, Querier } from '../storage/index.ts';
+import type { LabelAnswer, LabelHints, Querier, Spend } from '../storage/index.ts';
 import type { ApiRequest, QueryDeps } from './deps.ts';
 import type { Endpoints } from './endpoint.ts';
 import { ApiError } from './errors.ts';
@@ -20,12 +20,16 @@ import { TRUNCATED } from './query-task.ts';
 import type { Answer } from './respond.ts';
 import type { Turns } from './turns.ts';
 
+/** What it costs to join and print the labels of a series, and to sort and print a text, as `Spend` counts. */
+const SERIES_WORK = 250;
+const TEXT_WORK = 20;
+
 /** All take GET, and POST but for label values. */
 export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns): Endpoints {
   /** In its turn, on a querier of the asked time range, which is aborted at its deadline. */
   const withQuerier = async <T>(
     request: ApiRequest,
-    work: (querier: Querier, startMs: number, endMs: number, signal: AbortSignal) => Promise<T>,
+    work: (querier: Querier, startMs: number, endMs: number, watch: Watch) => Promise<T>,
   ): Promise<T> => {
     const { params } = request;
     const startMs = optionalTime(params, 'start', MIN_TIME_MS);
@@ -36,7 +40,8 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
       const view = deps.queryable({ partialResponse: partialResponseParam(params), params });
       const querier = view.querier(startMs, endMs);
       try {
-        return await work(querier, startMs, endMs, AbortSignal.any([request.signal, deadline.signal]));
+        const signal = AbortSignal.any([request.signal, deadline.signal]);
+        return await work(querier, startMs, endMs, { signal, ...(request.spend && { spend: request.spend }) });
       } catch (error) {
         if (!deadline.signal.aborted) throw error;
         throw new ApiError('timeout', 'reading timed out', { cause: error });
@@ -54,11 +59,12 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
   ): Promise<Answer> => {
     const limit = boundedLimit(limitParam(request.params), limits.labelResults);
     const sets = matcherSets(request.params);
-    return withQuerier(request, async (querier, _startMs, _endMs, signal) => {
+    return withQuerier(request, async (querier, _startMs, _endMs, watch) => {
       const annotations = new Annotations();
       const found = new Set<string>();
       for (const matchers of sets.length === 0 ? [[]] : sets) {
-        const answer = await read(querier, { limit: limit + 1, signal }, matchers);
+        const answer = await read(querier, { limit: limit + 1, ...watch }, matchers);
+        watch.spend?.(TEXT_WORK * answer.values.length);
         annotations.merge(answer.annotations);
         for (const value of answer.values) found.add(value);
       }
@@ -83,14 +89,15 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
       const limit = boundedLimit(limitParam(params), limits.seriesResults);
       // Only this endpoint names the parameter in its error.
       const sets = required(params, 'match[]', () => matcherSets(params));
-      return withQuerier(request, async (querier, startMs, endMs, signal) => {
+      return withQuerier(request, async (querier, startMs, endMs, watch) => {
         const annotations = new Annotations();
         const found = new Map<string, Labels>();
         for (const matchers of sets) {
-          const hints = { startMs, endMs, func: 'series', limit: limit + 1, signal };
+          const hints = { startMs, endMs, func: 'series', limit: limit + 1, ...watch };
           const set = await querier.select(sets.length > 1, hints, matchers);
           for await (const batch of set.batches) {
-            signal.throwIfAborted();
+            watch.signal.throwIfAborted();
+            watch.spend?.(SERIES_WORK * batch.length);
             for (const { labels } of batch) found.set(labels.key, labels);
             if (found.size > limit) break;
           }
@@ -103,6 +110,12 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
       });
     },
   };
+}
+
+/** What may end the work. */
+interface Watch {
+  readonly signal: AbortSignal;
+  readonly spend?: Spend;
 }
 
 /** What the client asks for, within ours; 0 asks for all. */

@@ -1,0 +1,107 @@
+import {
+  type Answer,
+  type ApiRequest,
+  DEFAULT_API_LIMITS,
+  type Endpoints,
+  type Piece,
+  queryEndpoints,
+} from '../../lib/api/query/index.ts';
+import type { Clock } from '../../lib/env/index.ts';
+import { assert, PromletError } from '../../lib/model/index.ts';
+import { Engine } from '../../lib/promql/index.ts';
+import type { Queryable } from '../../lib/storage/index.ts';
+import { Allowance } from './allowance.ts';
+import { LargeRequests } from './large-requests.ts';
+import type { QueryLimits } from './messages.ts';
+import { TurnShare } from './turn-share.ts';
+
+/** Of an attempt; a user's own limits are larger, or it is a thread that tells of them. */
+const MAX_SAMPLES = 20_000;
+const MAX_BYTES = 4 << 20;
+const MAX_ANSWER_LENGTH = 128 * 1024;
+/** What a character of an answer costs, as `Spend` counts. */
+const CHARACTER_WORK = 1;
+
+export interface AttemptsOptions {
+  readonly queryable: () => Queryable;
+  readonly clock: Clock;
+  readonly limits: QueryLimits;
+}
+
+/**
+ * Answers small requests right on the server's thread: most read a few series, and waking a thread and being woken by it takes
+ * longer than that. An attempt may take 2 ms; when that is not enough, what was done is thrown away.
+ */
+export class Attempts {
+  readonly #clock: Clock;
+  readonly #large: LargeRequests;
+  readonly #share: TurnShare;
+  readonly #endpoints: Endpoints;
+  /** Requests that were answered, and those that turned out to be too large. */
+  answered = 0;
+  abandoned = 0;
+
+  constructor({ queryable, clock, limits }: AttemptsOptions) {
+    this.#clock = clock;
+    this.#large = new LargeRequests(clock);
+    this.#share = new TurnShare(clock);
+    const engine = new Engine({
+      clock,
+      timeoutMs: limits.queryTimeoutMs,
+      maxSamples: Math.min(limits.queryMaxSamples, MAX_SAMPLES),
+      maxBytes: Math.min(limits.queryMaxBytes, MAX_BYTES),
+      lookbackDeltaMs: limits.queryLookbackDeltaMs,
+    });
+    this.#endpoints = queryEndpoints(
+      { queryable, engine, clock },
+      { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
+    );
+  }
+
+  /**
+   * @returns undefined when the request has to be answered elsewhere
+   * @throws ApiError, PromletError as the endpoint does, of what it would throw elsewhere too
+   */
+  async answer(endpoint: string, request: ApiRequest): Promise<Answer | undefined> {
+    const kind = this.#large.kindOf(endpoint, request);
+    if (kind === undefined || this.#large.has(kind)) return undefined;
+    const turn = this.#share.enter();
+    if (turn === undefined) return undefined;
+    await turn;
+    const allowance = new Allowance(this.#clock);
+    try {
+      const answer = await this.#endpoints[endpoint]!({ ...request, spend: allowance.spend });
+      const whole = printed(answer, allowance);
+      assert(!allowance.isExceeded, 'attempt: went on beyond its allowance');
+      this.answered++;
+      this.#large.forget(kind);
+      return whole;
+    } catch (error) {
+      if (!allowance.isExceeded && !isOfLimits(error)) throw error;
+      this.#large.add(kind, allowance.isExceeded && allowance.isSlow);
+      this.abandoned++;
+      return undefined;
+    } finally {
+      this.#share.used(allowance.usedMs);
+    }
+  }
+}
+
+/** The limits of an attempt are not the user's. */
+function isOfLimits(error: unknown): boolean {
+  const code = error instanceof PromletError ? error.code : '';
+  return code === 'promql/too-many-samples' || code === 'promql/too-many-bytes';
+}
+
+/** An answer with all of its text made. */
+function printed({ data, pieces, annotations }: Answer, allowance: Allowance): Answer {
+  assert(data === undefined && pieces !== undefined && Symbol.iterator in pieces, 'attempt: an answer from elsewhere');
+  const texts: Piece[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    length += piece.length;
+    allowance.spend(length > MAX_ANSWER_LENGTH ? Infinity : CHARACTER_WORK * piece.length);
+    texts.push(piece);
+  }
+  return { pieces: texts, ...(annotations && { annotations }) };
+}

@@ -1,0 +1,37 @@
+import type { ApiRequest, Endpoint } from '../../lib/api/query/index.ts';
+import { Attempts } from './attempts.ts';
+import { QueryThreads, type QueryThreadsOptions } from './query-threads.ts';
+
+/** The endpoints that read storage. */
+const ENDPOINTS = ['query', 'query_range', 'series', 'labels', 'label/:name/values'];
+
+export interface QueriesOptions extends QueryThreadsOptions {
+  /** Whether small requests are answered without a thread. Default true. */
+  readonly attempts?: boolean;
+}
+
+/** Answers the endpoints that read storage: small requests at once, all others on threads of their own. */
+export class Queries {
+  readonly threads: QueryThreads;
+  readonly attempts: Attempts | undefined;
+
+  constructor(options: QueriesOptions) {
+    const { tsdb, clock, limits, attempts = true } = options;
+    this.threads = new QueryThreads(options);
+    this.attempts = attempts ? new Attempts({ queryable: tsdb, clock, limits }) : undefined;
+  }
+
+  /** By path, for `createApi`. */
+  endpoints(): Readonly<Record<string, Endpoint>> {
+    const answer =
+      (path: string): Endpoint =>
+      async (request: ApiRequest) =>
+        (await this.attempts?.answer(path, request)) ?? this.threads.answer(path, request);
+    return Object.fromEntries(ENDPOINTS.map((path) => [path, answer(path)]));
+  }
+
+  /** Ends all threads; requests under way on them fail. */
+  close(): Promise<void> {
+    return this.threads.close();
+  }
+}

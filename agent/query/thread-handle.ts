@@ -1,0 +1,168 @@
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { type Answer, ApiError, type ApiRequest } from '../../lib/api/query/index.ts';
+import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
+import { Annotations, assert } from '../../lib/model/index.ts';
+import type { Tsdb } from '../../lib/tsdb/index.ts';
+import type { FromThread, QueryLimits, ThreadData, ToThread } from './messages.ts';
+import { Pieces } from './pieces.ts';
+
+/** Beside this file in the sources, beside the chunk this file is in when bundled. */
+const PROGRAM = new URL(`./query-thread${extname(import.meta.url)}`, import.meta.url);
+/** What a thread may take beyond its request's time, or after it was canceled, before it is killed. */
+const GRACE_MS = 2_000;
+/** A client that takes no piece of its answer for so long has a thread no more. */
+const STALL_MS = 30_000;
+/** Of JavaScript objects; a query's own budget is below it, and this is the wall behind it. */
+const MAX_OLD_GENERATION_MB = 768;
+/** Of objects that are mostly gone when they are looked at next: with more it is but later that they are. */
+const MAX_YOUNG_GENERATION_MB = 8;
+
+export interface ThreadOptions {
+  readonly tsdb: () => Tsdb;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: QueryLimits;
+}
+
+/** One thread, and the request it works on. */
+export class ThreadHandle {
+  readonly #options: ThreadOptions;
+  readonly #worker: Worker;
+  #receive: ((message: FromThread) => void) | undefined;
+  #fail: ((error: Error) => void) | undefined;
+  #timer: Timer | undefined;
+  isEnded = false;
+  wasKilled = false;
+  /** Its last request left much behind. */
+  isSpent = false;
+
+  constructor(options: ThreadOptions, onEnd: () => void) {
+    this.#options = options;
+    const data: ThreadData = { limits: options.limits };
+    this.#worker = new Worker(PROGRAM, {
+      name: 'query',
+      workerData: data,
+      resourceLimits: {
+        maxOldGenerationSizeMb: MAX_OLD_GENERATION_MB,
+        maxYoungGenerationSizeMb: MAX_YOUNG_GENERATION_MB,
+      },
+    });
+    this.#worker.on('message', (message: FromThread) => this.#receive?.(message));
+    this.#worker.on('error', (error: NodeJS.ErrnoException) => {
+      const outOfMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+      if (outOfMemory) this.wasKilled = true;
+      options.logger.error({ error: error.message }, 'a query thread ended');
+      this.#fail?.(
+        outOfMemory
+          ? new ApiError('execution', `the query takes more than ${MAX_OLD_GENERATION_MB} MB of memory`)
+          : error,
+      );
+    });
+    this.#worker.on('exit', () => {
+      this.isEnded = true;
+      this.#timer?.cancel();
+      onEnd();
+      this.#fail?.(new ApiError('unavailable', 'the query thread was ended'));
+    });
+    // A server that is otherwise done does not wait for it.
+    this.#worker.unref();
+  }
+
+  /**
+   * @param restMs what the request may take
+   * @param onAnswer gets the answer with its first piece
+   * @returns when the last piece was taken and the thread can take the next request
+   * @throws ApiError
+   */
+  run(
+    endpoint: string,
+    { params, name, signal }: ApiRequest,
+    restMs: number,
+    onAnswer: (answer: Answer) => void,
+  ): Promise<void> {
+    assert(this.#receive === undefined, 'query thread: busy');
+    this.#timer?.cancel();
+    const loan = this.#options.tsdb().lend();
+    let release = (): void => {
+      release = () => {};
+      loan.release();
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const pieces = new Pieces(() => this.#send({ kind: 'more' }));
+    const cancel = (): void => {
+      this.#send({ kind: 'cancel' });
+      this.#killAfter(GRACE_MS);
+    };
+    this.#fail = (error) => {
+      pieces.fail(error);
+      reject(error);
+    };
+    let error: ApiError | undefined;
+    this.#receive = (message) => {
+      if (message.kind === 'rest') {
+        this.isSpent = message.isSpent;
+        if (error === undefined) resolve();
+        else this.#fail!(error);
+        return;
+      }
+      if (message.kind === 'error') {
+        error = new ApiError(message.errorType, message.message);
+        return;
+      }
+      // What is left to do is to write down what was found.
+      release();
+      if (message.kind === 'answer') {
+        if (message.piece !== undefined) pieces.push(message.piece, message.last);
+        onAnswer(answerOf(message, pieces));
+      } else {
+        pieces.push(message.piece, message.last);
+      }
+      this.#killAfter(STALL_MS);
+    };
+    this.#killAfter(restMs + GRACE_MS);
+    if (signal.aborted) cancel();
+    else signal.addEventListener('abort', cancel, { once: true });
+    this.#send({ kind: 'run', endpoint, name, params: params.toString(), handle: loan.handle });
+    return promise.finally(() => {
+      signal.removeEventListener('abort', cancel);
+      this.#receive = undefined;
+      this.#fail = undefined;
+      this.#timer?.cancel();
+      release();
+    });
+  }
+
+  /** Ends the thread when it gets no request for so long. */
+  rest(idleMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.setTimer(() => void this.end(), idleMs);
+  }
+
+  async end(): Promise<void> {
+    this.isEnded = true;
+    await this.#worker.terminate();
+  }
+
+  #killAfter(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.setTimer(() => {
+      this.wasKilled = true;
+      this.#fail?.(new ApiError('timeout', 'the query did not stop in time and was killed'));
+      void this.end();
+    }, delayMs);
+  }
+
+  #send(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+}
+
+function answerOf(message: FromThread & { kind: 'answer' }, pieces: Pieces): Answer {
+  const annotations = new Annotations();
+  for (const warning of message.warnings) annotations.warn(warning);
+  for (const info of message.infos) annotations.info(info);
+  const { data } = message;
+  if (message.piece === undefined) return { data, annotations };
+  return { annotations, pieces: message.last ? [message.piece] : pieces };
+}
