@@ -70,8 +70,8 @@ export interface FloatHistogram {
  * `values[i]` is then NaN). Reused between series; grows, never shrinks.
  */
 export class SampleColumns {
-  timestamps = new Float64Array(256);
-  values = new Float64Array(256);
+  timestamps: Float64Array = new Float64Array(256);
+  values: Float64Array = new Float64Array(256);
   /** Sparse; `undefined` while no histogram was pushed since the last `clear`. */
   histograms: (FloatHistogram | undefined)[] | undefined = undefined;
   /**

@@ -1,5 +1,6 @@
 import type { FloatHistogram } from '../../model/index.ts';
 import type { AggregateOperator } from '../parse/ast.ts';
+import type { ColumnMemory } from './column-memory.ts';
 import { type ColumnSeries, isFloat, type StepGrid } from './columns.ts';
 import { quantile } from './quantile.ts';
 
@@ -30,11 +31,11 @@ export type ReducingOperator = Exclude<
 >;
 
 export const ACCUMULATORS: Readonly<
-  Record<ReducingOperator, (grid: StepGrid, param: Float64Array | undefined) => Accumulator>
+  Record<ReducingOperator, (grid: StepGrid, param: Float64Array | undefined, memory?: ColumnMemory) => Accumulator>
 > = {
-  sum: (grid) => new SumAccumulator(grid),
+  sum: (grid, _, memory) => new SumAccumulator(grid, memory),
   avg: (grid) => new MeanAccumulator(grid),
-  count: (grid) => new CountAccumulator(grid),
+  count: (grid, _, memory) => new CountAccumulator(grid, memory),
   group: (grid) => new FoldAccumulator(grid, 1, () => 1, true),
   min: (grid) =>
     new FoldAccumulator(grid, undefined, (least, value) => (least > value || least !== least ? value : least)),
@@ -49,11 +50,17 @@ class SumAccumulator implements Accumulator {
   readonly #sums: Float64Array;
   readonly #compensations: Float64Array;
   readonly #present: Uint8Array;
+  readonly #memory: ColumnMemory | undefined;
 
-  constructor(grid: StepGrid) {
-    this.#sums = new Float64Array(grid.count);
-    this.#compensations = new Float64Array(grid.count);
-    this.#present = new Uint8Array(grid.count);
+  /** @param memory where the series come from that a kernel may add */
+  constructor({ count }: StepGrid, memory: ColumnMemory | undefined) {
+    const sums = memory?.floats(count);
+    const compensations = memory?.floats(count);
+    const present = memory?.flags(count);
+    if (sums !== undefined && compensations !== undefined && present !== undefined) this.#memory = memory;
+    this.#sums = sums ?? new Float64Array(count);
+    this.#compensations = compensations ?? new Float64Array(count);
+    this.#present = present ?? new Uint8Array(count);
   }
 
   get state(): AccumulatorState {
@@ -82,6 +89,17 @@ class SumAccumulator implements Accumulator {
     const sums = this.#sums;
     const compensations = this.#compensations;
     const present = this.#present;
+    if (this.#memory !== undefined && series.memory === this.#memory && series.histograms === undefined) {
+      this.#memory.wasm.addSums(
+        series.values.byteOffset,
+        series.present.byteOffset,
+        sums.length,
+        sums.byteOffset,
+        compensations.byteOffset,
+        present.byteOffset,
+      );
+      return;
+    }
     const { values, present: isThere, histograms } = series;
     for (let i = 0; i < sums.length; i++) {
       if (isThere[i] === 0 || histograms?.[i] !== undefined) continue;
@@ -102,7 +120,7 @@ class SumAccumulator implements Accumulator {
 
   finish(): AggregatedColumn {
     const compensations = this.#compensations;
-    return { values: this.#sums.map((sum, i) => sum + compensations[i]!), present: this.#present };
+    return { values: this.#sums.map((sum, i) => sum + compensations[i]!), present: this.#present.slice() };
   }
 }
 
@@ -219,9 +237,12 @@ function scaled(
 /** Histograms count too. */
 class CountAccumulator implements Accumulator {
   readonly #counts: Float64Array;
+  readonly #memory: ColumnMemory | undefined;
 
-  constructor(grid: StepGrid) {
-    this.#counts = new Float64Array(grid.count);
+  constructor({ count }: StepGrid, memory: ColumnMemory | undefined) {
+    const counts = memory?.floats(count);
+    if (counts !== undefined) this.#memory = memory;
+    this.#counts = counts ?? new Float64Array(count);
   }
 
   get state(): AccumulatorState {
@@ -232,14 +253,18 @@ class CountAccumulator implements Accumulator {
     for (let i = 0; i < this.#counts.length; i++) this.#counts[i]! += counts![i]!;
   }
 
-  add({ present }: ColumnSeries): void {
+  add({ present, memory }: ColumnSeries): void {
     const counts = this.#counts;
+    if (memory !== undefined && memory === this.#memory) {
+      memory.wasm.addCounts(present.byteOffset, counts.length, counts.byteOffset);
+      return;
+    }
     for (let i = 0; i < counts.length; i++) counts[i]! += present[i]!;
   }
 
   finish(): AggregatedColumn {
     const counts = this.#counts;
-    return { values: counts, present: Uint8Array.from(counts, (count) => Number(count > 0)) };
+    return { values: counts.slice(), present: Uint8Array.from(counts, (count) => Number(count > 0)) };
   }
 }
 

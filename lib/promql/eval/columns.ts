@@ -1,4 +1,5 @@
 import { type FloatHistogram, type Labels, LabelsBuilder, METRIC_NAME } from '../../model/index.ts';
+import type { ColumnMemory } from './column-memory.ts';
 import type { QueryContext } from './context.ts';
 import type { MatrixSeries } from './value.ts';
 
@@ -26,6 +27,8 @@ export interface ColumnSeries {
   readonly present: Uint8Array;
   /** Sparse: native histograms by step, their `values` are NaN. Absent when the series has none. */
   readonly histograms?: (FloatHistogram | undefined)[];
+  /** Where the columns lie, when kernels reach them. */
+  readonly memory?: ColumnMemory;
 }
 
 export type Columns =
@@ -43,8 +46,20 @@ export function newSeries(grid: StepGrid, labels: Labels, dropName = false): Col
 export type ColumnVisitor = (series: ColumnSeries) => void | Promise<void>;
 
 /** One that keeps its columns. */
-export function copyOf(series: ColumnSeries): ColumnSeries {
-  return { ...series, values: series.values.slice(), present: series.present.slice() };
+export function copyOf({ labels, dropName, values, present, histograms }: ColumnSeries): ColumnSeries {
+  const copy = { labels, dropName, values: values.slice(), present: present.slice() };
+  return histograms === undefined ? copy : { ...copy, histograms };
+}
+
+/** Columns of zeros that are filled for one series after the other. */
+export function scratchColumns(
+  grid: StepGrid,
+  memory: ColumnMemory,
+): Pick<ColumnSeries, 'values' | 'present' | 'memory'> {
+  const values = memory.floats(grid.count);
+  const present = memory.flags(grid.count);
+  if (values !== undefined && present !== undefined) return { values, present, memory };
+  return { values: new Float64Array(grid.count), present: new Uint8Array(grid.count) };
 }
 
 export function hasSamples(series: ColumnSeries): boolean {

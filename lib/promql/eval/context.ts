@@ -5,6 +5,7 @@ import type { MonotonicityNote } from '../functions/monotonicity-note.ts';
 import { MAX_BLOCKING_MS, WORK_PER_CLOCK_CHECK } from '../limits.ts';
 import { positionOf } from '../parse/parse-error.ts';
 import type { SourceRange } from '../parse/ast.ts';
+import type { ColumnMemory } from './column-memory.ts';
 import type { Spend } from '../../storage/index.ts';
 
 /** The query's own grid, which `start()`, `end()`, `step()` and `range()` speak of. */
@@ -19,6 +20,7 @@ export interface QueryContextOptions {
   readonly query: string;
   readonly times: QueryTimes;
   readonly clock: Clock;
+  readonly memory: ColumnMemory;
   readonly deadlineMs: number;
   readonly maxSamples: number;
   readonly maxBytes: number;
@@ -46,6 +48,8 @@ export class QueryContext {
   readonly signal: AbortSignal | undefined;
   /** Is told of the work that is spent, beside what storage tells it. */
   readonly onSpend: Spend | undefined;
+  /** For the columns that kernels work on. */
+  readonly memory: ColumnMemory;
   readonly annotations = new Annotations();
   /** By metric: notes that more calls than one add to. */
   readonly monotonicity = new Map<string, MonotonicityNote>();
@@ -69,6 +73,7 @@ export class QueryContext {
     this.delayedNameRemoval = options.delayedNameRemoval;
     this.usesStartTimes = options.usesStartTimes;
     this.signal = options.signal;
+    this.memory = options.memory;
     this.onSpend = options.onSpend;
     this.#clock = options.clock;
     this.#deadlineMs = options.deadlineMs;

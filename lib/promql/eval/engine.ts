@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../env/index.ts';
+import { createKernels, type Kernels } from '../../kernels/index.ts';
 import { type Annotations, assert, Labels, PromletError } from '../../model/index.ts';
 import type { Queryable, Spend } from '../../storage/index.ts';
 import type { PromqlFeatures } from '../features.ts';
@@ -11,6 +12,7 @@ import {
 } from '../limits.ts';
 import { type Expr, valueTypeOf } from '../parse/ast.ts';
 import { parseExpr } from '../parse/parser.ts';
+import { ColumnMemory } from './column-memory.ts';
 import {
   type ColumnSeries,
   type Columns,
@@ -43,6 +45,8 @@ export interface EngineOptions {
   readonly subqueryStepMs?: number;
   readonly clock?: Clock;
   readonly features?: PromqlFeatures;
+  /** The thread's own; by default some on a memory of their own, which all engines of the thread share. */
+  readonly kernels?: Kernels;
 }
 
 export interface QueryOptions {
@@ -54,6 +58,8 @@ export interface QueryOptions {
   /** Whom to ask for help with aggregations of many series. */
   readonly assist?: Assist;
 }
+
+let threadKernels: Kernels | undefined;
 
 /**
  * Evaluates PromQL over any storage. Stateless between queries; a query never blocks the event loop for more than about
@@ -152,6 +158,7 @@ export class Engine {
     evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<T>,
   ): Promise<{ value: T; annotations: Annotations }> {
     const defaults = this.#options;
+    const memory = new ColumnMemory(defaults.kernels ?? (threadKernels ??= createKernels()));
     const context = new QueryContext({
       query,
       times,
@@ -163,6 +170,7 @@ export class Engine {
       delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
       usesStartTimes: defaults.features?.startTimes ?? false,
       signal: options.signal,
+      memory,
       onSpend: options.spend,
     });
     context.check();
@@ -173,6 +181,7 @@ export class Engine {
       return { value: await evaluate(evaluator, context), annotations: context.annotations };
     } finally {
       reader.close();
+      memory.close();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { assert, type FloatHistogram, type Labels, SampleColumns } from '../../model/index.ts';
+import { assert, type FloatHistogram, type Labels, type SampleColumns } from '../../model/index.ts';
 import { checkExtension } from '../functions/extended-window.ts';
 import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
 import { checkLabelArguments } from '../functions/labels.ts';
@@ -19,6 +19,7 @@ import {
   type StepGrid,
   withoutMetadata,
 } from './columns.ts';
+import { ReachableSamples } from './column-memory.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import type { PartialAggregation } from '../parallel/partial.ts';
@@ -373,7 +374,7 @@ export class Evaluator {
     context.requireBytes(stepsBytes(count) + SAMPLE_BYTES * count);
     const series =
       count === 0 ? [] : await this.vector(expr.expr, { startMs, stepMs, count, isRange: times.lastMs > startMs });
-    const samples = new SampleColumns();
+    const samples = new ReachableSamples(context.memory);
     context.takeBytes(SAMPLE_BYTES * count);
     samples.reserve(count);
     return {

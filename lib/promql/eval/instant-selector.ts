@@ -1,6 +1,7 @@
 import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
-import { type ColumnSeries, type ColumnVisitor, copyOf, hasSamples, type StepGrid } from './columns.ts';
+import { ReachableSamples } from './column-memory.ts';
+import { type ColumnSeries, type ColumnVisitor, copyOf, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { seriesBytes, stepsBytes } from './memory.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
@@ -75,16 +76,46 @@ export async function visitInstant(
   const minMs = read.firstMs - lookbackDeltaMs + 1;
   const selectHints = { ...hints, stepMs: grid.stepMs };
   context.requireBytes(stepsBytes(grid.count));
-  const values = new Float64Array(grid.count);
-  const present = new Uint8Array(grid.count);
+  const columns = scratchColumns(grid, context.memory);
+  const { present } = columns;
   await reader.read(selector, minMs, maxMs, selectHints, (labels, samples) => {
     present.fill(0);
-    const series = { labels, dropName: false, values, present };
-    const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
     // The reader adds the samples read and yields; the steps filled are work too.
     context.countWork(grid.count);
+    const series = { labels, dropName: false, ...columns };
+    if (what === 'value' && samples instanceof ReachableSamples && samples.histograms === undefined) {
+      const found = lookUp(series, samples, times, lookbackDeltaMs);
+      if (found !== undefined) return found > 0 ? visitor(series) : undefined;
+    }
+    const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
     if (hasSamples(series)) return visitor(histograms === undefined ? series : { ...series, histograms });
   });
+}
+
+/** `fillInstant` for the values of plain floats. @returns how many steps have one; undefined where kernels do not reach */
+function lookUp(
+  { values, present, memory }: ColumnSeries,
+  samples: ReachableSamples,
+  { firstMs, stepMs }: LookupTimes,
+  lookbackDeltaMs: number,
+): number | undefined {
+  const { timestamps, length } = samples;
+  if (memory === undefined || samples.memory === undefined) return undefined;
+  if (length === 0) return 0;
+  const first = stepsUntil({ firstMs, stepMs }, timestamps[0]!, values.length);
+  const end = stepsUntil({ firstMs, stepMs }, timestamps[length - 1]! + lookbackDeltaMs, values.length);
+  return memory.wasm.lookUp(
+    timestamps.byteOffset,
+    samples.values.byteOffset,
+    length,
+    firstMs,
+    stepMs,
+    lookbackDeltaMs,
+    first,
+    end,
+    values.byteOffset,
+    present.byteOffset,
+  );
 }
 
 function fillInstant(

@@ -1,5 +1,6 @@
-import { isStaleNaN, type Labels, SampleColumns } from '../../model/index.ts';
+import { isStaleNaN, type Labels, type SampleColumns } from '../../model/index.ts';
 import type { MatrixSelector } from '../parse/ast.ts';
+import { ReachableSamples } from './column-memory.ts';
 import type { StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
 import { type LookupTimes, lookupTimes } from './instant-selector.ts';
@@ -40,7 +41,7 @@ export function selectRange(
   const beforeMs = kind === undefined ? 0 : context.lookbackDeltaMs;
   const afterMs = kind === 'smoothed' ? context.lookbackDeltaMs : 0;
   const times = lookupTimes(grid, selector.at as number | undefined, selector.offset as number);
-  const scratch = new SampleColumns();
+  const scratch = new ReachableSamples(context.memory);
   return {
     times,
     rangeMs,
@@ -60,9 +61,14 @@ export function selectRange(
 export function withoutStaleMarkers(samples: SampleColumns, scratch: SampleColumns): SampleColumns {
   const { values, length, histograms } = samples;
   const isStale = (i: number): boolean => isStaleNaN(histograms?.[i]?.sum ?? values[i]!);
-  let first = 0;
-  while (first < length && !isStale(first)) first++;
-  if (first === length) return samples;
+  const memory = histograms === undefined && samples instanceof ReachableSamples ? samples.memory : undefined;
+  if (memory !== undefined) {
+    if (memory.wasm.hasStaleMarkers(values.byteOffset, length) === 0) return samples;
+  } else {
+    let first = 0;
+    while (first < length && !isStale(first)) first++;
+    if (first === length) return samples;
+  }
   scratch.clear();
   for (let i = 0; i < length; i++) {
     if (isStale(i)) continue;

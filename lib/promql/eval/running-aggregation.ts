@@ -146,7 +146,7 @@ export class RunningAggregation {
 
   #accumulate(group: RunningGroup): void {
     this.#context.takeBytes(ACCUMULATOR_STEP_BYTES * this.#grid.count);
-    group.accumulator = ACCUMULATORS[this.#op](this.#grid, undefined);
+    group.accumulator = ACCUMULATORS[this.#op](this.#grid, undefined, this.#context.memory);
     const { first, firstState } = group;
     group.first = undefined;
     group.firstState = undefined;

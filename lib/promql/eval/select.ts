@@ -1,6 +1,7 @@
 import { type Labels, SampleColumns } from '../../model/index.ts';
 import type { Querier, Queryable, SelectHints, Series, SeriesSet } from '../../storage/index.ts';
 import { childrenOf, type Expr, type VectorSelector } from '../parse/ast.ts';
+import { ReachableSamples } from './column-memory.ts';
 import type { QueryContext } from './context.ts';
 import { HistogramStatistics, statisticsSelectors } from './histogram-statistics.ts';
 import { ENTRY_BYTES, histogramsBytes, labelsBytes, SAMPLE_BYTES } from './memory.ts';
@@ -44,7 +45,7 @@ interface KeptSeries {
 export class SelectorReader {
   readonly #queryable: Queryable;
   readonly #context: QueryContext;
-  readonly #buffer = new SampleColumns();
+  readonly #buffer: ReachableSamples;
   /** Selectors by their matchers: how often they stand in the query. Those of info series do not. */
   readonly #uses = new Map<string, number>();
   readonly #kept = new Map<string, readonly KeptSeries[]>();
@@ -57,6 +58,7 @@ export class SelectorReader {
   constructor(queryable: Queryable, context: QueryContext, root: Expr) {
     this.#queryable = queryable;
     this.#context = context;
+    this.#buffer = new ReachableSamples(context.memory);
     this.#countUses(root);
     this.#statisticsOnly = statisticsSelectors(root);
   }
@@ -90,7 +92,11 @@ export class SelectorReader {
       kept = await this.#keep(selector, minMs, maxMs, others);
       this.#kept.set(key, kept);
     }
-    for (const { labels, samples } of kept) await visit(labels, samples);
+    for (const { labels, samples } of kept) {
+      const pending = visit(labels, this.#bring(samples));
+      if (pending !== undefined) await pending;
+      if (this.#context.spend(samples.length + 16)) await this.#context.pause();
+    }
   }
 
   /** Whether what is read is not kept for others. */
@@ -146,6 +152,19 @@ export class SelectorReader {
       }
     }
     context.annotations.merge(set.annotations);
+  }
+
+  /** A copy where kernels reach it. */
+  #bring(samples: SampleColumns): SampleColumns {
+    const buffer = this.#buffer;
+    buffer.clear();
+    buffer.reserve(samples.length);
+    buffer.timestamps.set(samples.timestamps);
+    buffer.values.set(samples.values);
+    buffer.histograms = samples.histograms;
+    buffer.starts = samples.starts;
+    buffer.length = samples.length;
+    return buffer;
   }
 
   #fill(series: Series): SampleColumns {

@@ -33,7 +33,7 @@ export function extrapolation(window: Window, { isCounter, isRate }: DeltaKind, 
 }
 
 /** How long before its first sample a counter was zero, had it grown as it did since: it is not extrapolated to before. */
-export function secondsToZero(sampledSeconds: number, first: number, delta: number): number {
+function secondsToZero(sampledSeconds: number, first: number, delta: number): number {
   return delta > 0 && first >= 0 ? sampledSeconds * (first / delta) : Infinity;
 }
 
@@ -42,7 +42,7 @@ export function secondsToZero(sampledSeconds: number, first: number, delta: numb
  * @param averageSeconds between two samples
  * @param toStart from the start of the window to the first sample, in seconds, as `toEnd` from the last to its end
  */
-export function extrapolationFactor(
+function extrapolationFactor(
   sampledSeconds: number,
   averageSeconds: number,
   toStart: number,

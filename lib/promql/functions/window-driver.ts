@@ -1,5 +1,13 @@
-import { type FloatHistogram, type Labels, METRIC_NAME, quote, SampleColumns } from '../../model/index.ts';
-import { type ColumnSeries, type ColumnVisitor, copyOf, renamed, type StepGrid } from '../eval/columns.ts';
+import { type FloatHistogram, type Labels, METRIC_NAME, quote, type SampleColumns } from '../../model/index.ts';
+import { type ColumnMemory, ReachableSamples } from '../eval/column-memory.ts';
+import {
+  type ColumnSeries,
+  type ColumnVisitor,
+  copyOf,
+  renamed,
+  scratchColumns,
+  type StepGrid,
+} from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
 import type { LookupTimes } from '../eval/instant-selector.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
@@ -28,12 +36,14 @@ export function notePosition({ expr }: WindowCall): SourceRange {
 
 /** The window over one series at one step, passed to kernels; one object is reused for all. */
 export class Window {
-  timestamps = new Float64Array(0);
-  values = new Float64Array(0);
+  timestamps: Float64Array = new Float64Array(0);
+  values: Float64Array = new Float64Array(0);
   /** By sample, sparse; undefined when the series has none, or when the function does not look at them. */
   histograms: (FloatHistogram | undefined)[] | undefined;
   /** By sample, ms, 0 where unknown; undefined when there are none, or when the function does not look at them. */
   starts: Float64Array | undefined;
+  /** Where timestamps and values lie, when kernels of lib/kernels reach them. */
+  memory: ColumnMemory | undefined;
   /** Name of the metric, '' when it has none. */
   metric = '';
   /** Samples of the series. */
@@ -63,10 +73,10 @@ export interface WindowKernel {
   /** The value of a window with at least one sample; false when it has none. Sets `result` (and `histogram`). */
   evaluate(window: Window): boolean;
   /**
-   * Computes all windows of a series of plain floats in one loop, what `evaluate` would say of each: kernels have it where
-   * the calls from step to step would cost more than the steps. @returns whether any window has a value
+   * Computes all windows of a series of plain floats in one call, without `begin`: what `evaluate` would say of each. The
+   * samples and the columns that are filled lie in memory. @returns whether any window has a value
    */
-  sweep?(window: Window, times: LookupTimes, values: Float64Array, present: Uint8Array): boolean;
+  sweep?(window: Window, times: LookupTimes, values: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean;
   result: number;
   histogram?: FloatHistogram | undefined;
 }
@@ -123,12 +133,12 @@ export async function visitWindows(
   window.rangeMs = range.rangeMs;
   window.slideMs = grid.count === 1 ? 0 : range.times.stepMs;
   window.params = call.params;
-  const scratch = new SampleColumns();
+  const scratch = new ReachableSamples(context.memory);
   const names = new LabelsMemo((labels) => renamed(context, labels));
   context.requireBytes(stepsBytes(grid.count));
-  const values = new Float64Array(grid.count);
-  const present = new Uint8Array(grid.count);
-  const maySweep = range.extension === undefined && windowFunction.check === undefined;
+  const columns = scratchColumns(grid, context.memory);
+  const { values, present } = columns;
+  const maySweep = columns.memory !== undefined && range.extension === undefined && windowFunction.check === undefined;
   let isChecked = false;
   await range.visit((labels, read, dropName) => {
     const kernel = read.histograms === undefined || mixed === undefined ? floats : mixed;
@@ -141,17 +151,18 @@ export async function visitWindows(
     load(window, samples, labels);
     window.starts = windowFunction.usesStarts === true && context.usesStartTimes ? samples.starts : undefined;
     const ignored = takesAll || read.histograms === undefined ? undefined : new IgnoredHistograms(read, window, notes);
-    kernel.begin?.(window);
     const name = windowFunction.keepsName === true ? { labels, dropName } : names.get(labels);
     // What the kernel keeps, the columns here, and the copy of them that a caller may make.
     context.requireBytes(KERNEL_SAMPLE_BYTES * samples.length + 2 * stepsBytes(grid.count));
     present.fill(0);
-    if (maySweep && kernel.sweep !== undefined && read.histograms === undefined && window.starts === undefined) {
+    const isPlain = read.histograms === undefined && window.starts === undefined;
+    if (maySweep && isPlain && kernel.sweep !== undefined && window.memory !== undefined) {
       context.countWork(grid.count);
-      if (!kernel.sweep(window, range.times, values, present)) return;
+      if (!kernel.sweep(window, range.times, values, present, window.memory)) return;
       if (windowFunction.expectsCounter === true) noteNonCounter(window.metric, call, context);
-      return visitor({ ...name, values, present });
+      return visitor({ ...name, ...columns });
     }
+    kernel.begin?.(window);
     return stepByStep(kernel, name, ignored);
   });
   window.overlaps.report(context, notePosition(call));
@@ -196,7 +207,7 @@ export async function visitWindows(
     }
     if (!hasAny) return;
     if (windowFunction.expectsCounter === true && hasFloats) noteNonCounter(window.metric, call, context);
-    const result = histograms.length === 0 ? { ...name, values, present } : { ...name, values, present, histograms };
+    const result = histograms.length === 0 ? { ...name, ...columns } : { ...name, ...columns, histograms };
     const pending = visitor(result);
     if (pending !== undefined) await pending;
   }
@@ -228,6 +239,7 @@ function load(window: Window, samples: SampleColumns, labels: Labels): void {
   window.timestamps = samples.timestamps;
   window.values = samples.values;
   window.histograms = samples.histograms;
+  window.memory = samples instanceof ReachableSamples ? samples.memory : undefined;
   window.length = samples.length;
   window.low = 0;
   window.high = 0;

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '../../../lib/env/index.ts';
+import { createKernels } from '../../../lib/kernels/index.ts';
+import { ColumnMemory } from '../../../lib/promql/eval/column-memory.ts';
 import { DeltaKernel } from '../../../lib/promql/functions/rate.ts';
 import { Window } from '../../../lib/promql/functions/window-driver.ts';
 
-describe('Rates of all steps in one loop', () => {
+describe('Rates of all steps in one call', () => {
+  const kernels = createKernels();
+
   for (const kind of [
     { isCounter: true, isRate: true },
     { isCounter: true, isRate: false },
@@ -12,15 +16,14 @@ describe('Rates of all steps in one loop', () => {
     it(`are, bit for bit, those from step to step: ${JSON.stringify(kind)}`, () => {
       const random = seededRandom(3);
       let withValue = 0;
-      for (let round = 0; round < 200; round++) {
-        const times = { firstMs: -50_000, stepMs: [0, 7_000, 60_000][round % 3]!, lastMs: 0 };
-        const window = loaded(random, 20_000 + 40_000 * (round % 4));
+      for (let round = 0; round < 600; round++) {
+        const times = { firstMs: -50_000, stepMs: [0, 7_000, 14_000, 60_000][round % 4]!, lastMs: 0 };
+        const memory = new ColumnMemory(kernels);
+        const window = loaded(random, 20_000 + 40_000 * (round % 5), memory);
         const count = 40;
-        const values = new Float64Array(count);
-        const present = new Uint8Array(count);
-        const swept = new DeltaKernel(kind);
-        swept.begin(window);
-        const hasAny = swept.sweep(window, times, values, present);
+        const values = memory.floats(count)!;
+        const present = memory.flags(count)!;
+        const hasAny = new DeltaKernel(kind).sweep(window, times, values, present, memory);
         assert.equal(hasAny, present.includes(1));
         const stepped = new DeltaKernel(kind);
         stepped.begin(window);
@@ -31,24 +34,29 @@ describe('Rates of all steps in one loop', () => {
           if (has) assert.ok(Object.is(values[step], stepped.result), `${values[step]} ${stepped.result}`);
           withValue += Number(has);
         }
+        memory.close();
       }
       assert.ok(withValue > 1000, `${withValue} windows`);
     });
   }
 });
 
-function loaded(random: () => number, rangeMs: number): Window {
+/** Every other series is scraped at even intervals. */
+function loaded(random: () => number, rangeMs: number, memory: ColumnMemory): Window {
   const window = new Window();
   const length = 1 + Math.floor(random() * 60);
   window.length = length;
   window.rangeMs = rangeMs;
-  window.timestamps = new Float64Array(length);
-  window.values = new Float64Array(length);
+  window.timestamps = memory.floats(length)!;
+  window.values = memory.floats(length)!;
+  const isEven = random() < 0.5;
+  const resets = random() < 0.3 ? 0 : 0.1;
   let timeMs = -20_000;
   let value = random() < 0.5 ? 0 : 1e6 * random();
   for (let i = 0; i < length; i++) {
-    window.timestamps[i] = timeMs += 1 + Math.floor(random() * (random() < 0.1 ? 60_000 : 12_000));
-    window.values[i] = value = random() < 0.1 ? 0 : random() < 0.02 ? NaN : value + random() * 10;
+    timeMs += isEven ? 7_000 : 1 + Math.floor(random() * (random() < 0.1 ? 60_000 : 12_000));
+    window.timestamps[i] = timeMs;
+    window.values[i] = value = random() < resets ? 0 : random() < 0.02 ? NaN : value + random() * 10;
   }
   return window;
 }
