@@ -87,6 +87,21 @@ export interface KernelExports {
   ): number;
   /** Decodes an XOR chunk into two f64 columns. @returns the number of samples, -1 when it is damaged */
   decodeXor(chunk: number, length: number, times: number, values: number, capacity: number): number;
+  /**
+   * Reads the entry of a series in a block: its symbols, and where its chunks lie that overlap [minMs, maxMs]; see
+   * assembly/series-entry.ts. @returns symbols << 16 | chunks, -1 to be looked at closer
+   */
+  readSeriesEntry(
+    entry: number,
+    available: number,
+    minMs: number,
+    maxMs: number,
+    symbols: number,
+    symbolRoom: number,
+    columns: number,
+    capacity: number,
+    used: number,
+  ): number;
   /** Reads an XOR chunk where it lies in a block: samples within [minMs, maxMs]. @returns how many, -1 to be looked at closer */
   readXorChunk(
     at: number,

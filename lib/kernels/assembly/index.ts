@@ -9,6 +9,7 @@ export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
 export { hasStaleMarkers, lookUp, sweepDelta } from './windows';
+export { readSeriesEntry } from './series-entry';
 export { readXorChunk } from './stored-chunk';
 export { appendBatch, decodeXor, stageSamples } from './xor';
 export { encodeXor } from './xor-encode';

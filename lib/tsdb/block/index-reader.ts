@@ -48,6 +48,8 @@ export class IndexReader implements PostingsSource {
   readonly #offsets: PostingsOffsets;
   readonly #reader = new ByteReader();
   readonly #scratch = new IndexSeries();
+  /** See `stretch`. */
+  address = 0;
 
   /**
    * @param file for what is read later
@@ -154,14 +156,28 @@ export class IndexReader implements PostingsSource {
 
   /** The labels of an entry that was read. */
   labels({ symbols, labelCount }: IndexSeries): Labels {
-    return this.labelsOf(symbols.subarray(0, 2 * labelCount));
+    return this.labelsOf(symbols, 0, 2 * labelCount);
   }
 
-  /** Labels by their symbols: name, value, name, … */
-  labelsOf(symbols: Uint32Array): Labels {
+  /** Labels by the symbols from index `from` to `end`: name, value, name, … */
+  labelsOf(symbols: Uint32Array, from: number, end: number): Labels {
     const pairs: string[] = [];
-    for (let i = 0; i < symbols.length; i++) pairs.push(this.symbols.lookup(symbols[i]!));
+    for (let i = from; i < end; i++) pairs.push(this.symbols.lookup(symbols[i]!));
     return new Labels(pairs);
+  }
+
+  /**
+   * Brings the bytes at which the entry of a series begins into the arena, to `address`, as many as lie there together.
+   * @returns how many; 0 when none can be there, which `series` says more of
+   * @throws PromletError `storage/block-read`
+   */
+  stretch(ref: number): number {
+    const { series, labelIndices } = this.#toc;
+    const offset = this.#offsetOf(ref);
+    if (offset < series || offset >= labelIndices) return 0;
+    const length = Math.min(this.#file.stretch(offset), labelIndices - offset);
+    this.address = this.#file.at(offset, length);
+    return length;
   }
 
   close(): void {
@@ -181,11 +197,16 @@ export class IndexReader implements PostingsSource {
     return -1;
   }
 
+  /** Where the entry of a series lies. */
+  #offsetOf(ref: number): number {
+    return this.version === 1 ? ref : ref * SERIES_ALIGN_BYTES;
+  }
+
   /** A reader over the checked contents of a series entry. */
   #entry(ref: number, file: PositionedFile): ByteReader {
     const { arena, wasm } = this.#kernels;
     const { series, labelIndices } = this.#toc;
-    const offset = this.version === 1 ? ref : ref * SERIES_ALIGN_BYTES;
+    const offset = this.#offsetOf(ref);
     const room = labelIndices - offset;
     if (offset < series || room <= CRC_BYTES) throw badBlock(file.path, offset, `${ref} names no series`);
     const head = Math.min(MAX_VARINT32_BYTES, room);

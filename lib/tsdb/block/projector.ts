@@ -14,13 +14,13 @@ export class Projector {
     this.#names = new Set(names);
   }
 
-  /** @param symbols name, value, name, … in order of the names */
-  project(symbols: Uint32Array): Labels {
+  /** @param symbols from index `from` to `end` name, value, name, … in order of the names */
+  project(symbols: Uint32Array, from: number, end: number): Labels {
     let node = this.#root;
-    for (let i = 0; i < symbols.length; i += 2) {
+    for (let i = from; i < end; i += 2) {
       if (this.#wants(symbols[i]!)) node = node.next(symbols[i]!).next(symbols[i + 1]!);
     }
-    return (node.labels ??= this.#labels(symbols));
+    return (node.labels ??= this.#labels(symbols, from, end));
   }
 
   #wants(name: number): boolean {
@@ -32,9 +32,9 @@ export class Projector {
     return isWanted;
   }
 
-  #labels(symbols: Uint32Array): Labels {
+  #labels(symbols: Uint32Array, from: number, end: number): Labels {
     const pairs: string[] = [];
-    for (let i = 0; i < symbols.length; i += 2) {
+    for (let i = from; i < end; i += 2) {
       if (this.#wants(symbols[i]!))
         pairs.push(this.#symbols.lookup(symbols[i]!), this.#symbols.lookup(symbols[i + 1]!));
     }

@@ -9,14 +9,14 @@ import type {
   SelectHints,
   SeriesSet,
 } from '../../storage/index.ts';
-import { type Chunk, encodeSamples, type Interval, rawEncoding } from '../../chunk/index.ts';
+import { type Chunk, encodeSamples, rawEncoding } from '../../chunk/index.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { Block } from './block.ts';
 import type { ReadChunk } from './chunk-reader.ts';
-import { ChunkMetas, IndexSeries } from './index-series.ts';
 import { Projector } from './projector.ts';
 import { SampleReader } from './sample-reader.ts';
+import { type FoundChunks, type FoundSeries, SeriesBatch } from './series-batch.ts';
 
 /** Series that are looked at, some 3 ms, before other work of the thread has a turn. */
 const TURN_SERIES = 2048;
@@ -29,6 +29,8 @@ export class BlockQuerier implements Querier {
   readonly #minTimeMs: number;
   readonly #maxTimeMs: number;
   readonly #samples: SampleReader;
+  /** Those that are not exhausted. */
+  readonly #selections = new Set<SeriesBatch>();
   #closed = false;
 
   /** The block stays open as long as the querier is. */
@@ -62,81 +64,69 @@ export class BlockQuerier implements Querier {
     if (this.#closed) return;
     this.#closed = true;
     this.#samples.release();
+    for (const found of this.#selections) found.release();
   }
 
   async *#batches(refs: Uint32Array, hints: SelectHints): AsyncGenerator<readonly ChunkSeries[]> {
     const minMs = Math.max(this.#minTimeMs, hints.startMs);
     const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
     const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
-    const entry = new IndexSeries();
-    const projector =
-      hints.projection === undefined ? undefined : new Projector(this.#block.index.symbols, hints.projection);
-    let given = 0;
-    let turned = 0;
-    for (let i = 0; i < refs.length && given < limit;) {
-      hints.signal?.throwIfAborted();
-      assert(!this.#closed, 'block querier: read after close');
-      // The places of all chunks of a batch lie in one object.
-      const chunks = new ChunkMetas();
-      const batch: BlockSeries[] = [];
-      const end = Math.min(refs.length, turned + TURN_SERIES);
-      for (; i < end && batch.length < SELECT_BATCH_SIZE && given < limit; i++) {
-        hints.spend?.(SERIES_WORK);
-        const series = this.#series(refs[i]!, minMs, maxMs, entry, chunks, projector);
-        if (series === undefined) continue;
-        batch.push(series);
-        given++;
+    const { index, tombstones, kernels } = this.#block;
+    const projector = hints.projection === undefined ? undefined : new Projector(index.symbols, hints.projection);
+    const found = new SeriesBatch(kernels, index, tombstones, minMs, maxMs);
+    this.#selections.add(found);
+    try {
+      let given = 0;
+      let turned = 0;
+      for (let i = 0; i < refs.length && given < limit;) {
+        hints.signal?.throwIfAborted();
+        assert(!this.#closed, 'block querier: read after close');
+        const most = Math.min(SELECT_BATCH_SIZE, limit - given);
+        const end = Math.min(refs.length, turned + TURN_SERIES);
+        for (; i < end && found.length < most; i++) {
+          hints.spend?.(SERIES_WORK);
+          if (!found.add(refs[i]!)) break;
+        }
+        given += found.length;
+        if (found.length > 0) yield this.#series(found.take(), { minMs, maxMs, projector });
+        if (i - turned >= TURN_SERIES) {
+          turned = i;
+          await nextTurn();
+        }
       }
-      if (batch.length > 0) yield batch;
-      if (i - turned >= TURN_SERIES) {
-        turned = i;
-        await nextTurn();
-      }
+    } finally {
+      this.#selections.delete(found);
+      found.release();
     }
   }
 
-  /** A series with those of its chunks that may hold samples of interest; undefined when there are none. */
-  #series(
-    ref: number,
+  #series(found: FoundSeries, shared: Pick<Shared, 'minMs' | 'maxMs' | 'projector'>): BlockSeries[] {
+    const all = { querier: this, found, ...shared };
+    return found.chunkEnds.map((_, i) => new BlockSeries(all, i));
+  }
+
+  labels({ symbols, symbolEnds }: FoundSeries, i: number): Labels {
+    assert(!this.#closed, 'block querier: labels are asked for after close');
+    return this.#block.index.labelsOf(symbols, symbolEnds[i - 1] ?? 0, symbolEnds[i]!);
+  }
+
+  /** Appends the samples within [minMs, maxMs] of some chunks of series `i`. */
+  read(
+    { chunks, deleted }: FoundSeries,
+    i: number,
+    from: number,
+    end: number,
     minMs: number,
     maxMs: number,
-    entry: IndexSeries,
-    chunks: ChunkMetas,
-    projector: Projector | undefined,
-  ): BlockSeries | undefined {
-    const { index, tombstones } = this.#block;
-    index.series(ref, entry);
-    const deleted = tombstones.get(ref);
-    const from = chunks.length;
-    const { length, minTimesMs, maxTimesMs, segments, offsets } = entry.chunks;
-    for (let i = 0; i < length; i++) {
-      const first = minTimesMs[i]!;
-      const last = maxTimesMs[i]!;
-      if (last < minMs || first > maxMs) continue;
-      if (deleted.some((interval) => interval.minTimeMs <= first && interval.maxTimeMs >= last)) continue;
-      chunks.push(first, last, segments[i]!, offsets[i]!);
-    }
-    if (chunks.length === from) return undefined;
-    const places = { chunks, from, end: chunks.length, minMs, maxMs, deleted };
-    // A few numbers in place of a list of texts, which may never be looked at.
-    const symbols = entry.symbols.slice(0, 2 * entry.labelCount);
-    return new BlockSeries(this, symbols, projector?.project(symbols), places);
-  }
-
-  labels(symbols: Uint32Array): Labels {
-    assert(!this.#closed, 'block querier: labels are asked for after close');
-    return this.#block.index.labelsOf(symbols);
-  }
-
-  /** Appends the samples of chunks `from` to `end` that are asked for. */
-  readSamples({ chunks, from, end, minMs, maxMs, deleted }: Places, into: SampleColumns): void {
+    into: SampleColumns,
+  ): void {
     assert(!this.#closed, 'block querier: a series is read after close');
-    this.#samples.read(chunks, from, end, minMs, maxMs, deleted, into);
+    this.#samples.read(chunks, from, end, minMs, maxMs, deleted[i]!, into);
   }
 
-  chunk(i: number, chunks: ChunkMetas): ReadChunk {
+  chunk({ segments, offsets }: FoundChunks, chunk: number): ReadChunk {
     assert(!this.#closed, 'block querier: a series is read after close');
-    return this.#block.chunks.read(chunks.segments[i]!, chunks.offsets[i]!);
+    return this.#block.chunks.read(segments[chunk]!, offsets[chunk]!);
   }
 
   encode(columns: SampleColumns): Chunk[] {
@@ -144,64 +134,70 @@ export class BlockQuerier implements Querier {
   }
 }
 
-/** Which chunks of a batch are a series', and what of them is wanted. */
-interface Places {
-  readonly chunks: ChunkMetas;
-  readonly from: number;
-  readonly end: number;
+/** What all series of a batch have in common. */
+interface Shared {
+  readonly querier: BlockQuerier;
+  readonly found: FoundSeries;
+  readonly projector: Projector | undefined;
   readonly minMs: number;
   readonly maxMs: number;
-  readonly deleted: readonly Interval[];
 }
 
 /** One series of a block, read when asked. */
 class BlockSeries implements ChunkSeries {
   readonly projected?: Labels;
-  readonly #querier: BlockQuerier;
-  readonly #symbols: Uint32Array;
-  readonly #places: Places;
+  readonly #shared: Shared;
+  /** Its place in the batch. */
+  readonly #i: number;
   #labels: Labels | undefined;
 
-  /** @param symbols as in IndexSeries */
-  constructor(querier: BlockQuerier, symbols: Uint32Array, projected: Labels | undefined, places: Places) {
-    this.#querier = querier;
-    this.#symbols = symbols;
+  constructor(shared: Shared, i: number) {
+    this.#shared = shared;
+    this.#i = i;
+    const { symbols, symbolEnds } = shared.found;
+    const projected = shared.projector?.project(symbols, symbolEnds[i - 1] ?? 0, symbolEnds[i]!);
     if (projected !== undefined) this.projected = projected;
-    this.#places = places;
   }
 
   get labels(): Labels {
-    return (this.#labels ??= this.#querier.labels(this.#symbols));
+    const { querier, found } = this.#shared;
+    return (this.#labels ??= querier.labels(found, this.#i));
   }
 
   read(into: SampleColumns): void {
-    this.#querier.readSamples(this.#places, into);
+    const { querier, found, minMs, maxMs } = this.#shared;
+    const i = this.#i;
+    querier.read(found, i, found.chunkEnds[i - 1] ?? 0, found.chunkEnds[i]!, minMs, maxMs, into);
   }
 
   /** One that a deletion cuts into is encoded anew. */
   *chunks(minMs: number, maxMs: number): Generator<RawChunk, void, undefined> {
-    const { chunks, from, end, deleted, ...range } = this.#places;
+    const { querier, found, ...range } = this.#shared;
+    const { minTimesMs, maxTimesMs } = found.chunks;
     const first = Math.max(minMs, range.minMs);
     const last = Math.min(maxMs, range.maxMs);
-    for (let i = from; i < end; i++) {
-      const minTimeMs = chunks.minTimesMs[i]!;
-      const maxTimeMs = chunks.maxTimesMs[i]!;
+    for (let chunk = found.chunkEnds[this.#i - 1] ?? 0; chunk < found.chunkEnds[this.#i]!; chunk++) {
+      const minTimeMs = minTimesMs[chunk]!;
+      const maxTimeMs = maxTimesMs[chunk]!;
       if (maxTimeMs < first || minTimeMs > last) continue;
-      const isCut = deleted.some((interval) => interval.minTimeMs <= maxTimeMs && interval.maxTimeMs >= minTimeMs);
-      const { encoding, bytes } = this.#querier.chunk(i, chunks);
+      const isCut = found.deleted[this.#i]!.some(
+        (interval) => interval.minTimeMs <= maxTimeMs && interval.maxTimeMs >= minTimeMs,
+      );
+      const { encoding, bytes } = querier.chunk(found.chunks, chunk);
       const raw = rawEncoding(encoding);
       if (!isCut && raw !== undefined) yield { minTimeMs, maxTimeMs, encoding: raw, bytes: bytes.slice() };
-      else yield* this.#recoded(i);
+      else yield* this.#recoded(chunk);
     }
   }
 
-  #recoded(i: number): RawChunk[] {
+  #recoded(chunk: number): RawChunk[] {
+    const { querier, found } = this.#shared;
     const columns = new SampleColumns();
-    this.#querier.readSamples({ ...this.#places, from: i, end: i + 1, minMs: -Infinity, maxMs: Infinity }, columns);
-    return this.#querier.encode(columns).map(({ encoding, ...chunk }) => {
+    querier.read(found, this.#i, chunk, chunk + 1, -Infinity, Infinity, columns);
+    return querier.encode(columns).map(({ encoding, ...encoded }) => {
       const raw = rawEncoding(encoding);
       assert(raw !== undefined, 'block querier: encoded as what cannot be handed out');
-      return { ...chunk, encoding: raw };
+      return { ...encoded, encoding: raw };
     });
   }
 }

@@ -2,7 +2,7 @@ import { ChunkDecoder, type Interval } from '../../chunk/index.ts';
 import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage, PromletError, type SampleColumns } from '../../model/index.ts';
 import type { ChunkReader } from './chunk-reader.ts';
-import type { ChunkMetas } from './index-series.ts';
+import type { FoundChunks } from './series-batch.ts';
 
 /** Samples that are put together before they are copied out: far more than most chunks have. */
 const CAPACITY = 2048;
@@ -37,7 +37,7 @@ export class SampleReader {
    * @throws PromletError `storage/bad-block`, `storage/block-read`
    */
   read(
-    chunks: ChunkMetas,
+    chunks: FoundChunks,
     from: number,
     end: number,
     minMs: number,
@@ -107,7 +107,7 @@ export class SampleReader {
     i: number,
     minMs: number,
     maxMs: number,
-    chunks: ChunkMetas,
+    chunks: FoundChunks,
     deleted: readonly Interval[],
     into: SampleColumns,
   ): void {

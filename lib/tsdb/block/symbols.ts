@@ -1,6 +1,6 @@
 import type { Kernels } from '../../kernels/index.ts';
 import { compareUtf8 } from '../../model/index.ts';
-import { badBlock, SAMPLE_EVERY } from './format.ts';
+import { badBlock, SYMBOL_SAMPLE_EVERY } from './format.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { openSection, type Section, SectionReader } from './section.ts';
 
@@ -36,10 +36,10 @@ export class Symbols {
     const walk = new SectionReader(kernels, from, this.#section, this.#section.offset);
     this.count = walk.u32();
     if (this.count > this.#section.length) throw badBlock(file.path, at, `symbol table cannot hold ${this.count}`);
-    this.#samples = new Uint32Array(Math.ceil(this.count / SAMPLE_EVERY));
+    this.#samples = new Uint32Array(Math.ceil(this.count / SYMBOL_SAMPLE_EVERY));
     for (let i = 0; i < this.#samples.length; i++) {
       this.#samples[i] = walk.offset - this.#section.offset;
-      walk.skipTexts(Math.min(SAMPLE_EVERY, this.count - i * SAMPLE_EVERY));
+      walk.skipTexts(Math.min(SYMBOL_SAMPLE_EVERY, this.count - i * SYMBOL_SAMPLE_EVERY));
     }
   }
 
@@ -76,7 +76,7 @@ export class Symbols {
       return;
     }
     if (id >= this.count) throw badBlock(this.#file.path, offset, `symbol ${id} of ${this.count} is named`);
-    this.#walk.seek(offset + this.#samples[Math.floor(id / SAMPLE_EVERY)]!);
-    this.#walk.skipTexts(id % SAMPLE_EVERY);
+    this.#walk.seek(offset + this.#samples[Math.floor(id / SYMBOL_SAMPLE_EVERY)]!);
+    this.#walk.skipTexts(id % SYMBOL_SAMPLE_EVERY);
   }
 }

@@ -2,20 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { nodeFileSystem, seededRandom } from '../../../../lib/env/index.ts';
+import { nodeFileSystem } from '../../../../lib/env/index.ts';
 import { compareUtf8, Labels } from '../../../../lib/model/index.ts';
-import { ChunkMetas, IndexSeries } from '../../../../lib/tsdb/block/index-series.ts';
-import { IndexReader } from '../../../../lib/tsdb/block/index-reader.ts';
-import { IndexWriter } from '../../../../lib/tsdb/block/index-writer.ts';
-import { PageCache } from '../../../../lib/tsdb/block/page-cache.ts';
+import { IndexSeries } from '../../../../lib/tsdb/block/index-series.ts';
 import { Window, WindowFile } from '../../../../lib/tsdb/block/window-file.ts';
 import { kernels, symbolsOf } from './harness.ts';
-
-interface Entry {
-  readonly labels: Labels;
-  /** minimum, maximum, segment, offset */
-  readonly chunks: readonly (readonly [number, number, number, number])[];
-}
+import { type Entry, listOf, openIndex, randomEntries, writeIndex } from './index-harness.ts';
 
 describe('tsdb: the index of a block', () => {
   let dir: string;
@@ -24,37 +16,8 @@ describe('tsdb: the index of a block', () => {
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  async function write(
-    name: string,
-    entries: readonly Entry[],
-    symbols: readonly string[],
-    batchRefs?: number,
-  ): Promise<string> {
-    const path = join(dir, name);
-    const writer = new IndexWriter(nodeFileSystem, kernels, path, batchRefs);
-    try {
-      for (const symbol of symbols) writer.addSymbol(symbol);
-      for (const { labels, chunks } of entries) writer.addSeries(labels, metasOf(chunks));
-      await writer.finish(async () => {});
-    } finally {
-      writer.close();
-    }
-    return path;
-  }
-
-  function open(path: string, maxBytes?: number): IndexReader {
-    const cache = new PageCache({
-      fileSystem: nodeFileSystem,
-      kernels,
-      ...(maxBytes === undefined ? {} : { maxBytes }),
-    });
-    const window = new Window(kernels);
-    const from = new WindowFile(nodeFileSystem, path, window);
-    const reader = new IndexReader(kernels, cache.open(path), from);
-    from.close();
-    window.release();
-    return reader;
-  }
+  const write = (name: string, ...content: [readonly Entry[], readonly string[], number?]): Promise<string> =>
+    writeIndex(join(dir, name), ...content);
 
   it('gives back every series, symbol and posting of a few thousand random series', async () => {
     const entries = randomEntries(3000, 7);
@@ -62,7 +25,7 @@ describe('tsdb: the index of a block', () => {
     const path = await write('random', entries, symbols);
     // Two pages of cache: nearly every read goes to the file.
     for (const maxBytes of [undefined, 1]) {
-      const reader = open(path, maxBytes);
+      const reader = openIndex(path, maxBytes);
       const refs = reader.allPostings();
       assert.equal(refs.length, entries.length);
       const series = new IndexSeries();
@@ -110,7 +73,7 @@ describe('tsdb: the index of a block', () => {
       .map((value): Entry => ({ labels: Labels.of({ __name__: 'm', value }), chunks: [[0, 1, 0, 8]] }))
       .sort((a, b) => a.labels.compare(b.labels))
       .map(({ labels }, i): Entry => ({ labels, chunks: [[0, 1, 0, 8 + i]] }));
-    const reader = open(await write('prefix', entries, symbolsOf(entries.map(({ labels }) => labels))));
+    const reader = openIndex(await write('prefix', entries, symbolsOf(entries.map(({ labels }) => labels))));
     for (const prefix of ['', 'v', 'v1', 'v49', 'v499', 'v5', 'u', 'w', 'x', 'é', '\uffff', '\u{10000}']) {
       const seen: string[] = [];
       const lists = reader.postingsWhere('value', prefix, (value) => seen.push(value) % 2 === 0);
@@ -124,7 +87,7 @@ describe('tsdb: the index of a block', () => {
   it('keeps symbols that no series uses', async () => {
     const entries: Entry[] = [{ labels: Labels.of({ a: 'b' }), chunks: [[5, 6, 0, 8]] }];
     const path = await write('unused', entries, ['', 'a', 'b', 'c']);
-    const reader = open(path);
+    const reader = openIndex(path);
     const window = new Window(kernels);
     const file = new WindowFile(nodeFileSystem, path, window);
     assert.deepEqual([...reader.symbols.all(file)], ['', 'a', 'b', 'c']);
@@ -135,7 +98,7 @@ describe('tsdb: the index of a block', () => {
   });
 
   it('writes and reads an index without series', async () => {
-    const reader = open(await write('empty', [], []));
+    const reader = openIndex(await write('empty', [], []));
     assert.deepEqual([reader.labelNames(), [...reader.allPostings()]], [[], []]);
     reader.close();
   });
@@ -190,52 +153,3 @@ describe('tsdb: the index of a block', () => {
     );
   });
 });
-
-function randomEntries(count: number, seed: number): Entry[] {
-  const random = seededRandom(seed);
-  const pick = (n: number): number => Math.floor(random() * n);
-  const byKey = new Map<string, Labels>();
-  while (byKey.size < count) {
-    const labels = Labels.of({
-      __name__: `metric_${pick(20)}`,
-      job: ['api', 'db', 'wéb', '\u{1f600}'][pick(4)]!,
-      instance: pick(3) === 0 ? '' : `10.0.${pick(20)}.${pick(50)}:9090`,
-      [`l${pick(40)}`]: 'x'.repeat(pick(300)),
-    });
-    byKey.set(labels.key, labels);
-  }
-  let offset = 8;
-  let segment = 0;
-  return [...byKey.values()]
-    .sort((a, b) => a.compare(b))
-    .map((labels) => {
-      const chunks: [number, number, number, number][] = [];
-      let timeMs = pick(2) === 0 ? -(2 ** 52) - pick(1e6) : 1_700_000_000_000 + pick(1e9);
-      for (let left = pick(12); left >= 0; left--) {
-        const maxTimeMs = timeMs + (pick(50) === 0 ? 2 ** 40 : pick(1e7));
-        chunks.push([timeMs, maxTimeMs, segment, offset]);
-        timeMs = maxTimeMs + 1 + pick(1e5);
-        offset += 1 + pick(pick(20) === 0 ? 2 ** 24 : 2000);
-        if (offset > 2 ** 29) {
-          offset = 8;
-          segment++;
-        }
-      }
-      return { labels, chunks };
-    });
-}
-
-function metasOf(chunks: Entry['chunks']): ChunkMetas {
-  const metas = new ChunkMetas();
-  for (const chunk of chunks) metas.push(...chunk);
-  return metas;
-}
-
-function listOf(metas: ChunkMetas): [number, number, number, number][] {
-  return Array.from({ length: metas.length }, (_, i) => [
-    metas.minTimesMs[i]!,
-    metas.maxTimesMs[i]!,
-    metas.segments[i]!,
-    metas.offsets[i]!,
-  ]);
-}
