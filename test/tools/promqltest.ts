@@ -11,7 +11,7 @@ const { values, positionals } = parseArgs({
   options: { shards: { type: 'string', default: '1' } },
   allowPositionals: true,
 });
-const tally = { taken: 0, refused: 0 };
+const tally = { read: 0, taken: 0 };
 let passed = 0;
 let failed = 0;
 for (const file of positionals) {
@@ -23,7 +23,7 @@ for (const file of positionals) {
     }
   }
 }
-if (tally.taken > 0) console.log(`${tally.taken} parts were computed by others, ${tally.refused} of them in vain`);
+if (tally.read > 0) console.log(`${tally.read} parts of vectors were read, ${tally.taken} of them by others`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 

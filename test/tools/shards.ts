@@ -11,11 +11,11 @@ interface Part {
 }
 
 /** Any storage, read in parts of about the same size. */
-export function divided(queryable: Queryable, count: number): Queryable {
-  return { querier: (minTimeMs, maxTimeMs) => dividedQuerier(queryable.querier(minTimeMs, maxTimeMs), count) };
+export function divided(queryable: Queryable, count: number, tally?: PartTally): Queryable {
+  return { querier: (minTimeMs, maxTimeMs) => dividedQuerier(queryable.querier(minTimeMs, maxTimeMs), count, tally) };
 }
 
-function dividedQuerier(querier: Querier, count: number): Querier {
+function dividedQuerier(querier: Querier, count: number, tally: PartTally | undefined): Querier {
   return {
     select: (sorted, hints, matchers) => querier.select(sorted, hints, matchers),
     labelNames: (hints, matchers) => querier.labelNames(hints, matchers),
@@ -30,6 +30,7 @@ function dividedQuerier(querier: Querier, count: number): Querier {
       return { seriesCount: length, work: 1e12, divide: () => parts };
     },
     async selectPart(part, hints) {
+      if (tally !== undefined) tally.read++;
       const { from, end, matchers } = part as Part;
       const again = matchers.map(({ type, name, value }) => new Matcher(type, name, value));
       const series = await collectSeries(await querier.select(true, hints, again));
@@ -43,18 +44,17 @@ async function* oneBatch(series: readonly Series[]): AsyncGenerator<readonly Ser
   if (series.length > 0) yield series;
 }
 
-/** What local helpers were asked for, and what came of it. */
-export interface HelpTally {
-  /** Parts that helpers claimed, and those of them whose series had to be read again. */
+/** How often parts were read, and how many of those times by helpers. */
+export interface PartTally {
+  read: number;
   taken: number;
-  refused: number;
 }
 
 /**
  * Helpers that each claim a part at once, so that whoever asks has one part of `helpers + 1`. What they say is copied as between
  * threads.
  */
-export function localHelp(engine: Engine, queryable: Queryable, helpers: number, tally?: HelpTally): Assist {
+export function localHelp(engine: Engine, queryable: Queryable, helpers: number, tally?: PartTally): Assist {
   return (task) => {
     const answers = new Map<number, PartAnswer>();
     let failure: unknown;
@@ -62,9 +62,7 @@ export function localHelp(engine: Engine, queryable: Queryable, helpers: number,
       try {
         for await (const { part, answer } of engine.assist(queryable, structuredClone(task), {})) {
           answers.set(part, structuredClone(answer));
-          if (tally === undefined) continue;
-          tally.taken++;
-          if (answer.partial === undefined) tally.refused++;
+          if (tally !== undefined) tally.taken++;
         }
       } catch (error) {
         failure = error;

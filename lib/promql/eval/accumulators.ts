@@ -322,7 +322,7 @@ class FoldAccumulator implements Accumulator {
   }
 }
 
-/** Welford's algorithm; parts are put together by Chan's. */
+/** Welford's algorithm. */
 class VarianceAccumulator implements Accumulator {
   readonly #counts: Float64Array;
   readonly #means: Float64Array;
@@ -334,24 +334,6 @@ class VarianceAccumulator implements Accumulator {
     this.#means = new Float64Array(grid.count);
     this.#squares = new Float64Array(grid.count);
     this.#finish = finish;
-  }
-
-  get state(): AccumulatorState {
-    return [this.#counts, this.#means, this.#squares];
-  }
-
-  merge([counts, means, squares]: AccumulatorState): void {
-    for (let i = 0; i < this.#counts.length; i++) {
-      const added = counts![i]!;
-      if (added === 0) continue;
-      const count = this.#counts[i]!;
-      const all = count + added;
-      const delta = means![i]! - this.#means[i]!;
-      this.#counts[i] = all;
-      // From nothing the mean is the other's, to the last digit.
-      this.#means[i] = count === 0 ? means![i]! : this.#means[i]! + delta * (added / all);
-      this.#squares[i]! += squares![i]! + (count === 0 ? 0 : delta * delta * ((count * added) / all));
-    }
   }
 
   add(series: ColumnSeries): void {

@@ -76,7 +76,7 @@ export class RunningAggregation {
     this.#context.countWork(this.#grid.count);
   }
 
-  /** What was added up to now, for `addPartial` of another; then this one is used up. Undefined when that cannot be told. */
+  /** What was added up to now, for `addPartials` of another; then this one is used up. Undefined when that cannot be told. */
   partial(): PartialAggregation | undefined {
     if (!this.takesPartials) return undefined;
     const builder = new PartialBuilder(this.#groups.size, this.#grid.count);
@@ -93,9 +93,17 @@ export class RunningAggregation {
     return !this.#hasHistograms || !ADDING_HISTOGRAMS.has(this.#op);
   }
 
-  /** Adds what another has made of series that come behind those added before. @returns false when it has to see them itself */
-  addPartial(partial: PartialAggregation): boolean {
+  /**
+   * Adds what others have made of series that come behind those added before.
+   * @returns false when the series themselves are needed
+   */
+  addPartials(partials: readonly PartialAggregation[]): boolean {
     if (!this.takesPartials) return false;
+    for (const partial of partials) this.#addPartial(partial);
+    return true;
+  }
+
+  #addPartial(partial: PartialAggregation): void {
     this.#context.takeBytes(partialBytes(partial));
     if (partial.hasHistograms) this.#hasHistograms = true;
     for (const { labels, dropName, columns } of entriesOf(partial, this.#grid.count)) {
@@ -108,7 +116,6 @@ export class RunningAggregation {
       if (group.accumulator === undefined) this.#accumulate(group);
       group.accumulator!.merge!(columns);
     }
-    return true;
   }
 
   /** The groups that have samples, in order of their first series. */

@@ -98,7 +98,7 @@ export class RunningTop {
     this.#context.countWork(this.#grid.count);
   }
 
-  /** What was chosen up to now, for `addPartial` of another that keeps no runners-up. */
+  /** What was chosen up to now, for `addPartials` of another that keeps no runners-up. */
   partial(): PartialAggregation {
     const chosen = this.finish();
     const builder = new PartialBuilder(chosen.length, this.#grid.count);
@@ -109,18 +109,20 @@ export class RunningTop {
   readonly takesPartials = true;
 
   /**
-   * Adds what another, with one runner-up, has chosen from series that come behind those added before.
+   * Adds what others, each with one runner-up, have chosen from series that come behind those added before.
    * @returns false when equal values make it matter in what order series come: then nothing is added
    */
-  addPartial(partial: PartialAggregation): boolean {
+  addPartials(partials: readonly PartialAggregation[]): boolean {
     const { count } = this.#grid;
-    this.#context.takeBytes(partialBytes(partial));
     const others: ColumnSeries[] = [];
-    for (const { labels, dropName, columns } of entriesOf(partial, count)) {
-      others.push({ labels, dropName, values: columns[0] as Float64Array, present: columns[1] as Uint8Array });
+    for (const partial of partials) {
+      this.#context.takeBytes(partialBytes(partial));
+      for (const { labels, dropName, columns } of entriesOf(partial, count)) {
+        others.push({ labels, dropName, values: columns[0] as Float64Array, present: columns[1] as Uint8Array });
+      }
     }
     for (let step = 0; step < count; step++) if (this.#isUndecided(step, others)) return false;
-    if (partial.hasHistograms) this.#isIgnoring = true;
+    if (partials.some(({ hasHistograms: has }) => has)) this.#isIgnoring = true;
     for (const series of others) this.add(series);
     return true;
   }

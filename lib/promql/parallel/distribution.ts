@@ -19,8 +19,6 @@ const DISTRIBUTING: ReadonlySet<AggregateOperator> = new Set([
   'group',
   'min',
   'max',
-  'stddev',
-  'stdvar',
   'topk',
   'bottomk',
 ]);

@@ -20,7 +20,7 @@ export interface MergingAggregation {
   /** Whether it can make use of what others make of series. */
   readonly takesPartials: boolean;
   /** @returns false when the series themselves are needed; then nothing is added */
-  addPartial(partial: PartialAggregation): boolean;
+  addPartials(partials: readonly PartialAggregation[]): boolean;
 }
 
 export interface SharedAggregationOptions {
@@ -43,10 +43,11 @@ export class SharedAggregation implements SeriesSource {
   readonly #aggregation: MergingAggregation;
   readonly #names: NameWatch;
   #parts: readonly SelectionPart[] = [];
+  #claims: PartClaims | undefined;
   /** Parts from the front that were read here. */
   #ownCount = 0;
-  /** Which part is to be read; all that can be claimed when undefined. */
-  #wanted: number | undefined;
+  /** Those that others have claimed are wanted here after all. */
+  #readsRest = false;
   #assistance: Assistance | undefined;
 
   constructor(options: SharedAggregationOptions, aggregation: MergingAggregation) {
@@ -62,19 +63,11 @@ export class SharedAggregation implements SeriesSource {
    * @returns false when the aggregation cannot be computed so
    */
   async run(visit: () => Promise<boolean>): Promise<boolean> {
-    const { annotations } = this.#options.context;
     try {
       if (!(await visit()) || this.#names.mayCollide) return false;
-      for (let part = this.#ownCount; part < this.#parts.length; part++) {
-        const answer = await this.#assistance!.answer(part);
-        if (answer.partial !== undefined && this.#aggregation.addPartial(answer.partial)) {
-          annotations.mergeData(answer.annotations);
-          continue;
-        }
-        this.#wanted = part;
-        if (!(await visit()) || this.#names.mayCollide) return false;
-      }
-      return true;
+      if (this.#ownCount === this.#parts.length || (await this.#addOthers())) return true;
+      this.#readsRest = true;
+      return (await visit()) && !this.#names.mayCollide;
     } finally {
       this.#assistance?.end();
     }
@@ -86,43 +79,62 @@ export class SharedAggregation implements SeriesSource {
 
   async select(querier: Querier, hints: SelectHints): Promise<SeriesSet> {
     this.selections++;
-    if (this.#wanted !== undefined) return querier.selectPart!(this.#parts[this.#wanted], hints);
     if (querier.prepare === undefined) return querier.select(true, hints, this.selector.matchers);
-    const { grid } = this.#options;
-    const prepared = await querier.prepare(hints, this.selector.matchers);
-    const work = prepared.work + prepared.seriesCount * grid.count;
-    this.#parts = prepared.divide(Math.min(MAX_PARTS, Math.max(1, Math.floor(work / PART_WORK))));
-    const claims = new PartClaims(this.#parts.length);
-    if (this.#parts.length > 1) this.#assistance = this.#ask(claims);
     const annotations = new Annotations();
-    return { batches: this.#claimed(claims, querier, hints, annotations), annotations };
+    if (!this.#readsRest) await this.#divide(querier, hints);
+    return { batches: this.#batches(querier, hints, annotations), annotations };
   }
 
-  #ask({ shared }: PartClaims): Assistance {
+  async #divide(querier: Querier, hints: SelectHints): Promise<void> {
     const { index, grid, context, assist } = this.#options;
+    const prepared = await querier.prepare!(hints, this.selector.matchers);
+    const work = prepared.work + prepared.seriesCount * grid.count;
+    const parts = prepared.divide(Math.min(MAX_PARTS, Math.max(1, Math.floor(work / PART_WORK))));
+    this.#parts = parts;
+    this.#claims = new PartClaims(parts.length);
+    if (parts.length === 1) return;
     const { query, times, lookbackDeltaMs } = context;
-    return assist({ query, times, lookbackDeltaMs, distribution: index, grid, parts: this.#parts, claims: shared });
+    const claims = this.#claims.shared;
+    this.#assistance = assist({ query, times, lookbackDeltaMs, distribution: index, grid, parts, claims });
   }
 
-  async *#claimed(
-    claims: PartClaims,
-    querier: Querier,
-    hints: SelectHints,
-    annotations: Annotations,
-  ): AsyncGenerator<readonly Series[]> {
-    for (let part = claims.takeFirst(); part !== undefined; part = claims.takeFirst()) {
-      this.#ownCount++;
+  async *#batches(querier: Querier, hints: SelectHints, annotations: Annotations): AsyncGenerator<readonly Series[]> {
+    for (const part of this.#readsRest ? this.#others() : this.#own()) {
       const set = await querier.selectPart!(this.#parts[part], hints);
       yield* set.batches;
       annotations.merge(set.annotations);
+    }
+  }
+
+  *#own(): Generator<number> {
+    const claims = this.#claims!;
+    for (let part = claims.takeFirst(); part !== undefined; part = claims.takeFirst()) {
+      this.#ownCount++;
+      yield part;
       if (this.#aggregation.takesPartials) continue;
       // What others make of the rest would be of no use.
-      for (const rest of claims.takeRest()) {
-        this.#ownCount++;
-        const more = await querier.selectPart!(this.#parts[rest], hints);
-        yield* more.batches;
-        annotations.merge(more.annotations);
-      }
+      const rest = claims.takeRest();
+      this.#ownCount += rest.length;
+      yield* rest;
     }
+  }
+
+  *#others(): Generator<number> {
+    for (let part = this.#ownCount; part < this.#parts.length; part++) yield part;
+  }
+
+  /** @returns false when their series have to be read here */
+  async #addOthers(): Promise<boolean> {
+    const partials: PartialAggregation[] = [];
+    const annotations = new Annotations();
+    for (const part of this.#others()) {
+      const answer = await this.#assistance!.answer(part);
+      if (answer.partial === undefined) return false;
+      partials.push(answer.partial);
+      annotations.mergeData(answer.annotations);
+    }
+    if (!this.#aggregation.addPartials(partials)) return false;
+    this.#options.context.annotations.merge(annotations);
+    return true;
   }
 }

@@ -1,7 +1,7 @@
 import { errorMessage } from '../../../lib/model/index.ts';
 import { Engine, ParseError, parseExpr, type QueryResult, type QueryValue } from '../../../lib/promql/index.ts';
 import type { Queryable } from '../../../lib/storage/index.ts';
-import { divided, type HelpTally, localHelp } from '../../tools/shards.ts';
+import { divided, localHelp, type PartTally } from '../../tools/shards.ts';
 import { atVariants } from './at-variants.ts';
 import { compare, Mismatch } from './compare.ts';
 import { MemoryStorage } from './memory-storage.ts';
@@ -31,7 +31,7 @@ export interface Outcome {
 export interface ScriptOptions {
   /** In how many parts aggregations are computed, those that can be. */
   readonly shards?: number;
-  readonly tally?: HelpTally;
+  readonly tally?: PartTally;
 }
 
 /** Answers the queries of a script. */
@@ -65,9 +65,9 @@ export async function runScript(text: string, { shards = 1, tally }: ScriptOptio
   return outcomes;
 }
 
-function inParts(engine: Engine, shards: number, tally: HelpTally | undefined): Answering {
+function inParts(engine: Engine, shards: number, tally: PartTally | undefined): Answering {
   const withHelp = (storage: Queryable): [Queryable, object] => {
-    const parts = divided(storage, shards);
+    const parts = divided(storage, shards, tally);
     return [parts, { assist: localHelp(engine, parts, shards - 1, tally) }];
   };
   return {
