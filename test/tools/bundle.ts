@@ -44,8 +44,6 @@ export async function bundlePrograms(outdir: string): Promise<Map<string, number
       agent: 'agent/main.ts',
       operator: 'operator/main.ts',
       'parse-process': 'lib/config/parse-process.ts',
-      'compaction-worker': 'lib/tsdb/compact/compaction-worker.ts',
-      'query-thread': 'agent/query/query-thread.ts',
     },
     outdir,
     // What is imported on demand stays a file of its own, so that an agent that never needs it never loads it.
@@ -53,9 +51,20 @@ export async function bundlePrograms(outdir: string): Promise<Map<string, number
     chunkNames: 'chunk-[hash]',
     metafile: true,
   });
+  const threads = await build({
+    ...COMMON,
+    // Each by itself: of a chunk that it shared, a thread would load what others need too, 3 MB of memory.
+    entryPoints: {
+      'compaction-worker': 'lib/tsdb/compact/compaction-worker.ts',
+      'query-thread': 'agent/query/query-thread.ts',
+    },
+    outdir,
+    metafile: true,
+  });
   mkdirSync(join(outdir, 'build'), { recursive: true });
   copyFileSync(join(ROOT, 'lib', 'kernels', 'build', 'kernels.wasm'), join(outdir, 'build', 'kernels.wasm'));
-  return new Map(Object.entries(result.metafile.outputs).map(([file, { bytes }]) => [file, bytes]));
+  const outputs = { ...result.metafile.outputs, ...threads.metafile.outputs };
+  return new Map(Object.entries(outputs).map(([file, { bytes }]) => [file, bytes]));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
