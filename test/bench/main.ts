@@ -1,15 +1,15 @@
 /**
  * `npm run bench`: kernels and chunks beside their twins; ingest, replay, compaction and reading beside real Prometheus and
- * VictoriaMetrics; the scale example; start-up. One table each.
+ * VictoriaMetrics; queries, a dashboard and the punctuality of scrapes likewise; the scale example; start-up. One table each.
  *   --only=ingest,scale         parts to run (default: all; see PARTS)
  *   --seconds=60                window of each ingest run
  *   --repeat=1                  ingest runs of each contender, in turns; the medians are printed
  *   --series=100000,50000       ingest sizes, 1,000 series a target
- *   --samples=10000000          samples that are replayed, or selected
+ *   --samples=10000000          samples that are replayed, selected, or read by queries while scrapes go on (jitter)
  *   --targets=1250              of compaction, 80 series each
  *   --sizes=small,large         of the queries: 2,000 series × 6 h, 20,000 series × 2 h
  *   --cases='rate.*24 h'        of the queries those whose title matches this regular expression (query-cases.ts)
- *   --beside=prometheus,victoria-metrics   whom the queries are put to as well; empty for none
+ *   --beside=prometheus,victoria-metrics   whom queries and the dashboard are put to as well; empty for none
  *   --services=100 --hours=1,6,24   of the scale example, 800 series a service
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -21,8 +21,11 @@ import { peer } from '../tools/peers.ts';
 import { run as runChunks } from './chunks.ts';
 import { benchCompaction } from './compaction.ts';
 import { agentContender, type Contender, prometheusContender, victoriaMetricsContender } from './contenders.ts';
+import { run as runDashboard } from './dashboard.ts';
 import { type IngestFigures, run as runIngest } from './ingest.ts';
+import { run as runJitter } from './jitter.ts';
 import { run as runXor } from './kernels-xor.ts';
+import { printDashboard, printJitter } from './lateness-table.ts';
 import { SERIES_PER_INSTANCE } from './query-data.ts';
 import { printQueries } from './queries-table.ts';
 import { run as runQueries } from './queries.ts';
@@ -43,6 +46,8 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   compaction,
   select,
   queries,
+  dashboard,
+  jitter,
   scale,
   startup,
 };
@@ -263,6 +268,25 @@ async function queries(): Promise<void> {
 /** The peers that `--beside` names. */
 function beside(): readonly ('prometheus' | 'victoria-metrics')[] {
   return (['prometheus', 'victoria-metrics'] as const).filter((name) => flags.beside.split(',').includes(name));
+}
+
+async function dashboard(): Promise<void> {
+  const options = { ...QUERY_SIZES['small']!, clients: 8, targets: 20, seriesPerTarget: 100, quietSeconds: 5 };
+  await withContenders(beside(), async (contenders) => {
+    const title = `Dashboard of 12 queries on 2,000 series × 6 h, ${options.clients} clients, ${options.targets} targets scraped`;
+    printDashboard(title, await runDashboard({ ...options, seconds: 10 }, contenders));
+  });
+}
+
+function jitter(): Promise<void> {
+  const historyTargets = Math.max(1, Math.round((4 * Number(flags.samples)) / BLOCK_SCRAPES / SERIES_PER_TARGET));
+  const load = { historyTargets, targets: 100, seriesPerTarget: 100 };
+  return withContenders(['prometheus'], async (contenders) => {
+    const times = { quietSeconds: 5, seconds: 30, compactionWithinSeconds: 300 };
+    const figures = await runJitter({ ...load, ...times }, contenders);
+    const title = `Scrapes of ${load.targets} targets × ${load.seriesPerTarget} series × 1 s beside a query over ${figures[0]!.samples} samples`;
+    printJitter(title, figures);
+  });
 }
 
 async function scale(): Promise<void> {
