@@ -3,7 +3,7 @@ import { type FloatHistogram, isStaleNaN, PromletError, type SampleColumns, STAL
 import { Encoding, MAX_CHUNK_BYTES, sampleCount } from './chunk.ts';
 import { counterResetHint } from './counter-reset.ts';
 import { HistogramReader } from './histogram-reader.ts';
-import { reduceResolution } from './reduce-resolution.ts';
+import { atKnownResolution } from './reduce-resolution.ts';
 
 // Places in a row of f64.
 const COUNT = 1;
@@ -13,8 +13,6 @@ const BUCKETS = 4;
 
 /** Numbers in the rows that are decoded at a time; they are then copied out in one piece. */
 const BATCH_VALUES = 1 << 13;
-/** The finest schema that is calculated with; finer ones are for later versions of Prometheus. */
-const MAX_SCHEMA = 8;
 
 const NO_BUCKETS = new Float64Array(0);
 
@@ -169,7 +167,7 @@ export class ChunkDecoder {
       negativeBuckets: negative === 0 ? NO_BUCKETS : new Float64Array(values.buffer, buckets + positive * 8, negative),
       customValues: reader.customValues,
     };
-    const known = histogram.schema > MAX_SCHEMA ? reduceResolution(histogram, MAX_SCHEMA) : histogram;
+    const known = atKnownResolution(histogram);
     return isFloat ? known : { ...known, integer: true };
   }
 }

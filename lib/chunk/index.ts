@@ -4,4 +4,4 @@ export { ChunkDecoder } from './decoder.ts';
 export { encodeSamples } from './encode.ts';
 export { type CutReason, HistogramChunkAppender, HistogramScratch } from './histogram-appender.ts';
 export { rawEncoding, storedEncoding } from './raw.ts';
-export { reduceResolution } from './reduce-resolution.ts';
+export { atKnownResolution } from './reduce-resolution.ts';

@@ -1,5 +1,16 @@
 import { bucketIndexes, type FloatHistogram, type HistogramSpan } from '../model/index.ts';
 
+/** The finest schema that is calculated with. */
+const MAX_SCHEMA = 8;
+/** Finer ones up to this are of later versions of Prometheus; others are no schemas (`IsKnownSchema`). */
+const MAX_RESERVED_SCHEMA = 52;
+
+/** A sound histogram as it can be calculated with: one of finer buckets at the finest schema that is known. */
+export function atKnownResolution(histogram: FloatHistogram): FloatHistogram {
+  const { schema } = histogram;
+  return schema > MAX_SCHEMA && schema <= MAX_RESERVED_SCHEMA ? reduceResolution(histogram, MAX_SCHEMA) : histogram;
+}
+
 /** A histogram of exponential buckets at a coarser schema (`ReduceResolution` of model/histogram/float_histogram.go). */
 export function reduceResolution(histogram: FloatHistogram, schema: number): FloatHistogram {
   const factor = 2 ** (histogram.schema - schema);

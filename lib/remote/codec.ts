@@ -1,15 +1,14 @@
-import { type Kernels, layout } from '../kernels/index.ts';
-import { assert, PromletError, type SampleColumns } from '../model/index.ts';
-import type { ChunkSink } from './xor-encoder.ts';
-import { XorEncoder } from './xor-encoder.ts';
+import { type Chunk, ChunkDecoder, Encoding, encodeSamples } from '../chunk/index.ts';
+import type { Kernels } from '../kernels/index.ts';
+import { PromletError, type SampleColumns } from '../model/index.ts';
 
 /** CRC-32C of all of `bytes`, unsigned. */
 export type Crc32c = (bytes: Uint8Array) => number;
 
 /** Bytes that go through the kernels at a time where the size of the whole is not known to be small. */
 const PIECE_BYTES = 64 << 10;
-/** The sample count of a chunk is 16 bits wide. */
-const MAX_SAMPLES_PER_CHUNK = 65_535;
+/** prompb numbers the encodings of `Chunk` as chunkenc does. */
+const ENCODINGS: ReadonlySet<number> = new Set(Object.values(Encoding));
 
 /**
  * The kernels on ordinary buffers: input is copied into a scratch block of the shared memory, worked on there, and the
@@ -18,12 +17,13 @@ const MAX_SAMPLES_PER_CHUNK = 65_535;
 export interface WireCodec {
   crc32c: Crc32c;
   /**
-   * Appends all samples of an XOR chunk to `into`.
-   * @throws PromletError `remote/bad-chunk`
+   * Appends the samples of a chunk within [minMs, maxMs] to `into`.
+   * @param encoding prompb `Chunk.Encoding`
+   * @throws PromletError `remote/bad-chunk`, `remote/unsupported-chunk`; `into` may hold some of the samples
    */
-  decodeXor(chunk: Uint8Array, into: SampleColumns): void;
-  /** Cuts the samples, which rise in time, into XOR chunks of about 120 and hands each to `sink`. */
-  encodeXor(samples: SampleColumns, sink: ChunkSink): void;
+  decodeChunk(encoding: number, bytes: Uint8Array, minMs: number, maxMs: number, into: SampleColumns): void;
+  /** The samples, which rise in time, as chunks; cut as Prometheus cuts them. */
+  encodeChunks(samples: SampleColumns): Chunk[];
   /** Snappy's block format. The result is a new buffer. */
   snappyCompress(bytes: Uint8Array): Uint8Array;
   /**
@@ -39,7 +39,7 @@ export function createWireCodec(kernels: Kernels): WireCodec {
   const { arena, wasm } = kernels;
   const input = new ScratchBlock(kernels);
   const output = new ScratchBlock(kernels);
-  const encoder = new XorEncoder(kernels);
+  const decoder = new ChunkDecoder(kernels);
 
   return {
     crc32c(bytes) {
@@ -53,28 +53,20 @@ export function createWireCodec(kernels: Kernels): WireCodec {
       return crc >>> 0;
     },
 
-    decodeXor(chunk, into) {
-      const count = chunk.length < 2 ? -1 : (chunk[0]! << 8) | chunk[1]!;
-      assert(count <= MAX_SAMPLES_PER_CHUNK, 'codec: a 16-bit count');
-      const from = input.reserve(chunk.length + layout.CHUNK_SLACK * 2);
-      const times = output.reserve(Math.max(count, 0) * 16);
-      const values = times + Math.max(count, 0) * 8;
-      arena.u8.set(chunk, from);
-      const decoded = wasm.decodeXor(from, chunk.length, times, values, Math.max(count, 0));
-      if (decoded < 0) {
-        throw new PromletError(
-          'remote/bad-chunk',
-          `an XOR chunk of ${chunk.length} bytes that claims ${count} samples`,
-        );
+    decodeChunk(encoding, bytes, minMs, maxMs, into) {
+      if (!isEncoding(encoding)) {
+        throw new PromletError('remote/unsupported-chunk', `a chunk of encoding ${encoding}, which is not known`);
       }
-      into.reserve(decoded);
-      into.timestamps.set(arena.f64.subarray(times >> 3, (times >> 3) + decoded), into.length);
-      into.values.set(arena.f64.subarray(values >> 3, (values >> 3) + decoded), into.length);
-      into.length += decoded;
+      try {
+        decoder.decode(encoding, bytes, minMs, maxMs, into);
+      } catch (error) {
+        if (!(error instanceof PromletError)) throw error;
+        throw new PromletError('remote/bad-chunk', error.message, { cause: error });
+      }
     },
 
-    encodeXor(samples, sink) {
-      encoder.encode(samples, sink);
+    encodeChunks(samples) {
+      return encodeSamples(kernels, samples, 0, samples.length);
     },
 
     snappyCompress(bytes) {
@@ -104,6 +96,10 @@ export function createWireCodec(kernels: Kernels): WireCodec {
       return arena.u8.slice(to, to + length);
     },
   };
+}
+
+function isEncoding(encoding: number): encoding is Encoding {
+  return ENCODINGS.has(encoding);
 }
 
 /** A block larger than this is given back as soon as less is asked for: the arena is the head's too. */

@@ -1,3 +1,4 @@
+import { atKnownResolution } from '../chunk/index.ts';
 import { type FloatHistogram, type HistogramSpan, PromletError } from '../model/index.ts';
 import { type ProtoReader, WireType } from './proto-reader.ts';
 import { ProtoWriter } from './proto-writer.ts';
@@ -13,7 +14,8 @@ export interface TimedHistogram {
 
 /**
  * Reads a `Histogram` up to the end of its message; prompb/types.proto and io/prometheus/write/v2/types.proto number its
- * fields alike. Counts of integer histograms come as differences. What it says is not checked, its size is.
+ * fields alike. Counts of integer histograms come as differences. What it says is not checked, its size is. One of finer
+ * buckets than are calculated with comes with coarser ones.
  * @throws PromletError `remote/bad-protobuf`
  */
 export function readHistogram(reader: ProtoReader): TimedHistogram {
@@ -96,7 +98,15 @@ export function readHistogram(reader: ProtoReader): TimedHistogram {
     negativeBuckets: integer ? summed(negative.deltas) : Float64Array.from(negative.counts),
     customValues: Float64Array.from(customValues),
   };
-  return { timestampMs, histogram };
+  // Spans that do not fit the buckets are refused later; they may claim any number of them.
+  const fits =
+    lengthOf(positiveSpans) === histogram.positiveBuckets.length &&
+    lengthOf(negativeSpans) === histogram.negativeBuckets.length;
+  return { timestampMs, histogram: fits ? atKnownResolution(histogram) : histogram };
+}
+
+function lengthOf(spans: readonly HistogramSpan[]): number {
+  return spans.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Appends the fields of a `Histogram`. */

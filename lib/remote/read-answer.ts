@@ -38,7 +38,7 @@ const SERIES_PER_TURN = 512;
  * @param body of the request, as received
  * @param signal ends the selection; give it when the client is gone
  * @throws PromletError as `decodeReadRequest`, and what the storage throws; so does the iteration of `body`, which also
- *   throws `remote/answer-too-large` (SAMPLES) and `remote/unsupported-histogram`
+ *   throws `remote/answer-too-large` (SAMPLES)
  */
 export function answerRead(deps: RemoteReadDeps, body: Uint8Array, signal: AbortSignal): ReadAnswer {
   const limits = { ...REMOTE_READ_LIMITS, ...deps.limits };

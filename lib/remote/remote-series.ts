@@ -1,10 +1,9 @@
-import { compareUtf8, Labels, PromletError, type SampleColumns } from '../model/index.ts';
+import { compareUtf8, histogramFault, Labels, PromletError, type SampleColumns } from '../model/index.ts';
+import type { WireCodec } from './codec.ts';
+import { readHistogram } from './histogram-message.ts';
 import { keepRange, mergeRuns } from './merge-samples.ts';
 import { ProtoReader } from './proto-reader.ts';
-import type { WireCodec } from './codec.ts';
-
-/** prompb `Chunk.Encoding`, which is Prometheus's `chunkenc.Encoding`. */
-export const CHUNK_XOR = 1;
+import { readSample } from './sample-message.ts';
 
 /** prompb `Chunk`; `data` is a view of what was received. */
 export interface EncodedChunk {
@@ -24,7 +23,7 @@ export interface RemoteSeries {
   readonly sizeBytes: number;
   /**
    * Appends the samples in [minTimeMs, maxTimeMs] to `into`, in order, one per timestamp.
-   * @throws PromletError `remote/bad-chunk`, `remote/unsupported-chunk`
+   * @throws PromletError `remote/bad-chunk`, `remote/bad-histogram`, `remote/unsupported-chunk`
    */
   read(codec: WireCodec, minTimeMs: number, maxTimeMs: number, into: SampleColumns): void;
 }
@@ -72,14 +71,8 @@ export class ChunkedSeries implements RemoteSeries {
     const start = into.length;
     for (const chunk of this.chunks()) {
       if (chunk.maxTimeMs < minTimeMs || chunk.minTimeMs > maxTimeMs) continue;
-      if (chunk.encoding !== CHUNK_XOR) {
-        throw new PromletError(
-          'remote/unsupported-chunk',
-          `${this.labels.toString()}: chunk encoding ${chunk.encoding}, only XOR (1) is read`,
-        );
-      }
       const middle = into.length;
-      codec.decodeXor(chunk.data, into);
+      codec.decodeChunk(chunk.encoding, chunk.data, minTimeMs, maxTimeMs, into);
       if (!keepRange(into, middle, minTimeMs, maxTimeMs)) {
         throw new PromletError('remote/bad-chunk', `${this.labels.toString()}: timestamps in a chunk do not rise`);
       }
@@ -107,15 +100,40 @@ export class SampledSeries implements RemoteSeries {
 
   read(_codec: WireCodec, minTimeMs: number, maxTimeMs: number, into: SampleColumns): void {
     const start = into.length;
+    this.#readAll(SAMPLE_KEY, minTimeMs, maxTimeMs, into, (reader) => readSample(reader, into));
+    const middle = into.length;
+    this.#readAll(HISTOGRAM_KEY, minTimeMs, maxTimeMs, into, (reader) => this.#readHistogram(reader, into));
+    // Where a series has both at one time it is the float that counts, as in Prometheus.
+    mergeRuns(into, start, middle);
+  }
+
+  /** Reads the fields of one number: floats and histograms are lists of their own. */
+  #readAll(
+    wanted: number,
+    minTimeMs: number,
+    maxTimeMs: number,
+    into: SampleColumns,
+    readField: (reader: ProtoReader) => void,
+  ): void {
+    const start = into.length;
     const reader = new ProtoReader(this.#message, 'TimeSeries');
     while (reader.more) {
       const key = reader.key();
-      if (key === SAMPLE_KEY) readSample(reader, into);
+      if (key === wanted) readField(reader);
       else reader.skip(key);
     }
     if (!keepRange(into, start, minTimeMs, maxTimeMs)) {
       throw new PromletError('remote/bad-chunk', `${this.labels.toString()}: timestamps do not rise`);
     }
+  }
+
+  #readHistogram(reader: ProtoReader, into: SampleColumns): void {
+    const outerEnd = reader.enter();
+    const { timestampMs, histogram } = readHistogram(reader);
+    reader.leave(outerEnd);
+    const fault = histogramFault(histogram);
+    if (fault !== undefined) throw new PromletError('remote/bad-histogram', `${this.labels.toString()}: ${fault}`);
+    into.pushHistogram(timestampMs, histogram);
   }
 }
 
@@ -143,20 +161,6 @@ function readChunk(reader: ProtoReader): EncodedChunk {
 
 const EMPTY = new Uint8Array(0);
 
-function readSample(reader: ProtoReader, into: SampleColumns): void {
-  const outerEnd = reader.enter();
-  let value = 0;
-  let timestampMs = 0;
-  while (reader.more) {
-    const key = reader.key();
-    if (key === 0x09) value = reader.double();
-    else if (key === 0x10) timestampMs = reader.int64();
-    else reader.skip(key);
-  }
-  reader.leave(outerEnd);
-  into.push(timestampMs, value);
-}
-
 /**
  * One ChunkedReadResponse. Every field is walked once, so that what is read later is known to be well-formed.
  * @throws PromletError `remote/bad-protobuf`, `remote/bad-labels`
@@ -170,7 +174,7 @@ export function readChunkedResponse(frame: Uint8Array, maxLabels: number): Chunk
     if (key === 0x0a) {
       const outerEnd = reader.enter();
       const message = reader.bytes.subarray(reader.position, reader.end);
-      found.push({ labels: readSeries(reader, maxLabels, readChunk), message });
+      found.push({ labels: readSeries(reader, maxLabels, CHUNKED), message });
       reader.leave(outerEnd);
     } else if (key === 0x10) {
       queryIndex = reader.uvarint();
@@ -183,7 +187,7 @@ export function readChunkedResponse(frame: Uint8Array, maxLabels: number): Chunk
 
 /**
  * A ReadResponse; series per query as they came, which is not sorted.
- * @throws PromletError `remote/bad-protobuf`, `remote/bad-labels`, `remote/unsupported-chunk`
+ * @throws PromletError `remote/bad-protobuf`, `remote/bad-labels`
  */
 export function readSamplesResponse(bytes: Uint8Array, maxLabels: number): SampledSeries[][] {
   const reader = new ProtoReader(bytes, 'ReadResponse');
@@ -211,41 +215,42 @@ function readQueryResult(reader: ProtoReader, queryIndex: number, maxLabels: num
     }
     const outerEnd = reader.enter();
     const message = reader.bytes.subarray(reader.position, reader.end);
-    series.push(new SampledSeries(readSeries(reader, maxLabels, checkSample), queryIndex, message));
+    series.push(new SampledSeries(readSeries(reader, maxLabels, SAMPLED), queryIndex, message));
     reader.leave(outerEnd);
   }
   return series;
 }
 
-/** Walks a ChunkedSeries or TimeSeries: both have labels in field 1 and their content in field 2. */
-function readSeries(reader: ProtoReader, maxLabels: number, readContent: (reader: ProtoReader) => unknown): Labels {
+/** What reads the fields of a series that are not labels, by their keys. */
+type Contents = ReadonlyMap<number, (reader: ProtoReader) => unknown>;
+
+const CHUNKED: Contents = new Map([[CHUNK_KEY, readChunk]]);
+const SAMPLED: Contents = new Map<number, (reader: ProtoReader) => unknown>([
+  [SAMPLE_KEY, skipFields],
+  [HISTOGRAM_KEY, readHistogram],
+]);
+
+/** Walks a ChunkedSeries or TimeSeries: both have labels in field 1. */
+function readSeries(reader: ProtoReader, maxLabels: number, contents: Contents): Labels {
   const pairs: string[] = [];
   while (reader.more) {
     const key = reader.key();
-    if (key === LABEL_KEY) {
-      const outerEnd = reader.enter();
-      readLabel(reader, pairs);
-      reader.leave(outerEnd);
-      if (pairs.length > 2 * maxLabels) reader.fail(`a series of more than ${maxLabels} labels`);
-    } else if (key === CHUNK_KEY) {
-      const outerEnd = reader.enter();
-      readContent(reader);
-      reader.leave(outerEnd);
-    } else if (key === HISTOGRAM_KEY) {
-      throw new PromletError('remote/unsupported-chunk', 'a histogram in a SAMPLES answer; only floats are read');
-    } else {
+    const readContent = contents.get(key);
+    if (key !== LABEL_KEY && readContent === undefined) {
       reader.skip(key);
+      continue;
     }
+    const outerEnd = reader.enter();
+    if (readContent === undefined) readLabel(reader, pairs);
+    else readContent(reader);
+    reader.leave(outerEnd);
+    if (pairs.length > 2 * maxLabels) reader.fail(`a series of more than ${maxLabels} labels`);
   }
   return new Labels(pairs);
 }
 
-function checkSample(reader: ProtoReader): void {
-  while (reader.more) {
-    const key = reader.key();
-    if (key === 0x10) reader.int64();
-    else reader.skip(key);
-  }
+function skipFields(reader: ProtoReader): void {
+  while (reader.more) reader.skip(reader.key());
 }
 
 /** Appends a label; names must rise, which also excludes duplicates. An empty value means there is no such label. */

@@ -1,10 +1,10 @@
-import { type Labels, PromletError, SampleColumns } from '../model/index.ts';
+import { type Encoding, storedEncoding } from '../chunk/index.ts';
+import { type Labels, SampleColumns } from '../model/index.ts';
 import type { ChunkSeries, Series } from '../storage/index.ts';
 import type { WireCodec } from './codec.ts';
 import { writeFrame } from './frames.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import type { ReadQuery } from './read-request.ts';
-import { CHUNK_XOR } from './remote-series.ts';
 
 /**
  * Writes series as frames of a STREAMED_XOR_CHUNKS answer: at most one series in a frame, a large one in several
@@ -30,8 +30,8 @@ export class SeriesFrames {
 
   /**
    * Appends the frames of one series; none when it has no samples. Chunks that the storage holds go out as they are, and
-   * may then hold samples outside the range, which clients cut; other series are encoded here, of floats only.
-   * @throws PromletError `remote/unsupported-histogram`, and what reading the series throws
+   * may then hold samples outside the range, which clients cut; other series are encoded here.
+   * @throws what reading the series throws
    */
   write(queryIndex: number, labels: Labels, series: Series, { startMs, endMs }: ReadQuery): void {
     this.#labels.clear();
@@ -39,25 +39,20 @@ export class SeriesFrames {
     this.#startFrame();
     if (isChunkSeries(series)) {
       for (const { minTimeMs, maxTimeMs, encoding, bytes } of series.chunks(startMs, endMs)) {
-        this.#addChunk(queryIndex, CHUNK_ENCODINGS[encoding], minTimeMs, maxTimeMs, bytes);
+        this.#addChunk(queryIndex, storedEncoding(encoding), minTimeMs, maxTimeMs, bytes);
       }
     } else {
       this.#columns.clear();
       series.read(this.#columns);
-      if (this.#columns.histograms !== undefined) {
-        throw new PromletError(
-          'remote/unsupported-histogram',
-          `${labels.toString()}: histograms of a series that lies in several places cannot be streamed; accept SAMPLES`,
-        );
+      for (const { minTimeMs, maxTimeMs, encoding, bytes } of this.#codec.encodeChunks(this.#columns)) {
+        this.#addChunk(queryIndex, encoding, minTimeMs, maxTimeMs, bytes);
       }
-      this.#codec.encodeXor(this.#columns, (minTimeMs, maxTimeMs, data) => {
-        this.#addChunk(queryIndex, CHUNK_XOR, minTimeMs, maxTimeMs, data);
-      });
     }
     if (this.#series.length > this.#labels.length) this.#finishFrame(queryIndex);
   }
 
-  #addChunk(queryIndex: number, encoding: number, minTimeMs: number, maxTimeMs: number, data: Uint8Array): void {
+  /** prompb numbers the encodings as chunkenc does. */
+  #addChunk(queryIndex: number, encoding: Encoding, minTimeMs: number, maxTimeMs: number, data: Uint8Array): void {
     if (this.#series.length >= this.#frameBytes && this.#series.length > this.#labels.length) {
       this.#finishFrame(queryIndex);
       this.#startFrame();
@@ -82,9 +77,6 @@ export class SeriesFrames {
     writeFrame(this.#out, this.#frame.bytes, this.#codec.crc32c);
   }
 }
-
-/** `Chunk.Encoding` of prompb/types.proto. */
-const CHUNK_ENCODINGS = { xor: CHUNK_XOR, histogram: 2, float_histogram: 3, xor2: 4 } as const;
 
 function isChunkSeries(series: Series): series is ChunkSeries {
   return 'chunks' in series;

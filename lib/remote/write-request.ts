@@ -3,6 +3,7 @@ import type { Exemplar, Metadata } from '../storage/index.ts';
 import { readHistogram, type TimedHistogram } from './histogram-message.ts';
 import type { RemoteWriteLimits } from './limits.ts';
 import { ProtoReader } from './proto-reader.ts';
+import { readSample } from './sample-message.ts';
 import { checkedLabels, labelsOf, readPair, readRefs, resolveRefs } from './write-labels.ts';
 
 /** One series of a request; valid until the next one is asked for. */
@@ -172,20 +173,6 @@ function checkEntries(reader: ProtoReader, entries: readonly unknown[], limits: 
   if (entries.length === limits.maxEntriesPerSeries) {
     reader.fail(`more than ${limits.maxEntriesPerSeries} exemplars or histograms of one series`);
   }
-}
-
-function readSample(reader: ProtoReader, into: SampleColumns): void {
-  let value = 0;
-  let timestampMs = 0;
-  const outerEnd = reader.enter();
-  while (reader.more) {
-    const key = reader.key();
-    if (key === 0x09) value = reader.double();
-    else if (key === 0x10) timestampMs = reader.int64Clamped();
-    else reader.skip(key);
-  }
-  reader.leave(outerEnd);
-  into.push(timestampMs, value);
 }
 
 function readExemplarV1(reader: ProtoReader, limits: RemoteWriteLimits): Exemplar {

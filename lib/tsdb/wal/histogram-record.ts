@@ -1,6 +1,6 @@
 import { CUSTOM_BUCKETS_SCHEMA, type FloatHistogram, type HistogramSpan } from '../../model/index.ts';
 import type { SeriesRef } from '../../storage/index.ts';
-import { reduceResolution } from '../../chunk/index.ts';
+import { atKnownResolution } from '../../chunk/index.ts';
 import {
   isSeriesRef,
   RECORD_CUSTOM_FLOAT_HISTOGRAMS,
@@ -17,7 +17,6 @@ const HINTS = ['unknown', 'reset', 'not_reset', 'gauge'] as const;
 /** Schemas that are known (histogram.IsKnownSchema); those above the finest that is used are reduced to it. */
 const MIN_SCHEMA = -9;
 const MAX_SCHEMA = 52;
-const FINEST_SCHEMA = 8;
 /** Bounds what decoding allocates; a byte of a record may stand for the eight of a bucket. */
 const MAX_BUCKETS = 1 << 20;
 const NO_START_TIME = 0;
@@ -196,7 +195,7 @@ export function decodeHistograms(bytes: Uint8Array, into: HistogramSamples): boo
     const { schema } = histogram;
     const isKnown = isCustom(histogram) || (schema >= MIN_SCHEMA && schema <= MAX_SCHEMA);
     if (!isKnown) continue;
-    into.push(ref, timeMs, schema > FINEST_SCHEMA ? reduceResolution(histogram, FINEST_SCHEMA) : histogram);
+    into.push(ref, timeMs, atKnownResolution(histogram));
   }
   return !record.failed;
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
-import { Labels, Matcher, PromletError, SampleColumns } from '../../../lib/model/index.ts';
+import { type FloatHistogram, Labels, Matcher, PromletError, SampleColumns } from '../../../lib/model/index.ts';
 import { answerRead, createWireCodec, readRemote, type HttpTransport } from '../../../lib/remote/index.ts';
+import { writeHistogram } from '../../../lib/remote/histogram-message.ts';
 import { encodeReadRequest } from '../../../lib/remote/read-request.ts';
 import { ProtoWriter } from '../../../lib/remote/proto-writer.ts';
 import { writeFrame } from '../../../lib/remote/frames.ts';
@@ -145,13 +146,48 @@ describe('remote read client against hostile answers', () => {
     'a name that is not UTF-8': [Uint8Array.of(0x0a, 5, 0x0a, 3, 0x0a, 1, 0xff), 'remote/bad-protobuf'],
     'an empty chunk': [response(UP), 'remote/bad-chunk'],
     'a chunk that claims 65535 samples': [response(UP, Uint8Array.of(0xff, 0xff, 0, 0)), 'remote/bad-chunk'],
-    'a histogram chunk': [response(UP, Uint8Array.of(0, 1, 2), 2), 'remote/unsupported-chunk'],
+    'a histogram chunk cut off': [response(UP, Uint8Array.of(0, 1, 2), 2), 'remote/bad-chunk'],
+    'a chunk of an unknown encoding': [response(UP, Uint8Array.of(0, 1, 2), 7), 'remote/unsupported-chunk'],
   };
   for (const [what, [payload, code]] of Object.entries(payloads)) {
     it(`refuses ${what} in a frame whose checksum is right`, async () => {
       await assert.rejects(readAnswer(frameOf(payload)), { code });
     });
   }
+
+  it('refuses histograms that cannot be, however many buckets they claim', async () => {
+    const valid: FloatHistogram = {
+      counterResetHint: 'unknown',
+      schema: 20,
+      zeroThreshold: 0,
+      zeroCount: 0,
+      count: 3,
+      sum: 0,
+      positiveSpans: [{ offset: 5, length: 2 }],
+      negativeSpans: [],
+      positiveBuckets: Float64Array.of(1, 2),
+      negativeBuckets: new Float64Array(0),
+      customValues: new Float64Array(0),
+    };
+    const answer = (changes: Partial<FloatHistogram>) => {
+      const histogram = new ProtoWriter();
+      writeHistogram(histogram, 5, { ...valid, ...changes });
+      const [series, result, answered] = [new ProtoWriter(), new ProtoWriter(), new ProtoWriter()];
+      series.embed(4, histogram);
+      result.embed(1, series);
+      answered.embed(1, result);
+      return readAnswer(codec.snappyCompress(answered.bytes), 'application/x-protobuf');
+    };
+    assert.deepEqual(await answer({}), [['{}', 1]]);
+    for (const changes of [
+      { schema: 99 },
+      { schema: 5, positiveBuckets: Float64Array.of(1, -2) },
+      { positiveSpans: [{ offset: 5, length: 2 ** 50 }] },
+      { positiveSpans: [{ offset: 5, length: 1 }] },
+    ]) {
+      await assert.rejects(answer(changes), { code: 'remote/bad-histogram' });
+    }
+  });
 
   it('refuses a series of too many labels', async () => {
     const labels = Array.from({ length: 300 }, (_, i) => [String(i).padStart(3, '0'), 'x'] as const);

@@ -1,10 +1,19 @@
-import { Annotations, compareUtf8, type Labels, type Matcher, type SampleColumns } from '../../../lib/model/index.ts';
+import {
+  Annotations,
+  compareUtf8,
+  type FloatHistogram,
+  type Labels,
+  type Matcher,
+  type SampleColumns,
+} from '../../../lib/model/index.ts';
 import type { Querier, Queryable, Series } from '../../../lib/storage/index.ts';
 
 export interface MemorySeries {
   readonly labels: Labels;
   /** Rising timestamps. */
   readonly samples: readonly (readonly [timestampMs: number, value: number])[];
+  /** Behind the samples in time. */
+  readonly histograms?: readonly (readonly [timestampMs: number, histogram: FloatHistogram])[];
 }
 
 /** A queryable over a list of series; what it warns of is given. */
@@ -20,7 +29,7 @@ function memoryQuerier(
 ): Querier {
   const annotations = new Annotations();
   for (const warning of warnings) annotations.warn(warning);
-  const inRange = ([timestampMs]: readonly [number, number]): boolean =>
+  const inRange = ([timestampMs]: readonly [number, unknown]): boolean =>
     timestampMs >= minTimeMs && timestampMs <= maxTimeMs;
   const matching = (matchers: readonly Matcher[]): MemorySeries[] =>
     source.filter(({ labels }) => matchers.every((matcher) => matcher.matches(labels.get(matcher.name))));
@@ -28,11 +37,12 @@ function memoryQuerier(
   return {
     async select(sorted, _hints, matchers) {
       const series: Series[] = matching(matchers)
-        .filter(({ samples }) => samples.some(inRange))
-        .map(({ labels, samples }) => ({
+        .filter(({ samples, histograms = [] }) => samples.some(inRange) || histograms.some(inRange))
+        .map(({ labels, samples, histograms = [] }) => ({
           labels,
           read(into: SampleColumns) {
             for (const sample of samples) if (inRange(sample)) into.push(sample[0], sample[1]);
+            for (const sample of histograms) if (inRange(sample)) into.pushHistogram(sample[0], sample[1]);
           },
         }));
       if (sorted) series.sort((a, b) => a.labels.compare(b.labels));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { SampleColumns } from '../../../lib/model/index.ts';
+import { type FloatHistogram, SampleColumns } from '../../../lib/model/index.ts';
 import { keepRange, mergeRuns } from '../../../lib/remote/merge-samples.ts';
 
 /** Columns of the given timestamps; every value tells which run it came from. */
@@ -31,6 +31,77 @@ describe('merging sorted runs of samples', () => {
     });
   }
 });
+
+describe('merging runs that hold histograms', () => {
+  it('takes them along, and forgets resets where the run changes', () => {
+    const columns = new SampleColumns();
+    columns.push(0, 7);
+    columns.pushHistogram(2, histogram(1));
+    columns.pushHistogram(4, histogram(2));
+    columns.push(6, 3);
+    columns.pushHistogram(1, histogram(4));
+    columns.push(2, 5);
+    columns.pushHistogram(7, histogram(6));
+    columns.pushHistogram(8, histogram(7));
+    columns.pushHistogram(9, histogram(8, 'gauge'));
+    mergeRuns(columns, 1, 4);
+    assert.deepEqual(contentOf(columns), [
+      '0 7',
+      '1 histogram 4 unknown',
+      '2 histogram 1 unknown',
+      '4 histogram 2 reset',
+      '6 3',
+      '7 histogram 6 unknown',
+      '8 histogram 7 reset',
+      '9 histogram 8 gauge',
+    ]);
+  });
+
+  it('forgets the reset between runs that follow one another', () => {
+    const columns = new SampleColumns();
+    for (const timestampMs of [1, 2, 3, 4]) columns.pushHistogram(timestampMs, histogram(timestampMs));
+    mergeRuns(columns, 0, 2);
+    assert.deepEqual(contentOf(columns), [
+      '1 histogram 1 reset',
+      '2 histogram 2 reset',
+      '3 histogram 3 unknown',
+      '4 histogram 4 reset',
+    ]);
+  });
+
+  it('leaves none behind that was cut off', () => {
+    const columns = new SampleColumns();
+    for (const timestampMs of [1, 2, 3, 4]) columns.pushHistogram(timestampMs, histogram(timestampMs));
+    assert.equal(keepRange(columns, 0, 2, 3), true);
+    columns.push(9, 9);
+    assert.deepEqual(contentOf(columns), ['2 histogram 2 reset', '3 histogram 3 reset', '9 9']);
+  });
+});
+
+function histogram(count: number, counterResetHint: FloatHistogram['counterResetHint'] = 'reset'): FloatHistogram {
+  return {
+    counterResetHint,
+    schema: 0,
+    zeroThreshold: 0,
+    zeroCount: 0,
+    count,
+    sum: 0,
+    positiveSpans: [],
+    negativeSpans: [],
+    positiveBuckets: new Float64Array(0),
+    negativeBuckets: new Float64Array(0),
+    customValues: new Float64Array(0),
+  };
+}
+
+function contentOf({ timestamps, values, histograms, length }: SampleColumns): string[] {
+  return Array.from({ length }, (_, i) => {
+    const one = histograms?.[i];
+    return one === undefined
+      ? `${timestamps[i]} ${values[i]}`
+      : `${timestamps[i]} histogram ${one.count} ${one.counterResetHint}`;
+  });
+}
 
 describe('cutting samples to a range', () => {
   it('keeps both bounds and what lies before the start index', () => {

@@ -3,10 +3,13 @@ import type { AddressInfo } from 'node:net';
 import http from 'node:http';
 import Koa from 'koa';
 import { createLogger, seededRandom } from '../../../lib/env/index.ts';
+import type { Chunk } from '../../../lib/chunk/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { Annotations, Labels, Matcher, PromletError, SampleColumns, STALE_NAN } from '../../../lib/model/index.ts';
 import { createWireCodec, nodeTransport, readRemote, remoteRead, type ReadQuery } from '../../../lib/remote/index.ts';
 import type { ChunkSeries, Queryable, RawChunk } from '../../../lib/storage/index.ts';
+import { HistogramWalk } from '../../tools/histogram-walk.ts';
+import { columnsText, floatText, histogramText } from '../../tools/samples.ts';
 import { memoryQueryable, type MemorySeries } from './memory-queryable.ts';
 
 const codec = createWireCodec(createKernels());
@@ -37,6 +40,20 @@ function randomSeries(seed: number, count: number): MemorySeries[] {
     return {
       labels: Labels.of({ __name__: 'metric', i: String(i), '\u{1f600}ü': random() < 0.5 ? 'ß\n' : '' }),
       samples,
+    };
+  });
+}
+
+/** Integers, floats and gauges in turn; half of the series begin with floats. */
+function histogramSeries(seed: number, count: number): MemorySeries[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, (_, i) => {
+    const walk = new HistogramWalk(random, { integer: i % 3 === 0, gauge: i % 3 === 1 });
+    const floats = i % 2 === 0 ? 0 : 50;
+    return {
+      labels: Labels.of({ __name__: 'histogram', i: String(i) }),
+      samples: Array.from({ length: floats }, (_, k) => [k * 15_000, random()] as const),
+      histograms: Array.from({ length: 300 }, (_, k) => [(floats + k) * 15_000, walk.next()] as const),
     };
   });
 }
@@ -110,6 +127,36 @@ describe('remote read over HTTP', () => {
     });
   }
 
+  for (const [name, types] of RESPONSE_TYPES) {
+    it(`gives back native histograms of every kind, and floats of the same series: ${name}`, async () => {
+      const source = histogramSeries(11, 24);
+      await serve({ queryable: memoryQueryable(source) }, async (url) => {
+        const query = { ...EVERYTHING, startMs: 10_000, endMs: 4_500_000 };
+        const request = { queries: [query], acceptedResponseTypes: types };
+        const answer = await readRemote({ transport, codec }, url, request, AbortSignal.timeout(10_000));
+        const found: Record<string, unknown> = {};
+        for await (const batch of answer.batches) {
+          for (const one of batch) {
+            const columns = new SampleColumns();
+            columns.push(-7, 7);
+            one.read(codec, query.startMs, query.endMs, columns);
+            found[one.labels.toString()] = columnsText(columns, 1);
+          }
+        }
+        const inRange = ([timestampMs]: readonly [number, unknown]): boolean =>
+          timestampMs >= query.startMs && timestampMs <= query.endMs;
+        const expected = source.map(({ labels, samples, histograms = [] }) => [
+          labels.toString(),
+          [
+            ...samples.filter(inRange).map(([timestampMs, value]) => [timestampMs, floatText(value)]),
+            ...histograms.filter(inRange).map(([timestampMs, value]) => [timestampMs, histogramText(value)]),
+          ],
+        ]);
+        assert.deepEqual(found, Object.fromEntries(expected));
+      });
+    });
+  }
+
   it('answers several queries in one request, each with its own range', async () => {
     const source = [series('a', [1, 2, 3]), series('b', [1, 2, 3])];
     const queries = [rangeQuery('.+', 1, 2), rangeQuery('b', 2, 3), rangeQuery('none', 0, 9), rangeQuery('b', 3, 3)];
@@ -128,11 +175,8 @@ describe('remote read over HTTP', () => {
     const chunkOf = (timestamps: readonly number[]): RawChunk => {
       const columns = new SampleColumns();
       for (const timestampMs of timestamps) columns.push(timestampMs, timestampMs);
-      let chunk: RawChunk | undefined;
-      codec.encodeXor(columns, (minTimeMs, maxTimeMs, data) => {
-        chunk = { minTimeMs, maxTimeMs, encoding: 'xor', bytes: data.slice() };
-      });
-      return chunk!;
+      const [{ minTimeMs, maxTimeMs, bytes }] = codec.encodeChunks(columns) as [Chunk];
+      return { minTimeMs, maxTimeMs, encoding: 'xor', bytes };
     };
     const stored: ChunkSeries = {
       labels: Labels.of({ __name__: 'a' }),
