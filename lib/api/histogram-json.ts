@@ -1,5 +1,5 @@
 import { type FloatHistogram, OrderedBuckets } from '../model/index.ts';
-import { sampleFloat } from './json-numbers.ts';
+import type { JsonWriter } from './json-writer.ts';
 
 /** How a bucket's bounds belong to it, in the API's numbers: by whether the lower one does, then the upper one. */
 const OPEN = 2;
@@ -8,17 +8,26 @@ const OPEN_RIGHT = 1;
 const CLOSED = 3;
 
 /** A native histogram as `jsonutil.MarshalHistogram` writes it: its non-empty buckets from the lowest to the highest. */
-export function histogramJson(histogram: FloatHistogram): string {
+export function writeHistogram(out: JsonWriter, histogram: FloatHistogram): void {
+  out.raw('{"count":');
+  out.float(histogram.count);
+  out.raw(',"sum":');
+  out.float(histogram.sum);
   const buckets = new OrderedBuckets(histogram);
-  let list = '';
+  let before = ',"buckets":[';
   for (let i = 0; i < buckets.length; i++) {
     const count = buckets.count(i);
     if (count === 0) continue;
-    const [lower, upper] = [sampleFloat(buckets.lower(i)), sampleFloat(buckets.upper(i))];
-    list += `${list === '' ? '' : ','}[${boundaries(buckets, i)},"${lower}","${upper}","${sampleFloat(count)}"]`;
+    out.raw(`${before}[${boundaries(buckets, i)},`);
+    out.float(buckets.lower(i));
+    out.raw(',');
+    out.float(buckets.upper(i));
+    out.raw(',');
+    out.float(count);
+    out.raw(']');
+    before = ',';
   }
-  const field = list === '' ? '' : `,"buckets":[${list}]`;
-  return `{"count":"${sampleFloat(histogram.count)}","sum":"${sampleFloat(histogram.sum)}"${field}}`;
+  out.raw(before === ',' ? ']}' : '}');
 }
 
 function boundaries(buckets: OrderedBuckets, place: number): number {

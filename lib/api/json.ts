@@ -1,118 +1,135 @@
-/** Query answers as JSON, built piece by piece so that no answer is ever held twice. Follows Prometheus `util/jsonutil`. */
-import { formatFloat, type Labels } from '../model/index.ts';
+/** Answers of the endpoints that read storage as JSON, written piece by piece as they are taken. Follows Prometheus `util/jsonutil`. */
+import { type FloatHistogram, formatFloat, type Labels } from '../model/index.ts';
 import type { MatrixSeries, QueryValue, VectorSample } from '../promql/index.ts';
-import { histogramJson } from './histogram-json.ts';
-import { sampleFloat, timestampJson } from './json-numbers.ts';
-import { stringJson } from './json-strings.ts';
-
-/** Pieces are handed on when they reach about this many characters. */
-const PIECE_LENGTH = 128 * 1024;
+import { writeHistogram } from './histogram-json.ts';
+import { JsonWriter } from './json-writer.ts';
+import type { Piece } from './respond.ts';
 
 /** The `data` of an answer to a query. @param stats the JSON text of its statistics */
-export function* queryData(value: QueryValue, stats?: string): Generator<string> {
-  yield `{"resultType":"${value.type}","result":`;
+export function* queryData(value: QueryValue, stats?: string): Generator<Piece> {
+  const out = new JsonWriter();
+  out.raw(`{"resultType":"${value.type}","result":`);
   switch (value.type) {
     case 'scalar':
+      out.raw('[');
+      out.time(value.timestampMs);
       // Prometheus writes scalars without an exponent, unlike samples.
-      yield `[${timestampJson(value.timestampMs)},"${formatFloat(value.value)}"]`;
+      out.raw(`,"${formatFloat(value.value)}"]`);
       break;
     case 'string':
-      yield `[${timestampJson(value.timestampMs)},${stringJson(value.value)}]`;
+      out.raw('[');
+      out.time(value.timestampMs);
+      out.raw(',');
+      out.string(value.value);
+      out.raw(']');
       break;
     case 'vector':
-      yield* arrayOf(value.samples, (sample) => [sampleJson(sample)]);
+      yield* arrayPieces(out, value.samples, writeSample);
       break;
     case 'matrix':
-      yield* arrayOf(value.series, seriesWriter());
+      out.raw('[');
+      for (let i = 0; i < value.series.length; i++) {
+        if (i > 0) out.raw(',');
+        yield* seriesPieces(out, value.series[i]!);
+      }
+      out.raw(']');
       break;
   }
-  yield stats === undefined ? '}' : `,"stats":${stats}}`;
+  out.raw(stats === undefined ? '}' : `,"stats":${stats}}`);
+  yield out.take();
 }
 
 /** Label sets, as `series` answers. */
-export function labelSetsData(sets: readonly Labels[]): Generator<string> {
-  return arrayOf(sets, (labels) => [labelsJson(labels)]);
+export function labelSetsData(sets: readonly Labels[]): Generator<Piece> {
+  return arrayData(sets, (out, labels) => out.labels(labels));
 }
 
 /** Strings, as the label endpoints answer. */
-export function stringsData(strings: readonly string[]): Generator<string> {
-  return arrayOf(strings, (text) => [stringJson(text)]);
+export function stringsData(strings: readonly string[]): Generator<Piece> {
+  return arrayData(strings, (out, text) => out.string(text));
 }
 
-/** A JSON array, in pieces of about 128 KiB. */
-export function* arrayOf<Item>(items: readonly Item[], write: (item: Item) => Iterable<string>): Generator<string> {
-  let out = '[';
+/** A JSON array, in pieces. */
+export function* arrayData<Item>(
+  items: readonly Item[],
+  write: (out: JsonWriter, item: Item) => void,
+): Generator<Piece> {
+  const out = new JsonWriter();
+  yield* arrayPieces(out, items, write);
+  yield out.take();
+}
+
+/** Leaves what does not fill a piece to be taken. */
+function* arrayPieces<Item>(
+  out: JsonWriter,
+  items: readonly Item[],
+  write: (out: JsonWriter, item: Item) => void,
+): Generator<Piece> {
+  out.raw('[');
   for (let i = 0; i < items.length; i++) {
-    if (i > 0) out += ',';
-    for (const piece of write(items[i]!)) {
-      out += piece;
-      if (out.length < PIECE_LENGTH) continue;
-      yield out;
-      out = '';
-    }
+    if (i > 0) out.raw(',');
+    write(out, items[i]!);
+    if (out.isFull) yield out.take();
   }
-  yield `${out}]`;
+  out.raw(']');
 }
 
-function sampleJson({ labels, timestampMs, value, histogram }: VectorSample): string {
-  const point =
-    histogram === undefined
-      ? `"value":[${timestampJson(timestampMs)},"${sampleFloat(value)}"]`
-      : `"histogram":[${timestampJson(timestampMs)},${histogramJson(histogram)}]`;
-  return `{"metric":${labelsJson(labels)},${point}}`;
+function writeSample(out: JsonWriter, { labels, timestampMs, value, histogram }: VectorSample): void {
+  out.raw('{"metric":');
+  out.labels(labels);
+  if (histogram === undefined) {
+    out.raw(',"value":');
+    out.point(timestampMs, value);
+  } else {
+    out.raw(',"histogram":');
+    writeHistogramPoint(out, timestampMs, histogram);
+  }
+  out.raw('}');
 }
 
-/**
- * The series of a matrix mostly share their times: what stands before a value, from the end of the value before on, is made
- * once. That is half of the work.
- */
-function seriesWriter(): (series: MatrixSeries) => Generator<string> {
-  const times: number[] = [];
-  const texts: string[] = [];
-  const textBefore = (i: number, timeMs: number): string => {
-    if (times[i] === timeMs) return texts[i]!;
-    times[i] = timeMs;
-    return (texts[i] = `"],[${timestampJson(timeMs)},"`);
-  };
-  return (series) => seriesJson(series, textBefore);
+function* seriesPieces(out: JsonWriter, series: MatrixSeries): Generator<Piece> {
+  out.raw('{"metric":');
+  out.labels(series.labels);
+  const { timestamps, values } = series.histograms === undefined ? series : floatsOf(series, series.histograms);
+  if (values.length > 0) {
+    out.raw(',"values":[');
+    for (let i = 0; i < values.length;) {
+      i = out.points(timestamps, values, i);
+      if (out.isFull) yield out.take();
+    }
+    out.raw(']');
+  }
+  if (series.histograms !== undefined) yield* histogramsPieces(out, series.timestamps, series.histograms);
+  out.raw('}');
 }
 
-function* seriesJson(
-  { labels, timestamps, values, histograms }: MatrixSeries,
-  textBefore: (i: number, timeMs: number) => string,
-): Generator<string> {
-  let out = `{"metric":${labelsJson(labels)}`;
-  let isFirst = true;
+type Histograms = NonNullable<MatrixSeries['histograms']>;
+
+function floatsOf(
+  { timestamps, values }: MatrixSeries,
+  histograms: Histograms,
+): Pick<MatrixSeries, 'timestamps' | 'values'> {
+  const isFloat = (_: number, i: number): boolean => histograms[i] === undefined;
+  return { timestamps: timestamps.filter(isFloat), values: values.filter(isFloat) };
+}
+
+function* histogramsPieces(out: JsonWriter, timestamps: Float64Array, histograms: Histograms): Generator<Piece> {
+  let before = ',"histograms":[';
   for (let i = 0; i < timestamps.length; i++) {
-    if (histograms?.[i] !== undefined) continue;
-    const before = textBefore(i, timestamps[i]!);
-    out += isFirst ? `,"values":[${before.slice('"],'.length)}` : before;
-    out += sampleFloat(values[i]!);
-    isFirst = false;
-    if (out.length < PIECE_LENGTH) continue;
-    yield out;
-    out = '';
+    const histogram = histograms[i];
+    if (histogram === undefined) continue;
+    out.raw(before);
+    writeHistogramPoint(out, timestamps[i]!, histogram);
+    before = ',';
+    if (out.isFull) yield out.take();
   }
-  if (!isFirst) out += '"]]';
-  if (histograms !== undefined) {
-    let separator = ',"histograms":[';
-    for (let i = 0; i < timestamps.length; i++) {
-      const histogram = histograms[i];
-      if (histogram === undefined) continue;
-      out += `${separator}[${timestampJson(timestamps[i]!)},${histogramJson(histogram)}]`;
-      separator = ',';
-    }
-    if (separator === ',') out += ']';
-  }
-  yield `${out}}`;
+  if (before === ',') out.raw(']');
 }
 
-export function labelsJson(labels: Labels): string {
-  const { pairs } = labels;
-  let out = '{';
-  for (let i = 0; i < pairs.length; i += 2) {
-    if (i > 0) out += ',';
-    out += `${stringJson(pairs[i]!)}:${stringJson(pairs[i + 1]!)}`;
-  }
-  return `${out}}`;
+function writeHistogramPoint(out: JsonWriter, timestampMs: number, histogram: FloatHistogram): void {
+  out.raw('[');
+  out.time(timestampMs);
+  out.raw(',');
+  writeHistogram(out, histogram);
+  out.raw(']');
 }

@@ -10,6 +10,7 @@ import type { ApiLimits } from './limits.ts';
 import { limitParam, lookbackDeltaParam, optionalTime, parseDurationParam, parseTime, required } from './params.ts';
 import { ApiError, badParameter } from './errors.ts';
 import { type QueryTimings, statsJson } from './query-stats.ts';
+import type { Piece } from './respond.ts';
 
 /** What `/query` or `/query_range` asks for. Times in ms. */
 export interface QueryTask {
@@ -28,7 +29,7 @@ export interface QueryTask {
 
 export interface QueryAnswer {
   /** The JSON text of `data`. */
-  readonly pieces: Iterable<string>;
+  readonly pieces: Iterable<Piece>;
   readonly annotations: Annotations;
 }
 

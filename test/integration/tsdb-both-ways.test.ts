@@ -4,13 +4,13 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { histogramJson } from '../../lib/api/histogram-json.ts';
 import { seededRandom } from '../../lib/env/index.ts';
 import { compareUtf8, isStaleNaN } from '../../lib/model/index.ts';
 import { readBlock } from '../tools/block-content.ts';
 import { ownTarget, prometheusTarget, type Target, type TargetOptions } from '../tools/database-target.ts';
 import { DEMO_KINDS, demoCommits, type DemoKind, dumpOfCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
+import { plainHistogram } from '../tools/plain-json.ts';
 import { call } from '../tools/prometheus-api.ts';
 import { asPromtoolDump, blockDirectories, PrometheusDriver, promtoolDump } from '../tools/prometheus-driver.ts';
 import type { WrittenSeries } from '../tools/remote-write.ts';
@@ -316,7 +316,7 @@ async function checkHistogramsByQuery(url: string, commits: readonly (readonly W
         const stale = isStaleNaN(histogram.sum);
         newest.set(
           JSON.stringify(Object.fromEntries(labels)),
-          stale ? undefined : JSON.parse(histogramJson(histogram)),
+          stale ? undefined : JSON.parse(plainHistogram(histogram)),
         );
       }
     }

@@ -9,6 +9,7 @@ import { createKernels } from '../../lib/kernels/index.ts';
 import { Engine, type PromqlFeatures } from '../../lib/promql/index.ts';
 import { BlockBuilder, openReadOnly, type ReadOnlyTsdb } from '../../lib/tsdb/index.ts';
 import { appendCommit } from './demo-commits.ts';
+import { pieceText } from './piece-text.ts';
 import { PrometheusDriver } from './prometheus-driver.ts';
 import type { WrittenSeries } from './remote-write.ts';
 
@@ -110,7 +111,7 @@ export class QueryTwins {
         stepMs === 0
           ? await this.#engine.instant(this.#database, query, startMs, { signal })
           : await this.#engine.range(this.#database, query, startMs, endMs, stepMs, { signal });
-      const data = JSON.parse([...queryData(value)].join('')) as NonNullable<Reply['data']>;
+      const data = JSON.parse(pieceText(queryData(value))) as NonNullable<Reply['data']>;
       return { status: 'success', data, warnings: annotations.warnings, infos: annotations.infos };
     } catch (error) {
       const { errorType, message } = toApiError(error, signal);

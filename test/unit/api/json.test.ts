@@ -1,33 +1,17 @@
 import assert from 'node:assert/strict';
-import { queryData } from '../../../lib/api/json.ts';
+import { exemplarsData } from '../../../lib/api/exemplars-json.ts';
+import { labelSetsData, queryData, stringsData } from '../../../lib/api/json.ts';
 import { stringJson, valueJson } from '../../../lib/api/json-strings.ts';
-import { sampleFloat, timestampJson } from '../../../lib/api/json-numbers.ts';
 import { unescapeLabelName } from '../../../lib/api/params.ts';
+import { seededRandom } from '../../../lib/env/index.ts';
 import { type FloatHistogram, Labels } from '../../../lib/model/index.ts';
-import type { QueryValue } from '../../../lib/promql/index.ts';
+import type { MatrixSeries, QueryValue, VectorSample } from '../../../lib/promql/index.ts';
+import { pieceText } from '../../tools/piece-text.ts';
+import { plainLabels, plainQueryData, plainString } from '../../tools/plain-json.ts';
 
-const textOf = (value: QueryValue) => [...queryData(value)].join('');
+const textOf = (value: QueryValue) => pieceText(queryData(value));
 
 describe('api: JSON', () => {
-  const floats: readonly (readonly [number, string])[] = [
-    [0, '0'],
-    [-0, '-0'],
-    [1.5, '1.5'],
-    [1e20, '100000000000000000000'],
-    [1e21, '1e+21'],
-    [-1.25e300, '-1.25e+300'],
-    [1e-6, '0.000001'],
-    [1e-7, '1e-07'],
-    [1.5e-9, '1.5e-09'],
-    [5e-324, '5e-324'],
-    [NaN, 'NaN'],
-    [Infinity, '+Inf'],
-    [-Infinity, '-Inf'],
-  ];
-  for (const [value, text] of floats) {
-    it(`writes the sample ${text} as Go does`, () => assert.equal(sampleFloat(value), text));
-  }
-
   it('writes U+FFFD for what is no UTF-8', () => {
     assert.equal(stringJson('a\udcffb'), '"a\ufffdb"');
     assert.equal(valueJson({ error: ['\ud800'], n: 1 }), '{"error":["\ufffd"],"n":1}');
@@ -38,14 +22,6 @@ describe('api: JSON', () => {
       textOf({ type: 'scalar', timestampMs: 1_500, value: 1e-7 }),
       '{"resultType":"scalar","result":[1.500,"0.0000001"]}',
     );
-  });
-
-  it('writes times as seconds', () => {
-    assert.equal(timestampJson(0), '0');
-    assert.equal(timestampJson(1_435_781_451_781), '1435781451.781');
-    assert.equal(timestampJson(1_005), '1.005');
-    assert.equal(timestampJson(-1_050), '-1.050');
-    assert.equal(timestampJson(-50), '-0.050');
   });
 
   it('writes what breaks naive writers', () => {
@@ -150,12 +126,142 @@ describe('api: JSON', () => {
       series: Array.from({ length: 3 }, () => ({ labels: Labels.EMPTY, timestamps, values: timestamps })),
     };
     const pieces = [...queryData(value)];
-    assert.ok(pieces.length > 20 && pieces.every((piece) => piece.length < 200_000));
-    const parsed = JSON.parse(pieces.join('')) as { result: { values: unknown[] }[] };
-    assert.deepEqual(
-      parsed.result.map(({ values }) => values.length),
-      [50_000, 50_000, 50_000],
-    );
+    assert.ok(pieces.length > 10 && pieces.every((piece) => piece.length < 200_000));
+    assert.equal(pieceText(pieces), plainQueryData(value));
+  });
+
+  it('hands on pieces with buffers of their own, which can be given to another thread', () => {
+    const strings = Array.from({ length: 30_000 }, (_, i) => `value ${i}`);
+    const pieces = [...stringsData(strings)];
+    assert.ok(pieces.length > 2);
+    for (const piece of pieces) {
+      if (typeof piece === 'string') continue;
+      assert.ok(piece.buffer instanceof ArrayBuffer && piece.byteLength === piece.buffer.byteLength);
+    }
+    assert.deepEqual(JSON.parse(pieceText(pieces)), strings);
+  });
+
+  it('keeps answers apart that are taken in turns', () => {
+    const lists = [0, 1, 2].map((k) => Array.from({ length: 40_000 }, (_, i) => `${k}:${i}`));
+    const answers = lists.map((strings) => ({ pieces: stringsData(strings), taken: [] as (string | Uint8Array)[] }));
+    for (let open = answers.length; open > 0;) {
+      open = 0;
+      for (const { pieces, taken } of answers) {
+        const next = pieces.next();
+        if (next.done === true) continue;
+        taken.push(next.value);
+        open++;
+      }
+    }
+    for (const [k, { taken }] of answers.entries()) {
+      assert.ok(taken.length > 2);
+      assert.equal(pieceText(taken), JSON.stringify(lists[k]));
+    }
+  });
+
+  it('writes texts that are longer than a piece', () => {
+    const texts = ['x'.repeat(1_000_000), 'ü"'.repeat(300_000), 'y'.repeat(190_000), '', 'z'];
+    assert.equal(pieceText(stringsData(texts)), JSON.stringify(texts));
+    const labels = Labels.of({ a: texts[0]!, b: texts[1]!, c: 'd' });
+    assert.equal(pieceText(labelSetsData([labels, labels])), `[${plainLabels(labels)},${plainLabels(labels)}]`);
+  });
+
+  it('writes exemplars', () => {
+    const labels = Labels.of({ a: 'b' });
+    const exemplar = { labels: Labels.of({ trace: '1' }), value: 1e-7, timestampMs: 1_500 };
+    const text = pieceText(exemplarsData([{ labels, exemplars: [exemplar, exemplar] }]));
+    const one = '{"labels":{"trace":"1"},"value":"1e-07","timestamp":1.500}';
+    assert.equal(text, `[{"seriesLabels":{"a":"b"},"exemplars":[${one},${one}]}]`);
+  });
+
+  describe('as a plain writer does', () => {
+    const random = seededRandom(5);
+    const below = (n: number): number => Math.floor(random() * n);
+    const pick = <T>(list: readonly T[]): T => list[below(list.length)]!;
+    const texts = [
+      '',
+      'plain',
+      'a"b',
+      'back\\slash',
+      'line\n',
+      '\u0000',
+      '\x7f',
+      'ü',
+      '😀',
+      '\ud800',
+      '\udc80x',
+      '</script>',
+    ];
+    const someText = (): string => pick(texts) + pick(texts) + String(below(100));
+    const someLabels = (): Labels =>
+      Labels.of(Array.from({ length: below(5) }, () => [someText(), someText()] as const));
+    const someValue = (): number =>
+      pick([
+        NaN,
+        Infinity,
+        -Infinity,
+        -0,
+        below(10),
+        below(1e9),
+        random(),
+        -random() * 1e-9,
+        random() * 1e25,
+        below(99) / 10,
+      ]);
+    const someTimes = (count: number): Float64Array => {
+      const startMs = pick([0, -5_000, 1_699_920_000_000, 1_699_920_000_123]);
+      const stepMs = pick([1, 15, 1_000, 15_000, 86_400_000]);
+      return Float64Array.from({ length: count }, (_, i) => startMs + i * stepMs);
+    };
+    const someHistogram = (): FloatHistogram => ({
+      ...histogram,
+      count: someValue(),
+      sum: someValue(),
+      schema: below(8),
+    });
+    const someSeries = (): MatrixSeries => {
+      const timestamps = someTimes(random() < 0.1 ? below(3_000) : below(5));
+      const plain = { labels: someLabels(), timestamps, values: timestamps.map(someValue) };
+      if (random() < 0.7) return plain;
+      const histograms = Array.from(timestamps, () => (random() < 0.5 ? someHistogram() : undefined));
+      return { ...plain, histograms };
+    };
+    const someSample = (): VectorSample => {
+      const sample = { labels: someLabels(), timestampMs: someTimes(1)[0]!, value: someValue() };
+      return random() < 0.2 ? { ...sample, histogram: someHistogram() } : sample;
+    };
+
+    it('writes matrices', () => {
+      for (let round = 0; round < 60; round++) {
+        const value: QueryValue = { type: 'matrix', series: Array.from({ length: below(20) }, someSeries) };
+        assert.equal(textOf(value), plainQueryData(value));
+      }
+    });
+
+    it('writes vectors', () => {
+      for (let round = 0; round < 60; round++) {
+        const samples = Array.from({ length: below(round === 0 ? 5_000 : 20) }, someSample);
+        const value: QueryValue = { type: 'vector', samples };
+        assert.equal(textOf(value), plainQueryData(value));
+      }
+    });
+
+    it('writes scalars and strings', () => {
+      for (let round = 0; round < 200; round++) {
+        const timestampMs = someTimes(1)[0]!;
+        const scalar: QueryValue = { type: 'scalar', timestampMs, value: someValue() };
+        const string: QueryValue = { type: 'string', timestampMs, value: someText() };
+        assert.equal(textOf(scalar), plainQueryData(scalar));
+        assert.equal(textOf(string), plainQueryData(string));
+      }
+    });
+
+    it('writes strings and label sets', () => {
+      const strings = Array.from({ length: 500 }, someText);
+      assert.equal(pieceText(stringsData(strings)), `[${strings.map(plainString).join(',')}]`);
+      const sets = Array.from({ length: 500 }, someLabels);
+      assert.equal(pieceText(labelSetsData(sets)), `[${sets.map(plainLabels).join(',')}]`);
+    });
   });
 });
 
