@@ -27,16 +27,16 @@ export function withAt(expr: Expr, at: AtModifier, end: number): Modified {
   return { ...target, at, end };
 }
 
-/** `expr anchored` (Prometheus `setAnchored`, `setSmoothed`) */
-export function withExtension(expr: Expr, extension: 'anchored' | 'smoothed', end: number): Modified {
+/** `expr anchored` (Prometheus `setAnchored`, `setSmoothed`). Errors do not count the word as part of the expression. */
+export function withExtension(expr: Expr, extension: 'anchored' | 'smoothed'): Modified {
   if (expr.kind === 'subquery') return { fault: `${extension} modifier is not supported for subqueries` };
   if (expr.kind !== 'vector' && expr.kind !== 'matrix') return { fault: `${extension} modifier not implemented` };
   const selector = expr.kind === 'matrix' ? expr.selector : expr;
   if (selector.extension !== undefined && selector.extension !== extension) {
     return { fault: 'anchored and smoothed modifiers cannot be used together' };
   }
-  if (expr.kind === 'matrix') return { ...expr, selector: { ...expr.selector, extension }, end };
-  return { ...expr, extension, end };
+  if (expr.kind === 'matrix') return { ...expr, selector: { ...expr.selector, extension } };
+  return { ...expr, extension };
 }
 
 /** `expr[5m]`, which begins at the bracket at `start` */

@@ -303,7 +303,7 @@ class Parser {
     if (this.#features.extendedRangeSelectors !== true) {
       this.#fail(expr, `${extension} modifier is experimental and not enabled`);
     }
-    return this.#modified(withExtension(expr, extension, this.#tokens.previousEnd), expr);
+    return this.#modified(withExtension(expr, extension), expr);
   }
 
   #bracket(expr: Expr, bracket: Token): Expr {
