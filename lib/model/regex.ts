@@ -14,14 +14,18 @@ export interface LinearRegex {
   readonly groupNames: Readonly<Record<string, number>>;
 }
 
-const LITERAL = /^[^\\.+*?()|[\]{}^$]*$/;
-const MAX_SET_SIZE = 256;
+const OPERATOR = /[\\.+*?()|[\]{}^$]/;
+const PUNCTUATION = /[!-/:-@[-`{-~]/;
+/** Parts between `|` that are looked through one by one. */
+const MAX_PARTS = 256;
+/** Literals that are sought anywhere in a text are short, so that seeking them is as good as linear. */
+const MAX_SOUGHT_LENGTH = 64;
 /** Longest pattern accepted, characters; guards compile time and memory. */
 const MAX_PATTERN_LENGTH = 16 * 1024;
 
 /**
- * Compiles a Prometheus regex (RE2 syntax, dot matches newline, anchored). Fast paths: literals, `a|b|c` and `(a|b|c)`,
- * `.*`, `.+`, `literal.*`, `literal.+`; the rest runs on RE2JS.
+ * Compiles a Prometheus regex (RE2 syntax, dot matches newline, anchored). Fast paths: literals, with `.*` and `.+` anywhere
+ * between them, and `a|b|c` and `(a|b|c)` of such; the rest runs on RE2JS.
  * @throws PromletError `model/bad-regex`
  */
 export function compileRegex(pattern: string): LinearRegex {
@@ -36,19 +40,79 @@ export function compileRegex(pattern: string): LinearRegex {
 
 function fastPath(pattern: string): LinearRegex | undefined {
   const grouped = pattern.startsWith('(') && pattern.endsWith(')');
-  const inner = grouped ? pattern.slice(1, -1) : pattern;
-  const parts = inner.split('|');
-  if (parts.length <= MAX_SET_SIZE && parts.every((part) => LITERAL.test(part))) {
-    const set = new Set(parts);
-    return simpleRegex((text) => set.has(text), grouped, set.size === 1 ? parts[0]! : '', [...set]);
+  const parts = plainParts(grouped ? pattern.slice(1, -1) : pattern);
+  if (parts === undefined) return undefined;
+  if (parts.every(({ gaps }) => gaps.length === 0)) {
+    const set = new Set(parts.map(({ literals }) => literals[0]!));
+    return simpleRegex((text) => set.has(text), grouped, set.size === 1 ? parts[0]!.literals[0]! : '', [...set]);
   }
-  const tail = inner.slice(-2);
-  const head = inner.slice(0, -2);
-  if ((tail === '.*' || tail === '.+') && LITERAL.test(head)) {
-    const minLength = head.length + (tail === '.+' ? 1 : 0);
-    return simpleRegex((text) => text.length >= minLength && text.startsWith(head), grouped, head);
+  const [first] = parts;
+  if (parts.length === 1) return simpleRegex((text) => matchesPlain(first!, text), grouped, first!.literals[0]!);
+  return simpleRegex((text) => parts.some((part) => matchesPlain(part, text)), grouped, '');
+}
+
+/** Literals with gaps between them, no two of which lie side by side: `literals[0]`, at least `gaps[0]` characters, `literals[1]`, … */
+interface PlainPattern {
+  readonly literals: readonly string[];
+  /** 0 for `.*`, 1 for `.+`; one fewer than literals. The first and the last may be ''. */
+  readonly gaps: readonly (0 | 1)[];
+}
+
+/** The alternatives of a regex when all are plain. */
+function plainParts(pattern: string): readonly PlainPattern[] | undefined {
+  const parts: PlainPattern[] = [];
+  let literals: string[] = [];
+  let gaps: (0 | 1)[] = [];
+  let literal = '';
+  const end = (): void => {
+    parts.push({ literals: [...literals, literal], gaps });
+    literals = [];
+    gaps = [];
+    literal = '';
+  };
+  for (let i = 0; i < pattern.length; i++) {
+    const char = pattern[i]!;
+    const next = pattern[i + 1] ?? '';
+    if (char === '|') {
+      end();
+      if (parts.length === MAX_PARTS) return undefined;
+    } else if (char === '.' && (next === '*' || next === '+')) {
+      const gap = next === '*' ? 0 : 1;
+      const before = gaps.at(-1);
+      if (literal !== '' || before === undefined) {
+        if (gaps.length > 0 && literal.length > MAX_SOUGHT_LENGTH) return undefined;
+        literals.push(literal);
+        gaps.push(gap);
+      } else if (gap === 0 || before === 0) {
+        gaps[gaps.length - 1] = gap === 0 ? before : gap;
+      } else {
+        return undefined;
+      }
+      literal = '';
+      i++;
+    } else if (char === '\\' && PUNCTUATION.test(next)) {
+      literal += next;
+      i++;
+    } else if (OPERATOR.test(char)) return undefined;
+    else literal += char;
   }
-  return undefined;
+  end();
+  // A lone half of a pair may be found within one, where RE2 does not look.
+  return pattern.isWellFormed() ? parts : undefined;
+}
+
+/** Of literals in order, taking each where it is found first leaves the most to the others. */
+function matchesPlain({ literals, gaps }: PlainPattern, text: string): boolean {
+  const last = literals.length - 1;
+  if (last === 0) return text === literals[0];
+  if (!text.startsWith(literals[0]!)) return false;
+  let at = literals[0]!.length;
+  for (let i = 1; i < last; i++) {
+    at = text.indexOf(literals[i]!, at + gaps[i - 1]!);
+    if (at === -1) return false;
+    at += literals[i]!.length;
+  }
+  return text.length - literals[last]!.length >= at + gaps[last - 1]! && text.endsWith(literals[last]!);
 }
 
 const NO_GROUPS: Readonly<Record<string, number>> = Object.freeze(Object.create(null) as Record<string, number>);
