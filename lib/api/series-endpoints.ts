@@ -61,14 +61,14 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
     const sets = matcherSets(request.params);
     return withQuerier(request, async (querier, _startMs, _endMs, watch) => {
       const annotations = new Annotations();
-      const found = new Set<string>();
+      const found: (readonly string[])[] = [];
       for (const matchers of sets.length === 0 ? [[]] : sets) {
         const answer = await read(querier, { limit: limit + 1, ...watch }, matchers);
         watch.spend?.(TEXT_WORK * answer.values.length);
         annotations.merge(answer.annotations);
-        for (const value of answer.values) found.add(value);
+        found.push(answer.values);
       }
-      const values = [...found].sort(compareUtf8);
+      const values = found.length === 1 ? found[0]! : [...new Set(found.flat())].sort(compareUtf8);
       if (values.length > limit) annotations.warn(TRUNCATED);
       return { pieces: stringsData(values.slice(0, limit)), annotations };
     });

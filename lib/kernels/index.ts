@@ -102,6 +102,11 @@ export interface KernelExports {
     capacity: number,
     used: number,
   ): number;
+  /**
+   * Reads entries of the postings offset table of a block to rows of 16 bytes; see assembly/postings-offsets.ts.
+   * @returns how many; the u32 at `consumed` becomes the bytes that they take
+   */
+  readPostingsOffsets(at: number, available: number, rows: number, capacity: number, consumed: number): number;
   /** Reads an XOR chunk where it lies in a block: samples within [minMs, maxMs]. @returns how many, -1 to be looked at closer */
   readXorChunk(
     at: number,

@@ -55,18 +55,32 @@ class MergeQuerier implements Querier {
   }
 
   /** The first `limit` of a union are among the first `limit` of each. */
-  async #union(hints: LabelHints, ask: (querier: Querier) => Promise<LabelAnswer>): Promise<LabelAnswer> {
+  async #union({ limit }: LabelHints, ask: (querier: Querier) => Promise<LabelAnswer>): Promise<LabelAnswer> {
     const annotations = new Annotations();
-    const union = new Set<string>();
+    let union: readonly string[] = [];
     for (const querier of this.#queriers) {
-      const answer = await ask(querier);
-      annotations.merge(answer.annotations);
-      for (const value of answer.values) union.add(value);
+      const { values, annotations: others } = await ask(querier);
+      annotations.merge(others);
+      union = sortedUnion(union, values, limit || Infinity);
     }
-    const values = [...union].sort(compareUtf8);
-    const limit = hints.limit ?? 0;
-    return { values: limit > 0 ? values.slice(0, limit) : values, annotations };
+    return { values: union, annotations };
   }
+}
+
+/** The first `limit` of two sorted lists as one; maybe one of them. */
+function sortedUnion(a: readonly string[], b: readonly string[], limit: number): readonly string[] {
+  if (a.length === 0) return b.length > limit ? b.slice(0, limit) : b;
+  if (b.length === 0) return a;
+  const out: string[] = [];
+  let i = 0;
+  let j = 0;
+  while (out.length < limit && (i < a.length || j < b.length)) {
+    const order = i === a.length ? 1 : j === b.length ? -1 : compareUtf8(a[i]!, b[j]!);
+    out.push(order <= 0 ? a[i]! : b[j]!);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
+  }
+  return out;
 }
 
 /** One of the sets that are merged, at a series of it. */

@@ -17,9 +17,12 @@ export interface PostingsSource {
   postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[];
   /** Those of `refs` whose value of a label, '' when they lack it, `accepts` takes. */
   filter(refs: Uint32Array, name: string, accepts: (value: string) => boolean): Uint32Array;
-  /** In any order, unique. */
+  /** Whether it gives all names and values sorted by UTF-8 bytes; else in any order. */
+  readonly isSorted: boolean;
+  /** Unique. */
   labelNames(): Iterable<string>;
-  labelValues(name: string): Iterable<string>;
+  /** Unique. Of those that are sorted, only the first `limit` are needed. */
+  labelValues(name: string, limit?: number): Iterable<string>;
   /** Of some series: the names they have, their values of a label. In any order, unique. */
   labelNamesOf(refs: Uint32Array): Iterable<string>;
   labelValuesOf(refs: Uint32Array, name: string): Iterable<string>;
@@ -152,7 +155,7 @@ function narrow(
 
 /** The names of all labels, or of those on matching series. Sorted, at most `hints.limit`. */
 export function selectLabelNames(source: PostingsSource, hints: LabelHints, matchers: readonly Matcher[]): string[] {
-  if (matchers.length === 0) return limited(source.labelNames(), hints);
+  if (matchers.length === 0) return limited(source.labelNames(), hints, source.isSorted);
   const refs = selectPostings(source, matchers, hints);
   hints.spend?.(SERIES_WORK * refs.length);
   return limited(source.labelNamesOf(refs), hints);
@@ -170,9 +173,10 @@ export function selectLabelValues(
   const valueCount = source.valueCount(name);
   const own = matchers.filter((matcher) => matcher.name === name);
   if (own.length === matchers.length) {
-    spend?.(VALUE_WORK * valueCount);
-    const values = source.labelValues(name);
-    return limited(own.length === 0 ? values : [...values].filter(watched(own, hints)), hints);
+    const most = source.isSorted && own.length === 0 && hints.limit ? hints.limit : Infinity;
+    spend?.(VALUE_WORK * Math.min(valueCount, most));
+    const values = source.labelValues(name, most);
+    return limited(own.length === 0 ? values : [...values].filter(watched(own, hints)), hints, source.isSorted);
   }
   const refs = selectPostings(source, matchers, hints);
   if (refs.length <= valueCount * VALUES_PER_SERIES) {
@@ -188,12 +192,13 @@ export function selectLabelValues(
     spend?.(REF_WORK * Math.min(list.length, refs.length));
     if (intersect(list, refs).length > 0) found.push(value);
   }
-  return limited(found, hints);
+  return limited(found, hints, source.isSorted);
 }
 
-function limited(values: Iterable<string>, hints: LabelHints): string[] {
+function limited(values: Iterable<string>, hints: LabelHints, isSorted = false): string[] {
   hints.signal?.throwIfAborted();
-  const sorted = [...values].sort(compareUtf8);
+  const sorted = [...values];
+  if (!isSorted) sorted.sort(compareUtf8);
   const limit = hints.limit ?? 0;
   return limit > 0 && sorted.length > limit ? sorted.slice(0, limit) : sorted;
 }

@@ -41,6 +41,7 @@ const POSTINGS_SLICE = 4096;
  */
 export class IndexReader implements PostingsSource {
   readonly version: number;
+  readonly isSorted = true;
   readonly symbols: Symbols;
   readonly #kernels: Kernels;
   readonly #file: PositionedFile;
@@ -76,9 +77,9 @@ export class IndexReader implements PostingsSource {
     return this.#offsets.names();
   }
 
-  labelValues(name: string): string[] {
+  labelValues(name: string, limit = Infinity): string[] {
     const values: string[] = [];
-    this.#offsets.walk(name, '', (value) => values.push(value) > 0);
+    this.#offsets.walk(name, '', (value) => values.push(value) < limit);
     return values;
   }
 

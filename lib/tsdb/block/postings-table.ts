@@ -1,4 +1,4 @@
-import type { Kernels } from '../../kernels/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { compareUtf8 } from '../../model/index.ts';
 import { MAX_LABEL_NAMES, MAX_WHOLE_TABLE_BYTES, SAMPLE_EVERY } from './format.ts';
 import { LastText } from './last-text.ts';
@@ -7,6 +7,11 @@ import { openSection, type Section, SectionReader } from './section.ts';
 
 /** Entries at least this long: key count, two lengths, an offset. */
 const MIN_ENTRY_BYTES = 4;
+
+/** Entries that are read at a time, to rows as assembly/postings-offsets.ts has them. */
+const BATCH_ENTRIES = 512;
+const ROW_BYTES = 16;
+const LENGTH_MASK = 0x7fff_ffff;
 
 /** Takes a value and the offset of its postings, and reads nothing through the same cache. @returns false to stop */
 export type ValueVisitor = (value: string, postingsOffset: number) => boolean;
@@ -77,20 +82,62 @@ export class SampledPostingsOffsets implements PostingsOffsets {
     const entries = this.#names.get(name);
     if (entries === undefined) return;
     let index = from === '' ? 0 : this.#lastSampleBelow(entries, from) * SAMPLE_EVERY;
-    const walk = new SectionReader(
-      this.#kernels,
-      this.#file,
-      this.#section,
-      this.#offsetOf(entries, index / SAMPLE_EVERY),
-    );
-    for (let below = from !== ''; index < entries.count; index++) {
-      skipKeys(walk);
-      const value = walk.text();
-      const offset = walk.uvarint();
-      if (below && compareUtf8(value, from) < 0) continue;
-      below = false;
-      if (!visit(value, offset)) return;
+    let offset = this.#offsetOf(entries, index / SAMPLE_EVERY);
+    let below = from !== '';
+    // Who begins with a value mostly looks for it alone.
+    let most = below ? SAMPLE_EVERY : BATCH_ENTRIES;
+    const rows = new Scratch(this.#kernels.arena);
+    try {
+      while (index < entries.count) {
+        const plain = this.#readPlain(offset, Math.min(most, entries.count - index), rows);
+        const { length } = plain.values;
+        for (let i = 0; i < length; i++) {
+          const value = plain.values[i]!;
+          if (below && compareUtf8(value, from) < 0) continue;
+          below = false;
+          if (!visit(value, plain.offsets[i]!)) return;
+        }
+        index += length;
+        offset += plain.bytes;
+        most = BATCH_ENTRIES;
+        if (length > 0 || index === entries.count) continue;
+        // One that goes over to the next page, or an odd one.
+        this.#search.seek(offset);
+        skipKeys(this.#search);
+        const value = this.#search.text();
+        const postings = this.#search.uvarint();
+        offset = this.#search.offset;
+        index++;
+        if (below && compareUtf8(value, from) < 0) continue;
+        below = false;
+        if (!visit(value, postings)) return;
+      }
+    } finally {
+      rows.release();
     }
+  }
+
+  /** Reads entries that lie on one page: their texts are cut from one, which takes a quarter of the time of decoding each. */
+  #readPlain(offset: number, most: number, scratch: Scratch): { values: string[]; offsets: number[]; bytes: number } {
+    const { arena, wasm } = this.#kernels;
+    const rows = scratch.reserve(BATCH_ENTRIES * ROW_BYTES + 8);
+    const consumed = rows + BATCH_ENTRIES * ROW_BYTES;
+    const available = Math.min(this.#file.stretch(offset), this.#section.offset + this.#section.length - offset);
+    const at = this.#file.at(offset, available);
+    const count = wasm.readPostingsOffsets(at, available, rows, most, consumed);
+    const { u32, f64, buffer } = arena;
+    const bytes = u32[consumed >>> 2]!;
+    const text = buffer.toString('latin1', at, at + bytes);
+    const values: string[] = [];
+    const offsets: number[] = [];
+    for (let i = 0, row = rows; i < count; i++, row += ROW_BYTES) {
+      const start = u32[row >>> 2]!;
+      const length = u32[(row >>> 2) + 1]!;
+      const end = start + (length & LENGTH_MASK);
+      values.push(length > LENGTH_MASK ? buffer.toString('utf8', at + start, at + end) : text.slice(start, end));
+      offsets.push(f64[row / 8 + 1]!);
+    }
+    return { values, offsets, bytes };
   }
 
   /** The last sample of a name whose value is not above `value`; 0 when there is none. */

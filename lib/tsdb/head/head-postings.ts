@@ -5,6 +5,7 @@ const NONE = new Uint32Array(0);
 
 /** The head's index as selecting sees it. To be used within `view.read`; lists that are returned are views. */
 export class HeadPostings implements PostingsSource {
+  readonly isSorted = false;
   readonly #view: HeadView;
 
   constructor(view: HeadView) {

@@ -11,6 +11,7 @@ const SECTION_SIZE = 1024;
  * `newestRef`, are left out; those removed since may be in or out.
  */
 export class SectionedPostings implements PostingsSource {
+  readonly isSorted = false;
   readonly #view: HeadView;
   readonly #whole: HeadPostings;
   readonly newestRef: number;

@@ -164,6 +164,9 @@ describe('tsdb: merging queriers', () => {
     assert.deepEqual((await querier.labelNames({ limit: 3 }, [])).values, ['__name__', 'a', 'b']);
     assert.deepEqual((await querier.labelValues('x', {}, [])).values, ['1', '2', '3']);
     assert.deepEqual((await querier.labelValues('x', {}, [new Matcher('=~', 'a', '.+')])).values, ['1', '2']);
+    for (const limit of [1, 2, 3, 4]) {
+      assert.deepEqual((await querier.labelValues('x', { limit }, [])).values, ['1', '2', '3'].slice(0, limit));
+    }
     querier.close();
   });
 

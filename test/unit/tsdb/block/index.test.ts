@@ -67,7 +67,7 @@ describe('tsdb: the index of a block', () => {
 
   it('finds values that begin with a prefix, and none else', async () => {
     const values = Array.from({ length: 500 }, (_, i) => `v${i}`)
-      .concat('', 'w', 'é', '\u{10000}', '\uffff')
+      .concat('', 'w', 'w'.repeat(20_000), 'é', '\u{10000}', '\uffff')
       .filter(Boolean);
     const entries = values
       .map((value): Entry => ({ labels: Labels.of({ __name__: 'm', value }), chunks: [[0, 1, 0, 8]] }))
