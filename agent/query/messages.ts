@@ -1,5 +1,6 @@
 import type { ReadHandle } from '../../lib/tsdb/index.ts';
-import type { ErrorType, Piece } from '../../lib/api/query/index.ts';
+import type { ErrorType } from '../../lib/api/query/index.ts';
+import type { Filled } from './slots.ts';
 
 export interface QueryLimits {
   readonly queryTimeoutMs: number;
@@ -13,6 +14,8 @@ export interface QueryLimits {
 /** What a query thread is started with. */
 export interface ThreadData {
   readonly limits: QueryLimits;
+  /** For the pieces of its answers. */
+  readonly slots: SharedArrayBuffer;
 }
 
 /** To a thread; it works on one request at a time. */
@@ -29,18 +32,20 @@ export type ToThread =
   | { readonly kind: 'more' }
   | { readonly kind: 'cancel' };
 
-/** From a thread: an answer and its pieces, or an error; then `rest`. */
+/** From a thread: an answer and the pieces that follow it, or an error. With the last it can take the next request. */
 export type FromThread =
-  | {
+  | ({
       readonly kind: 'answer';
       readonly data: unknown;
       readonly warnings: readonly string[];
       readonly infos: readonly string[];
-      /** JSON text of the data, if it is not in `data`; more pieces follow unless `last`. */
-      readonly piece: Piece | undefined;
-      readonly last: boolean;
-    }
-  | { readonly kind: 'piece'; readonly piece: Piece; readonly last: boolean }
-  | { readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string }
-  /** It can take the next request; when it holds much memory it had better be ended. */
-  | { readonly kind: 'rest'; readonly isSpent: boolean };
+      /** JSON text of the data, if it is not in `data`. */
+      readonly piece: Filled | undefined;
+    } & Ending)
+  | ({ readonly kind: 'piece'; readonly piece: Filled } & Ending)
+  | ({ readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string } & Ending);
+
+interface Ending {
+  /** More follows when it is undefined. */
+  readonly end: { readonly isSpent: boolean } | undefined;
+}

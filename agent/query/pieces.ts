@@ -1,18 +1,25 @@
 import type { Piece } from '../../lib/api/query/index.ts';
 
-/** The pieces of one answer as they come; each is asked for when the one before is taken. */
+export interface PiecesOptions {
+  /** A piece is taken, and the one before it is done with: one more may come. */
+  readonly onTaken: () => void;
+  /** None is needed any more where it lies. */
+  readonly onAllTaken: () => void;
+}
+
+/** The pieces of one answer as they come. Each stays as it is until the next is asked for. */
 export class Pieces implements AsyncIterable<Piece> {
-  readonly #more: () => void;
-  readonly #waiting: Piece[] = [];
+  readonly #options: PiecesOptions;
+  readonly #waiting: Uint8Array[] = [];
   #last = false;
   #error: Error | undefined;
   #arrived: (() => void) | undefined;
 
-  constructor(more: () => void) {
-    this.#more = more;
+  constructor(options: PiecesOptions) {
+    this.#options = options;
   }
 
-  push(piece: Piece, last: boolean): void {
+  push(piece: Uint8Array, last: boolean): void {
     this.#waiting.push(piece);
     this.#last = last;
     this.#arrived?.();
@@ -27,10 +34,14 @@ export class Pieces implements AsyncIterable<Piece> {
     for (;;) {
       const piece = this.#waiting.shift();
       if (piece !== undefined) {
-        const isLast = this.#last && this.#waiting.length === 0;
-        if (!isLast) this.#more();
+        if (this.#last && this.#waiting.length === 0) {
+          const copy = piece.slice();
+          this.#options.onAllTaken();
+          yield copy;
+          return;
+        }
+        this.#options.onTaken();
         yield piece;
-        if (isLast) return;
       } else if (this.#error !== undefined) {
         throw this.#error;
       } else {

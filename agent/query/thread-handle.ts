@@ -6,6 +6,7 @@ import { Annotations, assert } from '../../lib/model/index.ts';
 import type { Tsdb } from '../../lib/tsdb/index.ts';
 import type { FromThread, QueryLimits, ThreadData, ToThread } from './messages.ts';
 import { Pieces } from './pieces.ts';
+import { bytesOf, createSlots } from './slots.ts';
 
 /** Beside this file in the sources, beside the chunk this file is in when bundled. */
 const PROGRAM = new URL(`./query-thread${extname(import.meta.url)}`, import.meta.url);
@@ -29,6 +30,7 @@ export interface ThreadOptions {
 export class ThreadHandle {
   readonly #options: ThreadOptions;
   readonly #worker: Worker;
+  readonly #slots = createSlots();
   #receive: ((message: FromThread) => void) | undefined;
   #fail: ((error: Error) => void) | undefined;
   #timer: Timer | undefined;
@@ -39,7 +41,7 @@ export class ThreadHandle {
 
   constructor(options: ThreadOptions, onEnd: () => void) {
     this.#options = options;
-    const data: ThreadData = { limits: options.limits };
+    const data: ThreadData = { limits: options.limits, slots: this.#slots };
     this.#worker = new Worker(PROGRAM, {
       name: 'query',
       workerData: data,
@@ -89,8 +91,13 @@ export class ThreadHandle {
       loan.release();
     };
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const pieces = new Pieces(() => this.#send({ kind: 'more' }));
+    const pieces = new Pieces({ onTaken: () => this.#send({ kind: 'more' }), onAllTaken: resolve });
+    let hasEnded = false;
     const cancel = (): void => {
+      if (hasEnded) {
+        resolve();
+        return;
+      }
       this.#send({ kind: 'cancel' });
       this.#killAfter(GRACE_MS);
     };
@@ -98,26 +105,24 @@ export class ThreadHandle {
       pieces.fail(error);
       reject(error);
     };
-    let error: ApiError | undefined;
     this.#receive = (message) => {
-      if (message.kind === 'rest') {
-        this.isSpent = message.isSpent;
-        if (error === undefined) resolve();
-        else this.#fail!(error);
-        return;
-      }
+      const { end } = message;
+      hasEnded = end !== undefined;
+      if (end !== undefined) this.isSpent = end.isSpent;
       if (message.kind === 'error') {
-        error = new ApiError(message.errorType, message.message);
+        this.#fail!(new ApiError(message.errorType, message.message));
         return;
       }
       // What is left to do is to write down what was found.
       release();
-      if (message.kind === 'answer') {
-        if (message.piece !== undefined) pieces.push(message.piece, message.last);
-        onAnswer(answerOf(message, pieces));
-      } else {
-        pieces.push(message.piece, message.last);
+      const bytes = message.piece && bytesOf(this.#slots, message.piece);
+      if (message.kind === 'answer' && hasEnded) {
+        onAnswer(answerOf(message, bytes && [bytes.slice()]));
+        resolve();
+        return;
       }
+      pieces.push(bytes!, hasEnded);
+      if (message.kind === 'answer') onAnswer(answerOf(message, pieces));
       this.#killAfter(STALL_MS);
     };
     this.#killAfter(restMs + GRACE_MS);
@@ -158,11 +163,9 @@ export class ThreadHandle {
   }
 }
 
-function answerOf(message: FromThread & { kind: 'answer' }, pieces: Pieces): Answer {
+function answerOf({ data, warnings, infos }: FromThread & { kind: 'answer' }, pieces: Answer['pieces']): Answer {
   const annotations = new Annotations();
-  for (const warning of message.warnings) annotations.warn(warning);
-  for (const info of message.infos) annotations.info(info);
-  const { data } = message;
-  if (message.piece === undefined) return { data, annotations };
-  return { annotations, pieces: message.last ? [message.piece] : pieces };
+  for (const warning of warnings) annotations.warn(warning);
+  for (const info of infos) annotations.info(info);
+  return pieces === undefined ? { data, annotations } : { pieces, annotations };
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { pipeline } from 'node:stream/promises';
+import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
@@ -21,7 +22,7 @@ const MAX_ANNOTATIONS = 10;
 /** Smaller pieces are joined before they are sent. */
 const MIN_PIECE_LENGTH = 32 * 1024;
 
-/** A part of a text, or its UTF-8 bytes, which another thread made: they go on as they are. */
+/** A part of a text, or its UTF-8 bytes, which go on as they are and are valid until the next piece is asked for. */
 export type Piece = string | Uint8Array;
 
 /** What an endpoint answers: `data` as a value, or as the pieces of its JSON text; neither is "no content". */
@@ -68,16 +69,39 @@ export async function sendText(ctx: Context, contentType: string, text: AsyncGen
   const compresses = acceptsGzip(ctx);
   if (compresses) ctx.set('Content-Encoding', 'gzip');
   res.statusCode = ctx.status;
-  const bytes = encoded([first.value as Piece, second.value], pieces);
+  const sink = compresses ? createGzip(GZIP) : res;
   try {
-    if (compresses) await pipeline(bytes, createGzip(GZIP), res, { end: false });
-    else await pipeline(bytes, res, { end: false });
+    if (sink !== res) sink.pipe(res);
+    await write(sink, res, first.value as Piece);
+    await write(sink, res, second.value);
+    for await (const piece of { [Symbol.asyncIterator]: () => pieces }) await write(sink, res, piece);
   } catch (error) {
     res.destroy();
     throw error;
   }
-  res.end();
+  sink.end();
   if (!res.writableFinished) await Promise.race([once(res, 'finish'), once(res, 'close')]);
+}
+
+/**
+ * Writes a piece. The next is asked for only when it is gone: its memory may be used again then.
+ * @throws Error when the connection is closed
+ */
+async function write(sink: Writable, res: ServerResponse, piece: Piece): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the connection was closed'));
+    if (res.destroyed) {
+      onClose();
+      return;
+    }
+    res.once('close', onClose);
+    sink.write(typeof piece === 'string' ? piece : bytesOf(piece), 'utf8', (error) => {
+      res.off('close', onClose);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+  await nextTurn();
 }
 
 async function sendWhole(ctx: Context, text: Piece): Promise<void> {
@@ -91,14 +115,6 @@ async function sendWhole(ctx: Context, text: Piece): Promise<void> {
 
 function acceptsGzip(ctx: Context): boolean {
   return ctx.acceptsEncodings('gzip', 'identity') === 'gzip';
-}
-
-async function* encoded(head: readonly Piece[], tail: AsyncGenerator<Piece>): AsyncGenerator<Buffer> {
-  for (const piece of head) yield bytesOf(piece);
-  for await (const piece of tail) {
-    yield bytesOf(piece);
-    await nextTurn();
-  }
 }
 
 function bytesOf(piece: Piece): Buffer {
