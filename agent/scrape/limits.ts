@@ -35,8 +35,6 @@ export const MAX_LINE_BYTES = 4 * 1024 * 1024;
 export const MAX_LABELS = 10_000;
 /** Input quoted in a parse error, bytes. */
 export const MAX_QUOTED_BYTES = 160;
-/** The first scrape of a new target starts within this time, spread by its hash. */
-export const FIRST_SCRAPE_WINDOW_MS = 1_000;
 /** A scrape this close to its slot gets the slot's timestamp, which compresses better (Prometheus: 2 ms). */
 export const SLOT_TOLERANCE_MS = 2;
 /** One target's repeated complaints about rejected samples are logged this often. */

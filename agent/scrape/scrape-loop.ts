@@ -2,14 +2,15 @@ import type { ScrapeConfig } from '../../lib/config/index.ts';
 import type { Logger, Timer } from '../../lib/env/index.ts';
 import { errorMessage, LabelsBuilder, METRIC_NAME, PromletError, STALE_NAN } from '../../lib/model/index.ts';
 import { type Appender, AppendResult, type SeriesRef } from '../../lib/storage/index.ts';
-import { FIRST_SCRAPE_WINDOW_MS, REJECTION_LOG_INTERVAL_MS, SLOT_TOLERANCE_MS } from './limits.ts';
+import { REJECTION_LOG_INTERVAL_MS, SLOT_TOLERANCE_MS } from './limits.ts';
 import type { PageBuffer } from './page-buffer.ts';
 import type { PageMetadata } from './page-metadata.ts';
 import { isSeriesLimit, PageReading, type ReadingContext } from './page-reading.ts';
 import { ScrapeCache } from './scrape-cache.ts';
+import { type Schedule, scheduleOf } from './schedule.ts';
 import type { ScrapeStats } from './scrape-stats.ts';
 import { Scraper, type ScraperContext } from './scraper.ts';
-import { requireHttp, scrapeOffsetMs, type Target } from './target.ts';
+import { requireHttp, type Target } from './target.ts';
 
 export interface LoopContext extends ReadingContext {
   readonly logger: Logger;
@@ -41,7 +42,7 @@ export class ScrapeLoop {
   readonly #context: LoopContext;
   readonly #logger: Logger;
   readonly #cache: ScrapeCache;
-  readonly #offsetMs: number;
+  readonly #times: Schedule;
   #config: ScrapeConfig;
   #scraper: Scraper;
   /** Set by `reconfigure`, taken over before the next scrape. */
@@ -64,7 +65,7 @@ export class ScrapeLoop {
     this.#context = context;
     this.#logger = context.logger.child({ target: target.url.href });
     this.#cache = new ScrapeCache(context.scratch);
-    this.#offsetMs = scrapeOffsetMs(target, context.offsetSeed);
+    this.#times = scheduleOf(target, context.offsetSeed);
     this.#scraper = new Scraper(context.scraper, target, config);
   }
 
@@ -79,9 +80,7 @@ export class ScrapeLoop {
 
   /** The first scrape comes at once, spread a little over all targets; the next at the target's own offset. */
   start(): void {
-    const windowMs = Math.min(this.target.intervalMs, FIRST_SCRAPE_WINDOW_MS);
-    const { clock } = this.#context;
-    this.#schedule(clock.now() + (this.#offsetMs % windowMs));
+    this.#schedule(this.#context.clock.now() + this.#times.firstDelayMs);
   }
 
   reconfigure(config: ScrapeConfig): void {
@@ -144,8 +143,9 @@ export class ScrapeLoop {
   /** The first time after now that is the target's offset into an interval; timers may fire a little early. */
   #nextSlotMs(): number {
     const { intervalMs } = this.target;
-    const sinceOffsetMs = this.#context.clock.now() + SLOT_TOLERANCE_MS - this.#offsetMs;
-    return (Math.floor(sinceOffsetMs / intervalMs) + 1) * intervalMs + this.#offsetMs;
+    const { offsetMs } = this.#times;
+    const sinceOffsetMs = this.#context.clock.now() + SLOT_TOLERANCE_MS - offsetMs;
+    return (Math.floor(sinceOffsetMs / intervalMs) + 1) * intervalMs + offsetMs;
   }
 
   async #run(slotMs: number): Promise<void> {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { relabel, type ScrapeConfig, type TargetGroup } from '../../lib/config/index.ts';
 import { formatDuration, Labels, LabelsBuilder, parseDuration, PromletError, quote } from '../../lib/model/index.ts';
 
@@ -148,12 +147,4 @@ export function requireHttp({ url }: Target): void {
   if (url.protocol === 'http:' || url.protocol === 'https:') return;
   const scheme = quote(url.protocol.slice(0, -1));
   throw new PromletError('scrape/scheme', `Get ${quote(url.href)}: unsupported protocol scheme ${scheme}`);
-}
-
-/**
- * Where in its interval a target is scraped, ms: spread evenly, the same after a restart (Prometheus `Target.offset`).
- * @param seed tells apart several agents that scrape the same target
- */
-export function scrapeOffsetMs(target: Target, seed: string): number {
-  return createHash('sha256').update(`${seed}\n${target.key}`).digest().readUIntBE(0, 6) % target.intervalMs;
 }
