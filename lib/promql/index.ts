@@ -1,5 +1,5 @@
 export { Engine, type EngineOptions, type QueryOptions } from './eval/engine.ts';
-export type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './eval/value.ts';
+export type { MatrixSeries, QueryResult, QuerySamples, QueryValue, VectorSample } from './eval/value.ts';
 export type { PromqlFeatures } from './features.ts';
 export type { Assist, Assistance, AssistTask, PartAnswer } from './parallel/assistance.ts';
 export { languageFeatures } from './language-features.ts';

@@ -6,6 +6,7 @@ import { MAX_BLOCKING_MS, WORK_PER_CLOCK_CHECK } from '../limits.ts';
 import { positionOf } from '../parse/parse-error.ts';
 import type { SourceRange } from '../parse/ast.ts';
 import type { ColumnMemory } from './column-memory.ts';
+import type { SampleCounts } from './sample-counts.ts';
 import type { Spend } from '../../storage/index.ts';
 
 /** The query's own grid, which `start()`, `end()`, `step()` and `range()` speak of. */
@@ -51,6 +52,8 @@ export class QueryContext {
   /** For the columns that kernels work on. */
   readonly memory: ColumnMemory;
   readonly annotations = new Annotations();
+  /** Of the evaluation that runs now, when what is looked at is to be counted. */
+  counts: SampleCounts | undefined;
   /** By metric: notes that more calls than one add to. */
   readonly monotonicity = new Map<string, MonotonicityNote>();
   readonly #clock: Clock;
@@ -58,6 +61,7 @@ export class QueryContext {
   readonly #maxSamples: number;
   readonly #maxBytes: number;
   #samples = 0;
+  #peakSamples = 0;
   /** Taken by the values that exist now. */
   #bytes = 0;
   /** Taken until the query ends. */
@@ -87,6 +91,11 @@ export class QueryContext {
     return this.#samples;
   }
 
+  /** The most samples that were held at a time. */
+  get peakSamples(): number {
+    return this.#peakSamples;
+  }
+
   get held(): Held {
     return { samples: this.#samples, bytes: this.#bytes };
   }
@@ -110,7 +119,9 @@ export class QueryContext {
 
   /** Before memory for `extra` more samples is taken. @throws PromletError `promql/too-many-samples` */
   requireRoom(extra: number): void {
-    if (this.#samples + extra <= this.#maxSamples) return;
+    const needed = this.#samples + extra;
+    if (needed > this.#peakSamples) this.#peakSamples = needed;
+    if (needed <= this.#maxSamples) return;
     const what = 'query processing would load too many samples into memory in query execution';
     throw new PromletError('promql/too-many-samples', what);
   }

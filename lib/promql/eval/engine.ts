@@ -32,8 +32,9 @@ import { distributionsOf } from '../parallel/distribution.ts';
 import { PartClaims } from '../parallel/part-claims.ts';
 import { PartSource } from '../parallel/part-source.ts';
 import { Sharing } from '../parallel/sharing.ts';
+import { SampleCounts } from './sample-counts.ts';
 import { SelectorReader } from './select.ts';
-import type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './value.ts';
+import type { MatrixSeries, QueryResult, QuerySamples, QueryValue, VectorSample } from './value.ts';
 
 export interface EngineOptions {
   readonly lookbackDeltaMs?: number;
@@ -55,7 +56,9 @@ export interface QueryOptions {
   readonly timeoutMs?: number;
   /** Is told of work, by the storage too; what it throws ends the query. */
   readonly spend?: Spend;
-  /** Whom to ask for help with aggregations of many series. */
+  /** Counts the samples that are looked at, which takes some time. */
+  readonly countSamples?: boolean;
+  /** Whom to ask for help with aggregations of many series. Nobody is where samples are counted. */
   readonly assist?: Assist;
 }
 
@@ -82,7 +85,7 @@ export class Engine {
     const times = { startMs: timeMs, endMs: timeMs, stepMs: 0 };
     const expr = resolveDurations(parseExpr(query, this.#options.features), times);
     return this.#run<QueryValue>(queryable, query, expr, times, options, async (evaluator, context) => {
-      const grid = { startMs: timeMs, stepMs: 1, count: 1 };
+      const grid = stepsOf(times);
       const type = valueTypeOf(expr);
       if (type === 'string') return { type, timestampMs: timeMs, value: evaluator.string(expr) };
       if (type === 'matrix') return { type, series: sortedByLabels(await evaluator.matrix(expr, grid)) };
@@ -112,7 +115,7 @@ export class Engine {
     }
     const times = { startMs, endMs, stepMs };
     const expr = resolveDurations(parsed, times);
-    const grid = { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1, isRange: endMs > startMs };
+    const grid = { ...stepsOf(times), isRange: endMs > startMs };
     return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
       context.requireRoom(grid.count);
       context.requireBytes(stepsBytes(grid.count));
@@ -156,7 +159,7 @@ export class Engine {
     times: QueryTimes,
     options: QueryOptions,
     evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<T>,
-  ): Promise<{ value: T; annotations: Annotations }> {
+  ): Promise<{ value: T; annotations: Annotations; samples: QuerySamples | undefined }> {
     const defaults = this.#options;
     const memory = new ColumnMemory(defaults.kernels ?? (threadKernels ??= createKernels()));
     const context = new QueryContext({
@@ -174,16 +177,28 @@ export class Engine {
       onSpend: options.spend,
     });
     context.check();
+    if (options.countSamples === true) {
+      context.counts = new SampleCounts(stepsOf(times));
+    }
+    const { counts } = context;
     const reader = new SelectorReader(queryable, context, expr);
     try {
-      const sharing = options.assist && new Sharing(expr, context, options.assist);
+      const assist = counts === undefined ? options.assist : undefined;
+      const sharing = assist && new Sharing(expr, context, assist);
       const evaluator = new Evaluator(context, reader, defaults.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS, sharing);
-      return { value: await evaluate(evaluator, context), annotations: context.annotations };
+      const value = await evaluate(evaluator, context);
+      const samples = counts && { ...counts.counted, peak: context.peakSamples };
+      return { value, annotations: context.annotations, samples };
     } finally {
       reader.close();
       memory.close();
     }
   }
+}
+
+function stepsOf({ startMs, endMs, stepMs }: QueryTimes): StepGrid {
+  if (stepMs === 0) return { startMs, stepMs: 1, count: 1 };
+  return { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 };
 }
 
 /** Names that were kept for the sake of outer operators go now. */

@@ -33,6 +33,7 @@ import { NameLoss } from './name-loss.ts';
 import { extendSamples } from './extended-range.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
 import type { SelectorHints, SelectorReader, SeriesSource } from './select.ts';
+import { SampleCounts, weightFrom } from './sample-counts.ts';
 import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
 import { isRunning, RunningAggregation } from './running-aggregation.ts';
@@ -62,11 +63,33 @@ export class Evaluator {
     const before = context.held;
     const result =
       grid.count > 1 && isStepInvariant(expr)
-        ? repeated(await this.#dispatch(expr, { ...grid, count: 1, isRange: false }, hints), grid.count, context)
+        ? repeated(await this.#once(expr, { ...grid, count: 1, isRange: false }, hints), grid.count, context)
         : await this.#dispatch(expr, grid, hints);
     // The inputs are garbage now: only the result is held.
     context.holdOnly(before, countSamples(result), columnsBytes(result));
     return result;
+  }
+
+  /** What has one value at all steps. */
+  async #once(expr: Expr, grid: StepGrid, hints: SelectorHints): Promise<Columns> {
+    const { counts } = this.#context;
+    if (counts === undefined) return this.#dispatch(expr, grid, hints);
+    const [result, own] = await this.#counting(grid, async () => this.#dispatch(expr, grid, hints));
+    counts.addInvariant(own.counted);
+    return result;
+  }
+
+  /** Counts what `evaluate` looks at by the steps of a grid of its own. */
+  async #counting<T>(grid: StepGrid, evaluate: () => Promise<T>): Promise<[T, SampleCounts]> {
+    const context = this.#context;
+    const { counts } = context;
+    const own = new SampleCounts(grid);
+    context.counts = own;
+    try {
+      return [await evaluate(), own];
+    } finally {
+      context.counts = counts;
+    }
   }
 
   #dispatch(expr: Expr, grid: StepGrid, hints: SelectorHints): Promise<Columns> | Columns {
@@ -113,7 +136,9 @@ export class Evaluator {
 
   /** All samples of a range vector, of a grid of one step. */
   async matrix(expr: Expr, grid: StepGrid): Promise<MatrixSeries[]> {
-    const range = await this.#rangeVector(expr, grid, {});
+    const inner = withoutParens(expr);
+    const isSubquery = inner.kind === 'subquery';
+    const range = isSubquery ? await this.#subquery(inner, grid, true) : await this.#rangeVector(inner, grid, {});
     const fromMs = range.times.firstMs - range.rangeMs;
     const out: MatrixSeries[] = [];
     const { extension } = range;
@@ -124,6 +149,7 @@ export class Evaluator {
       let from = 0;
       while (from < samples.length && samples.timestamps[from]! <= hiddenUntilMs) from++;
       if (from === samples.length) return;
+      if (!isSubquery) this.#context.counts?.add(0, weightFrom(samples, from));
       const labels = dropName ? withoutMetadata(named) : named;
       if (seen.has(labels.key)) throw executionError('vector cannot contain metrics with the same labelset');
       seen.add(labels.key);
@@ -188,9 +214,12 @@ export class Evaluator {
     const param = expr.param === undefined || isValues ? undefined : await this.scalar(expr.param, grid);
     const label = isValues ? this.string(expr.param!) : '';
     const running = this.#running(expr, param, grid);
+    const { counts } = this.#context;
+    const before = counts?.mark();
     if (running !== undefined && (await this.#feed(running, expr, grid))) {
       return { type: 'vector', series: running.finish() };
     }
+    if (before !== undefined) counts?.restore(before);
     const { grouping, without } = expr;
     const input = await this.vector(expr.expr, grid, { func: op, grouping, by: !without });
     return { type: 'vector', series: await aggregate(expr, input, { param, label }, grid, this.#context) };
@@ -343,7 +372,9 @@ export class Evaluator {
     const params: Float64Array[] = [];
     for (const arg of expr.args) if (arg !== matrixArg) params.push(await this.scalar(arg, grid));
     if (matrixArg.kind === 'matrix') checkExtension(matrixArg.selector.extension, name);
-    const range = await this.#rangeVector(matrixArg, grid, { ...hints, func: name });
+    const found = await this.#rangeVector(matrixArg, grid, { ...hints, func: name });
+    const { counts } = this.#context;
+    const range = counts === undefined ? found : countedWindows(found, counts, matrixArg.kind === 'matrix');
     // Prometheus puts what it found in place of a subquery, and has no position for it any more.
     const nowhere = (arg: Expr): Expr => (arg.kind === 'subquery' ? { ...arg, start: 0, end: 0 } : arg);
     return { expr: { ...expr, args: expr.args.map(nowhere) }, matrixArg, params, range, grid };
@@ -353,27 +384,40 @@ export class Evaluator {
     const inner = withoutParens(expr);
     if (inner.kind === 'matrix') return this.#matrixSelector(inner, grid, hints);
     assert(inner.kind === 'subquery', 'promql: expected a range vector');
-    return this.#subquery(inner, grid);
+    return this.#subquery(inner, grid, false);
   }
 
   #matrixSelector(expr: MatrixSelector, grid: StepGrid, hints: SelectorHints): RangeVector {
     return selectRange(expr, grid, this.#context, this.#reader, hints);
   }
 
-  /** Evaluates the inner expression once, on a grid that covers the windows of all steps (absolutely aligned). */
-  async #subquery(expr: SubqueryExpr, grid: StepGrid): Promise<RangeVector> {
+  /**
+   * Evaluates the inner expression once, on a grid that covers the windows of all steps (absolutely aligned).
+   * @param isWhole whether it is the query, and not the argument of a function
+   */
+  async #subquery(expr: SubqueryExpr, grid: StepGrid, isWhole: boolean): Promise<RangeVector> {
     const context = this.#context;
+    const { counts } = context;
     const times = lookupTimes(grid, expr.at as number | undefined, expr.offset as number);
     const rangeMs = expr.range as number;
     const stepMs = (expr.step as number | undefined) ?? this.#subqueryStepMs;
     const openStartMs = times.firstMs - rangeMs;
     let startMs = stepMs * Math.trunc(openStartMs / stepMs);
     if (startMs <= openStartMs) startMs += stepMs;
-    const count = startMs > times.lastMs ? 0 : Math.floor((times.lastMs - startMs) / stepMs) + 1;
+    // Prometheus evaluates a subquery for all steps even where `@` has them look at the same of them, and counts that.
+    const lastMs = counts === undefined ? times.lastMs : times.firstMs + (grid.count - 1) * grid.stepMs;
+    const count = startMs > lastMs ? 0 : Math.floor((lastMs - startMs) / stepMs) + 1;
     context.requireRoom(count);
     context.requireBytes(stepsBytes(count) + SAMPLE_BYTES * count);
-    const series =
-      count === 0 ? [] : await this.vector(expr.expr, { startMs, stepMs, count, isRange: times.lastMs > startMs });
+    const inner = { startMs, stepMs, count, isRange: lastMs > startMs };
+    let series: readonly ColumnSeries[] = [];
+    if (count > 0 && counts === undefined) series = await this.vector(expr.expr, inner);
+    else if (count > 0) {
+      const [found, own] = await this.#counting(inner, () => this.vector(expr.expr, inner));
+      series = found;
+      if (isWhole) counts!.addSubquery(own);
+      else counts!.addReadOf(own, expr.offset as number, rangeMs);
+    }
     const samples = new ReachableSamples(context.memory);
     context.takeBytes(SAMPLE_BYTES * count);
     samples.reserve(count);
@@ -396,6 +440,18 @@ export class Evaluator {
 function inputHints({ op, grouping, without }: AggregateExpr): SelectorHints {
   // Those that choose show all labels of what they choose.
   return isRunning(op) ? { func: op, grouping, by: !without } : { func: op };
+}
+
+/** The same windows, counted. @param isRead whether their samples come from storage */
+function countedWindows(range: RangeVector, counts: SampleCounts, isRead: boolean): RangeVector {
+  return {
+    ...range,
+    visit: (visitor) =>
+      range.visit((labels, samples, dropName) => {
+        counts.addWindows(samples, range, isRead);
+        return visitor(labels, samples, dropName);
+      }),
+  };
 }
 
 /** A call of a window function, its arguments without parentheses, and the range vector among them. */

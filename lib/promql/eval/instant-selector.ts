@@ -85,10 +85,16 @@ export async function visitInstant(
     const series = { labels, dropName: false, ...columns };
     if (what === 'value' && samples instanceof ReachableSamples && samples.histograms === undefined) {
       const found = lookUp(series, samples, times, lookbackDeltaMs);
-      if (found !== undefined) return found > 0 ? visitor(series) : undefined;
+      if (found === 0) return undefined;
+      if (found !== undefined) {
+        context.counts?.addPresent(present);
+        return visitor(series);
+      }
     }
     const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
-    if (hasSamples(series)) return visitor(histograms === undefined ? series : { ...series, histograms });
+    if (!hasSamples(series)) return undefined;
+    context.counts?.addPresent(present, histograms);
+    return visitor(histograms === undefined ? series : { ...series, histograms });
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Annotations, FloatHistogram, Labels } from '../../model/index.ts';
+import type { CountedSamples } from './sample-counts.ts';
 
 export interface VectorSample {
   readonly labels: Labels;
@@ -25,7 +26,18 @@ export type QueryValue =
   | { readonly type: 'vector'; readonly samples: readonly VectorSample[] }
   | { readonly type: 'matrix'; readonly series: readonly MatrixSeries[] };
 
+/** What a query looked at; per step by the steps of the query. */
+export interface QuerySamples extends CountedSamples {
+  /**
+   * The most that were held at a time. Series are evaluated one by one here, and by all their steps: it is another number
+   * than Prometheus's.
+   */
+  readonly peak: number;
+}
+
 export interface QueryResult {
   readonly value: QueryValue;
   readonly annotations: Annotations;
+  /** When they were to be counted. */
+  readonly samples: QuerySamples | undefined;
 }
