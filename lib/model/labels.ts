@@ -90,6 +90,19 @@ export class Labels implements Iterable<[name: string, value: string]> {
     return this.#filter((name) => !names.has(name));
   }
 
+  /** With a label set, or with '' removed. */
+  with(name: string, value: string): Labels {
+    const { pairs } = this;
+    let at = 0;
+    while (at < pairs.length && compareUtf8(pairs[at]!, name) < 0) at += 2;
+    const isThere = at < pairs.length && pairs[at] === name;
+    if (value === '' ? !isThere : isThere && pairs[at + 1] === value) return this;
+    const out = pairs.slice(0, at);
+    if (value !== '') out.push(name, value);
+    for (let i = isThere ? at + 2 : at; i < pairs.length; i++) out.push(pairs[i]!);
+    return new Labels(out);
+  }
+
   #filter(wanted: (name: string) => boolean): Labels {
     const { pairs } = this;
     const out: string[] = [];

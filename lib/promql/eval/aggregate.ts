@@ -3,7 +3,7 @@ import { WORK_PER_LABEL_SET } from '../limits.ts';
 import { type AggregateExpr, withoutParens } from '../parse/ast.ts';
 import { histogramText } from '../histogram/text.ts';
 import { ACCUMULATORS } from './accumulators.ts';
-import { type ColumnSeries, hasHistograms, hasSamples, isLabelName, type StepGrid, withLabel } from './columns.ts';
+import { type ColumnSeries, hasHistograms, hasSamples, isLabelName, type StepGrid } from './columns.ts';
 import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { greatest, least } from './extremes.ts';
@@ -90,7 +90,7 @@ async function countValues(
       let output = Object.is(value, -0) ? undefined : outputs.get(value);
       if (output === undefined) {
         const text = typeof value === 'number' ? formatFloat(value) : value;
-        output = collector.series(labelsOf(withLabel(series.labels, label, text)), false);
+        output = collector.series(labelsOf(series.labels.with(label, text)), false);
         if (context.spend(WORK_PER_LABEL_SET)) await context.pause();
         if (!Object.is(value, -0)) outputs.set(value, output);
       }

@@ -1,4 +1,4 @@
-import { type FloatHistogram, type Labels, LabelsBuilder, METRIC_NAME } from '../../model/index.ts';
+import { type FloatHistogram, type Labels, METRIC_NAME } from '../../model/index.ts';
 import type { ColumnMemory } from './column-memory.ts';
 import type { QueryContext } from './context.ts';
 import type { MatrixSeries } from './value.ts';
@@ -87,11 +87,11 @@ export function countSamples(columns: Columns): number {
 
 /** The samples that are there, with their times. @param gridTimes all times of the grid, which complete series share */
 export function toMatrixSeries(series: ColumnSeries, grid: StepGrid, gridTimes: Float64Array): MatrixSeries {
-  let count = 0;
-  for (const flag of series.present) count += flag;
-  if (count === grid.count && series.histograms === undefined) {
+  if (series.histograms === undefined && !series.present.includes(0)) {
     return { labels: series.labels, timestamps: gridTimes, values: series.values };
   }
+  let count = 0;
+  for (let i = 0; i < grid.count; i++) count += series.present[i]!;
   const timestamps = new Float64Array(count);
   const values = new Float64Array(count);
   const histograms: (FloatHistogram | undefined)[] = [];
@@ -124,10 +124,6 @@ export function withoutMetadata(labels: Labels): Labels {
 /** Any non-empty UTF-8 text; bytes of a string literal that are not UTF-8 are lone surrogates. */
 export function isLabelName(name: string): boolean {
   return name !== '' && name.isWellFormed();
-}
-
-export function withLabel(labels: Labels, name: string, value: string): Labels {
-  return new LabelsBuilder(labels).set(name, value).labels();
 }
 
 /** A series whose value is no longer that of the metric: its name goes, now or at the end. */

@@ -2,6 +2,7 @@ import type { FloatHistogram, Labels } from '../../model/index.ts';
 import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { areDistinct } from './labels-hash.ts';
+import { LabelsMap } from './labels-map.ts';
 import { newSeriesBytes, stepsBytes } from './memory.ts';
 
 const SAME_LABELS = 'vector cannot contain metrics with the same labelset';
@@ -45,7 +46,7 @@ type OpenSeries = ColumnSeries & { histograms?: (FloatHistogram | undefined)[] }
 export class SeriesCollector {
   readonly #grid: StepGrid;
   readonly #context: QueryContext;
-  readonly #byLabels = new Map<string, OpenSeries>();
+  readonly #byLabels = new LabelsMap<OpenSeries>();
 
   constructor(grid: StepGrid, context: QueryContext) {
     this.#grid = grid;
@@ -54,13 +55,10 @@ export class SeriesCollector {
 
   /** The series to write to; only `put` may write. @throws PromletError `promql/too-many-bytes` */
   series(labels: Labels, dropName: boolean): OpenSeries {
-    let series = this.#byLabels.get(labels.key);
-    if (series === undefined) {
+    return this.#byLabels.ensure(labels, () => {
       this.#context.takeBytes(newSeriesBytes(this.#grid, labels));
-      series = newSeries(this.#grid, labels, dropName);
-      this.#byLabels.set(labels.key, series);
-    }
-    return series;
+      return newSeries(this.#grid, labels, dropName);
+    });
   }
 
   put(series: OpenSeries, step: number, value: number): void {
@@ -76,6 +74,6 @@ export class SeriesCollector {
 
   /** Those with samples, in the order they were first asked for. */
   result(): ColumnSeries[] {
-    return [...this.#byLabels.values()].filter(hasSamples);
+    return this.#byLabels.values.filter(hasSamples);
   }
 }

@@ -231,5 +231,6 @@ async function toMatrix(columns: Columns, grid: StepGrid, context: QueryContext)
 }
 
 function sortedByLabels(series: readonly MatrixSeries[]): MatrixSeries[] {
-  return [...series].sort((a, b) => a.labels.compare(b.labels));
+  const isSorted = series.every(({ labels }, i) => i === 0 || series[i - 1]!.labels.compare(labels) <= 0);
+  return isSorted ? [...series] : [...series].sort((a, b) => a.labels.compare(b.labels));
 }

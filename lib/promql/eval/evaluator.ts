@@ -362,9 +362,18 @@ export class Evaluator {
   async #windowCall({ expr, matrixArg }: WindowArgument, grid: StepGrid): Promise<Columns> {
     const windowFunction = windowFunctionOf(expr);
     const call = await this.#windows(expr, matrixArg, grid, {});
-    const series = await evaluateWindows(windowFunction, call, this.#context);
+    const { range } = call;
+    const loss = new NameLoss(matrixArg.kind === 'matrix' ? matrixArg.selector : undefined);
+    const visit: RangeVector['visit'] = (visitor) =>
+      range.visit((labels, samples, dropName) => {
+        if (loss.takesProjections) loss.add(labels);
+        return visitor(labels, samples, dropName);
+      });
+    const series = await evaluateWindows(windowFunction, { ...call, range: { ...range, visit } }, this.#context);
     if (expr.func.name === 'absent_over_time') return absentWindows(series, expr.args[0]!, grid);
-    return { type: 'vector', series: this.#mergeRenamed(series) };
+    // Series of one metric differ in other labels than the name.
+    const areDistinct = loss.takesProjections && !loss.mayCollide;
+    return { type: 'vector', series: areDistinct ? series : this.#mergeRenamed(series) };
   }
 
   async #windows(expr: CallExpr, matrixArg: Expr, grid: StepGrid, hints: SelectorHints): Promise<WindowCall> {

@@ -2,6 +2,7 @@ import { Labels, METRIC_NAME } from '../../model/index.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
 import type { ColumnSeries } from './columns.ts';
 import type { QueryContext } from './context.ts';
+import { LabelsMap } from './labels-map.ts';
 import { ENTRY_BYTES, labelsBytes } from './memory.ts';
 
 /** Series that are aggregated into one. */
@@ -10,20 +11,22 @@ export interface Group {
   readonly series: ColumnSeries[];
 }
 
-export function groupSeries(expr: AggregateExpr, input: readonly ColumnSeries[], context: QueryContext): Group[] {
+export function groupSeries(
+  expr: AggregateExpr,
+  input: readonly ColumnSeries[],
+  context: QueryContext,
+): readonly Group[] {
   const labelsOf = groupLabels(expr, expr.grouping);
-  const groups = new Map<string, Group>();
+  const groups = new LabelsMap<Group>();
   for (const series of input) {
     const labels = labelsOf(series.labels);
-    const group = groups.get(labels.key);
-    if (group !== undefined) {
-      group.series.push(series);
-      continue;
-    }
-    context.takeBytes(labelsBytes(labels) + 3 * ENTRY_BYTES);
-    groups.set(labels.key, { labels, series: [series] });
+    const group = groups.ensure(labels, () => {
+      context.takeBytes(labelsBytes(labels) + 3 * ENTRY_BYTES);
+      return { labels, series: [] };
+    });
+    group.series.push(series);
   }
-  return [...groups.values()];
+  return groups.values;
 }
 
 /** The labels of the group that a series belongs to, as `by` or `without` say. */

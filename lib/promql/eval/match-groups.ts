@@ -15,10 +15,16 @@ export interface VectorOperands {
   readonly at: SourceRange;
 }
 
+/** A series, and where Prometheus comes across it: first all of the "many" side in order, then all of the "one" side. */
+export interface Placed {
+  readonly series: ColumnSeries;
+  readonly place: number;
+}
+
 /** The series of both sides that share a signature. "many" may hold several samples a step, "one" a single one. */
 export interface MatchGroup {
-  readonly many: ColumnSeries[];
-  readonly one: ColumnSeries[];
+  readonly many: Placed[];
+  readonly one: Placed[];
 }
 
 /** With `group_right` the sides are exchanged: "many" is the right one. */
@@ -47,60 +53,55 @@ export async function matchGroups(operands: VectorOperands, context: QueryContex
     }
     return group;
   };
+  let place = 0;
   for (const [side, list] of [
     ['many', manySide(operands)],
     ['one', oneSide(operands)],
   ] as const) {
     for (const series of list) {
-      groupOf(series)[side].push(series);
+      groupOf(series)[side].push({ series, place: place++ });
       if (context.spend(WORK_PER_LABEL_SET)) await context.pause();
     }
   }
   return [...groups.values()];
 }
 
+/** Two series of the "one" side that are in each other's way. */
+export interface Ambiguity {
+  readonly step: number;
+  readonly series: readonly [Placed, Placed];
+}
+
 /**
  * No two samples of the "one" side may be in one group at a step where they could match. Of those that are, the first by
- * step and then by the order of the input is named.
- * @throws PromletError `promql/execution`
+ * step and then by the order of the input.
  */
-export async function checkOneSide(
+export async function firstAmbiguity(
   groups: readonly MatchGroup[],
   operands: VectorOperands,
   grid: StepGrid,
   context: QueryContext,
-): Promise<void> {
-  let order: Map<ColumnSeries, number> | undefined;
-  let firstStep = grid.count;
-  let firstPlace = Infinity;
-  let found: readonly [ColumnSeries, ColumnSeries] | undefined;
+): Promise<Ambiguity | undefined> {
+  let found: Ambiguity | undefined;
   for (const { one } of groups) {
     if (one.length < 2) continue;
     if (context.spend(grid.count * one.length)) await context.pause();
-    const pair = firstPair(one, Math.min(firstStep, grid.count - 1), operands);
+    const pair = firstPair(one, found?.step ?? grid.count - 1, operands);
     if (pair === undefined) continue;
-    order ??= new Map(oneSide(operands).map((series, place) => [series, place]));
-    const place = order.get(pair.series[0])!;
-    if (pair.step === firstStep && place > firstPlace) continue;
-    firstStep = pair.step;
-    firstPlace = place;
-    found = pair.series;
+    const isFirst = found === undefined || pair.step < found.step || pair.series[0].place < found.series[0].place;
+    if (isFirst) found = pair;
   }
-  if (found !== undefined) throw duplicate(found, operands);
+  return found;
 }
 
 /** The first step, up to `last`, at which two of the series have samples that could match. */
-function firstPair(
-  one: readonly ColumnSeries[],
-  last: number,
-  operands: VectorOperands,
-): { step: number; series: readonly [ColumnSeries, ColumnSeries] } | undefined {
+function firstPair(one: readonly Placed[], last: number, operands: VectorOperands): Ambiguity | undefined {
   for (let step = 0; step <= last; step++) {
-    let other: ColumnSeries | undefined;
-    for (const series of one) {
-      if (series.present[step] === 0) continue;
-      if (other !== undefined && isMatchable(step, operands)) return { step, series: [series, other] };
-      other ??= series;
+    let other: Placed | undefined;
+    for (const placed of one) {
+      if (placed.series.present[step] === 0) continue;
+      if (other !== undefined && isMatchable(step, operands)) return { step, series: [placed, other] };
+      other ??= placed;
     }
   }
   return undefined;
@@ -113,9 +114,9 @@ function isMatchable(step: number, operands: VectorOperands): boolean {
   return manySide(operands).some((series) => series.present[step] === 1);
 }
 
-function duplicate([a, b]: readonly [ColumnSeries, ColumnSeries], operands: VectorOperands): Error {
-  const [first, second] = [a.labels.toString(), b.labels.toString()].sort();
-  const group = matchedLabels(a.labels, operands.matching).toString();
+export function ambiguityError({ series: [a, b] }: Ambiguity, operands: VectorOperands): Error {
+  const [first, second] = [a.series.labels.toString(), b.series.labels.toString()].sort();
+  const group = matchedLabels(a.series.labels, operands.matching).toString();
   const side = isSwapped(operands) ? 'left' : 'right';
   return executionError(
     `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +

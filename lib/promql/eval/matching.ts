@@ -1,4 +1,4 @@
-import { type FloatHistogram, type Labels, LabelsBuilder } from '../../model/index.ts';
+import type { FloatHistogram, Labels } from '../../model/index.ts';
 import { isComparison, type VectorMatching } from '../parse/ast.ts';
 import { type BinaryResult, histogramBinary, type SampleValue } from '../histogram/binary.ts';
 import { changesMetric, floatOperation, type FloatOperation } from './arithmetic.ts';
@@ -6,7 +6,15 @@ import { type ColumnSeries, type StepGrid, withoutMetadata } from './columns.ts'
 import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { LastNotes } from './last-notes.ts';
-import { checkOneSide, isSwapped, type MatchGroup, matchGroups, type VectorOperands } from './match-groups.ts';
+import {
+  ambiguityError,
+  firstAmbiguity,
+  isSwapped,
+  type MatchGroup,
+  matchGroups,
+  type Placed,
+  type VectorOperands,
+} from './match-groups.ts';
 import { ENTRY_BYTES } from './memory.ts';
 import { matchedLabels } from './signature.ts';
 
@@ -21,12 +29,15 @@ export async function vectorBinary(
 ): Promise<ColumnSeries[]> {
   const operation = new VectorOperation(operands, grid, context);
   const groups = await matchGroups(operands, context);
-  await checkOneSide(groups, operands, grid, context);
+  const ambiguity = await firstAmbiguity(groups, operands, grid, context);
+  // Prometheus goes from step to step: what is wrong at an earlier one is said first.
+  const end = ambiguity?.step ?? grid.count;
   for (const group of groups) {
-    operation.evaluate(group);
-    const work = grid.count * (group.many.length + group.one.length);
+    operation.evaluate(group, end);
+    const work = end * (group.many.length + group.one.length);
     if (context.spend(work)) await context.pause();
   }
+  if (ambiguity !== undefined) throw ambiguityError(ambiguity, operands);
   return operation.result();
 }
 
@@ -42,12 +53,10 @@ class VectorOperation {
   readonly #isSwapped: boolean;
   readonly #collector: SeriesCollector;
   readonly #notes = new LastNotes();
-  #places: Map<ColumnSeries, number> | undefined;
-  /** By labels, for a single step: what place of the input made it. */
-  readonly #resultPlaces = new Map<string, number>();
+  /** By output series, for a single step: where its first sample was come across. */
+  readonly #places = new Map<ColumnSeries, number>();
   /** Output series by "many" and "one" series: labels are joined once per pair, not once per step. */
-  #outputs = new Map<ColumnSeries, Map<ColumnSeries | undefined, ColumnSeries>>();
-
+  #outputs = new Map<Placed, Map<Placed | undefined, ColumnSeries>>();
   /** By output series, 1 at the steps at which it matched: what a filter drops has matched too. */
   #matched = new Map<ColumnSeries, Uint8Array>();
 
@@ -67,33 +76,69 @@ class VectorOperation {
     const result = this.#collector.result();
     // Those of a single time have an order, which decides among equals in what is done with them.
     if (this.#grid.count > 1) return result;
-    return result.sort((a, b) => this.#resultPlaces.get(a.labels.key)! - this.#resultPlaces.get(b.labels.key)!);
+    return result.sort((a, b) => this.#places.get(a)! - this.#places.get(b)!);
   }
 
-  evaluate(group: MatchGroup): void {
+  /** Evaluates the steps before `end`. */
+  evaluate(group: MatchGroup, end: number): void {
     this.#outputs = new Map();
     this.#matched = new Map();
-    for (let step = 0; step < this.#grid.count; step++) this.#evaluateStep(group, step);
+    const [one] = group.one;
+    if (one === undefined && this.#matching.fillRight === undefined) return;
+    if (one !== undefined && group.one.length === 1 && this.#areColumnsEnough(group, one)) {
+      for (const many of group.many) this.#evaluatePair(many, one, end);
+    } else for (let step = 0; step < end; step++) this.#evaluateStep(group, step);
+  }
+
+  /** Where all are floats, each series of the "many" side may be matched on its own, unless what others do matters. */
+  #areColumnsEnough({ many }: MatchGroup, one: Placed): boolean {
+    const { cardinality, include, fillLeft, fillRight } = this.#matching;
+    if (this.#apply === undefined || fillLeft !== undefined || fillRight !== undefined) return false;
+    if (cardinality === 'one-to-one' ? many.length > 1 : this.#isFilter && include.length > 0) return false;
+    return one.series.histograms === undefined && many.every(({ series }) => series.histograms === undefined);
+  }
+
+  #evaluatePair(many: Placed, one: Placed, end: number): void {
+    const apply = this.#apply!;
+    const isFilter = this.#isFilter;
+    const isSwapped = this.#isSwapped;
+    const { values: manyValues, present: isMany } = many.series;
+    const { values: oneValues, present: isOne } = one.series;
+    let output: ColumnSeries | undefined;
+    for (let step = 0; step < end; step++) {
+      if (isMany[step] === 0 || isOne[step] === 0) continue;
+      const left = isSwapped ? oneValues[step]! : manyValues[step]!;
+      const right = isSwapped ? manyValues[step]! : oneValues[step]!;
+      const result = apply(left, right);
+      output ??= this.#newOutput(many, one);
+      const isTaken = output.present[step] === 1;
+      if (isTaken) this.#checkNew(output, step);
+      if (isFilter && result === 0) continue;
+      if (isTaken) this.#collector.put(output, step, result);
+      output.values[step] = isFilter ? left : result;
+      output.present[step] = 1;
+    }
   }
 
   #evaluateStep(group: MatchGroup, step: number): void {
     const { fillLeft, fillRight } = this.#matching;
-    const one = this.#only(group, step);
+    const one = group.one.find(({ series }) => series.present[step] === 1);
     let matchCount = 0;
     for (const many of group.many) {
-      if (many.present[step] === 0) continue;
+      const { series } = many;
+      if (series.present[step] === 0) continue;
       if (one === undefined && fillRight === undefined) continue;
-      if (this.#apply === undefined || many.histograms !== undefined || one?.histograms !== undefined) {
+      if (this.#apply === undefined || series.histograms !== undefined || one?.series.histograms !== undefined) {
         matchCount += this.#putAny(many, one, step, matchCount);
         continue;
       }
       this.#checkUnique(++matchCount);
       const output = this.#output(many, one, many);
-      this.#put(output, step, many.values[step]!, one === undefined ? fillRight! : one.values[step]!);
+      this.#put(output, step, series.values[step]!, one === undefined ? fillRight! : one.series.values[step]!);
     }
     if (one === undefined || matchCount > 0 || fillLeft === undefined) return;
-    if (this.#apply === undefined || one.histograms !== undefined) this.#putAny(undefined, one, step, 0);
-    else this.#put(this.#output(one, one, undefined), step, fillLeft, one.values[step]!);
+    if (this.#apply === undefined || one.series.histograms !== undefined) this.#putAny(undefined, one, step, 0);
+    else this.#put(this.#output(one, one, undefined), step, fillLeft, one.series.values[step]!);
   }
 
   #checkUnique(matchCount: number): void {
@@ -108,10 +153,10 @@ class VectorOperation {
    * The same for samples that may be histograms. A side without a sample is filled in.
    * @returns 1 if they matched, 0 when the operator does not apply to them
    */
-  #putAny(many: ColumnSeries | undefined, one: ColumnSeries | undefined, step: number, matchCount: number): 0 | 1 {
+  #putAny(many: Placed | undefined, one: Placed | undefined, step: number, matchCount: number): 0 | 1 {
     const { fillLeft, fillRight } = this.#matching;
-    const manyValue = many === undefined ? fillLeft! : (many.histograms?.[step] ?? many.values[step]!);
-    const oneValue = one === undefined ? fillRight! : (one.histograms?.[step] ?? one.values[step]!);
+    const manyValue = many === undefined ? fillLeft! : sampleAt(many, step);
+    const oneValue = one === undefined ? fillRight! : sampleAt(one, step);
     const areFloats = typeof manyValue === 'number' && typeof oneValue === 'number';
     if (areFloats && this.#apply !== undefined) {
       this.#checkUnique(matchCount + 1);
@@ -120,23 +165,11 @@ class VectorOperation {
     }
     const [left, right] = this.#isSwapped ? [oneValue, manyValue] : [manyValue, oneValue];
     const result = histogramBinary(this.#operands.op, left, right);
-    if (result.note !== undefined) this.#notes.add(step, this.#placeOf(many, one), result.note);
+    if (result.note !== undefined) this.#notes.add(step, (many ?? one)!.place, result.note);
     if (result.value === undefined) return 0;
     this.#checkUnique(matchCount + 1);
     this.#putResult(this.#output(many ?? one!, one, many), step, result, left);
     return 1;
-  }
-
-  /** Where Prometheus would come across the pair: samples of the "many" side in order, then those that are filled in. */
-  #placeOf(many: ColumnSeries | undefined, one: ColumnSeries | undefined): number {
-    if (this.#places === undefined) {
-      const { left, right } = this.#operands;
-      const inOrder = this.#isSwapped ? [...right, ...left] : [...left, ...right];
-      this.#context.takeBytes(ENTRY_BYTES * inOrder.length);
-      // Both sides may be one and the same list: then the places of the "many" side count.
-      this.#places = new Map(inOrder.map((series, place) => [series, place] as const).reverse());
-    }
-    return this.#places.get((many ?? one)!)!;
   }
 
   #putResult(output: ColumnSeries, step: number, { value }: BinaryResult, left: SampleValue): void {
@@ -144,11 +177,6 @@ class VectorOperation {
     if (typeof value === 'object') this.#collector.putHistogram(output, step, value);
     else if (!this.#isFilter) this.#collector.put(output, step, Number(value));
     else if (value === true) this.#collector.putHistogram(output, step, left as FloatHistogram);
-  }
-
-  /** The sample of the "one" side at this step; there are several only where nothing matches. */
-  #only(group: MatchGroup, step: number): ColumnSeries | undefined {
-    return group.one.find((series) => series.present[step] === 1);
   }
 
   #put(output: ColumnSeries, step: number, many: number, one: number): void {
@@ -175,7 +203,8 @@ class VectorOperation {
     if (isTaken) throw executionError('multiple matches for labels: grouping labels must ensure unique matches');
   }
 
-  #output(key: ColumnSeries, one: ColumnSeries | undefined, many: ColumnSeries | undefined): ColumnSeries {
+  /** @param key the side that the operation goes through */
+  #output(key: Placed, one: Placed | undefined, many: Placed | undefined): ColumnSeries {
     let byOne = this.#outputs.get(key);
     if (byOne === undefined) {
       this.#context.takeBytes(4 * ENTRY_BYTES);
@@ -184,13 +213,18 @@ class VectorOperation {
     let output = byOne.get(one);
     if (output === undefined) {
       this.#context.takeBytes(ENTRY_BYTES);
-      const manyLabels = many?.labels ?? matchedLabels(one!.labels, this.#matching);
-      const oneLabels = one?.labels ?? matchedLabels(many!.labels, this.#matching);
-      const { returnBool } = this.#operands;
-      output = this.#collector.series(this.#resultLabels(manyLabels, oneLabels), returnBool);
-      if (this.#grid.count === 1) this.#resultPlaces.set(output.labels.key, this.#placeOf(many, one));
+      output = this.#newOutput(many, one);
       byOne.set(one, output);
     }
+    return output;
+  }
+
+  /** The series that the results of a pair go to. */
+  #newOutput(many: Placed | undefined, one: Placed | undefined): ColumnSeries {
+    const manyLabels = many?.series.labels ?? matchedLabels(one!.series.labels, this.#matching);
+    const oneLabels = one?.series.labels ?? matchedLabels(many!.series.labels, this.#matching);
+    const output = this.#collector.series(this.#resultLabels(manyLabels, oneLabels), this.#operands.returnBool);
+    if (this.#grid.count === 1) this.#places.set(output, (many ?? one)!.place);
     return output;
   }
 
@@ -203,9 +237,11 @@ class VectorOperation {
       const set = new Set(names);
       labels = on ? labels.keep(set) : labels.without(set);
     }
-    if (include.length === 0) return labels;
-    const builder = new LabelsBuilder(labels);
-    for (const name of include) builder.set(name, one.get(name));
-    return builder.labels();
+    for (const name of include) labels = labels.with(name, one.get(name));
+    return labels;
   }
+}
+
+function sampleAt({ series }: Placed, step: number): SampleValue {
+  return series.histograms?.[step] ?? series.values[step]!;
 }

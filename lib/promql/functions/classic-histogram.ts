@@ -1,5 +1,6 @@
 import { type Labels, METRIC_NAME, parseFloatStrict, quote } from '../../model/index.ts';
 import { type ColumnSeries, isFloat, newSeries, renamed } from '../eval/columns.ts';
+import { LabelsMap } from '../eval/labels-map.ts';
 import { ENTRY_BYTES, labelsBytes, newSeriesBytes } from '../eval/memory.ts';
 import type { Expr } from '../parse/ast.ts';
 import { bucketQuantile, Buckets } from './buckets.ts';
@@ -18,7 +19,7 @@ export interface ClassicHistogram {
 
 /** The classic histograms among the series; of series that are none it warns. */
 export function groupBuckets(call: InstantCall, input: readonly ColumnSeries[], arg: Expr): ClassicHistogram[] {
-  const groups = new Map<string, { labels: Labels; buckets: { bound: number; series: ColumnSeries }[] }>();
+  const groups = new LabelsMap<{ labels: Labels; buckets: { bound: number; series: ColumnSeries }[] }>();
   for (const series of input) {
     const le = series.labels.get('le');
     const bound = parseFloatStrict(le);
@@ -27,16 +28,14 @@ export function groupBuckets(call: InstantCall, input: readonly ColumnSeries[], 
       continue;
     }
     const labels = series.labels.without(BUCKET_LABEL);
-    const group = groups.get(labels.key);
     call.context.takeBytes(2 * ENTRY_BYTES);
-    if (group !== undefined) {
-      group.buckets.push({ bound, series });
-      continue;
-    }
-    call.context.takeBytes(labelsBytes(labels) + 3 * ENTRY_BYTES);
-    groups.set(labels.key, { labels, buckets: [{ bound, series }] });
+    const group = groups.ensure(labels, () => {
+      call.context.takeBytes(labelsBytes(labels) + 3 * ENTRY_BYTES);
+      return { labels, buckets: [] };
+    });
+    group.buckets.push({ bound, series });
   }
-  return [...groups.values()].map(({ labels, buckets }) => {
+  return groups.values.map(({ labels, buckets }) => {
     buckets.sort((a, b) => (a.bound < b.bound ? -1 : Number(a.bound > b.bound)));
     const bounds = Float64Array.from(buckets, ({ bound }) => bound);
     return { labels, bounds, series: buckets.map(({ series }) => series) };
@@ -69,10 +68,11 @@ export function evaluateClassic(
     const { labels, dropName } = renamed(call.context, histogram.labels);
     call.context.takeBytes(newSeriesBytes(call.grid, labels));
     const output = newSeries(call.grid, labelsOf(labels), dropName);
+    const { series, bounds } = histogram;
     for (let step = 0; step < call.grid.count; step++) {
       buckets.clear();
-      for (const [i, series] of histogram.series.entries()) {
-        if (isFloat(series, step)) buckets.push(histogram.bounds[i]!, series.values[step]!);
+      for (let i = 0; i < series.length; i++) {
+        if (isFloat(series[i]!, step)) buckets.push(bounds[i]!, series[i]!.values[step]!);
       }
       if (buckets.length === 0 || isSkipped(step, histogram)) continue;
       output.present[step] = 1;

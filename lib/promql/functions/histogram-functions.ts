@@ -5,7 +5,7 @@ import {
   type Labels,
   METRIC_NAME,
 } from '../../model/index.ts';
-import { type ColumnSeries, type Columns, hasHistograms, renamed, withLabel } from '../eval/columns.ts';
+import { type ColumnSeries, type Columns, hasHistograms, renamed } from '../eval/columns.ts';
 import { histogramFraction, histogramQuantile, NaNNotes } from '../histogram/quantile.ts';
 import type { Expr } from '../parse/ast.ts';
 import { bucketFraction } from './buckets.ts';
@@ -84,7 +84,7 @@ export function histogramQuantilesCall(call: InstantCall): Columns {
       const text = formatOpenMetricsFloat(q);
       const isAsked = (step: number): boolean =>
         quantiles[step] === q || (q !== q && quantiles[step] !== quantiles[step]);
-      const labelled = (labels: Labels): Labels => withLabel(labels, label, text);
+      const labelled = (labels: Labels): Labels => labels.with(label, text);
       series.push(...quantileSeries(call, input, quantiles, histogramArg, labelled, isAsked));
     }
   }

@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import { METRIC_NAME } from '../../model/index.ts';
-import { type ColumnSeries, type Columns, isLabelName, withLabel } from '../eval/columns.ts';
+import { type ColumnSeries, type Columns, isLabelName } from '../eval/columns.ts';
 import { mergeEqualLabels } from '../eval/combine.ts';
 import { executionError, type QueryContext } from '../eval/context.ts';
 import { ENTRY_BYTES, labelsBytes } from '../eval/memory.ts';
@@ -9,7 +9,7 @@ import { type InstantCall, vectorArgument } from './instant-call.ts';
 /** A label that was set by hand stays, also when it is the name. */
 function labelled(series: ColumnSeries, name: string, value: string, context: QueryContext): ColumnSeries {
   const dropName = name === METRIC_NAME ? false : series.dropName;
-  const labels = withLabel(series.labels, name, value);
+  const labels = series.labels.with(name, value);
   context.takeBytes(2 * ENTRY_BYTES + labelsBytes(labels));
   return { ...series, dropName, labels };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { quote } from '../../../lib/model/index.ts';
+import { Labels, LabelsBuilder, quote } from '../../../lib/model/index.ts';
 
 describe('quoted text', () => {
   /** Printed by strconv.Quote. */
@@ -14,4 +14,19 @@ describe('quoted text', () => {
     ['__proto__', '"__proto__"'],
   ];
   for (const [text, quoted] of cases) it(`is ${quoted}, as in Go`, () => assert.equal(quote(text), quoted));
+});
+
+describe('a label that is set', () => {
+  const labels = Labels.of({ b: '1', d: '2', '😀': '3' });
+
+  it('stands where its name belongs, and takes the place of one that was there', () => {
+    for (const name of ['a', 'b', 'c', 'd', 'e', '\uffff', '😀', '😁']) {
+      assert.deepEqual(labels.with(name, 'x'), new LabelsBuilder(labels).set(name, 'x').labels(), name);
+    }
+  });
+
+  it('is removed by an empty value', () => {
+    assert.deepEqual(labels.with('d', ''), Labels.of({ b: '1', '😀': '3' }));
+    assert.equal(labels.with('c', ''), labels);
+  });
 });

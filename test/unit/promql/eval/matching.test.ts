@@ -55,4 +55,19 @@ describe('promql: vector matching', () => {
     assert.equal(await groupAt(0), '{g="y"}');
     assert.equal(await groupAt(1), '{g="x"}');
   });
+
+  it('says first what is wrong at the earlier step, and of one step that series are ambiguous', async () => {
+    const storage = storageOf([
+      [{ __name__: 'a', g: 'x', i: '1' }, [1, 1, 1]],
+      [{ __name__: 'a', g: 'x', i: '2' }, [NaN, 1, 1]],
+      [{ __name__: 'b', g: 'x', i: '1' }, [1, 1, 1]],
+      [{ __name__: 'b', g: 'x', i: '2' }, [NaN, NaN, 1]],
+    ]);
+    const engine = new Engine({ lookbackDeltaMs: 15_000 });
+    await assert.rejects(engine.range(storage, 'a + on (g) b', 0, 30_000, 15_000), {
+      message: 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)',
+    });
+    await assert.rejects(engine.range(storage, 'a + on (g) b', 30_000, 45_000, 15_000), /found duplicate series/);
+    await assert.rejects(engine.range(storage, 'a + on (g) group_left b', 0, 30_000, 15_000), /found duplicate series/);
+  });
 });
