@@ -61,9 +61,11 @@ export class SlotWriter {
 /** As much of a piece, from a place in it on, as there is room for. */
 function put(piece: Piece, from: number, room: Uint8Array): { units: number; bytes: number } {
   if (typeof piece !== 'string') {
-    const part = piece.subarray(from, from + room.length);
-    room.set(part);
-    return { units: part.length, bytes: part.length };
+    let to = Math.min(from + room.length, piece.length);
+    // Not within a character: short pieces are read as texts.
+    while (to < piece.length && (piece[to]! & 0xc0) === 0x80) to--;
+    room.set(piece.subarray(from, to));
+    return { units: to - from, bytes: to - from };
   }
   const { read, written } = encoder.encodeInto(from === 0 ? piece : piece.slice(from), room);
   return { units: read, bytes: written };

@@ -50,20 +50,22 @@ function createPage(): Page {
 
 /**
  * Writes JSON as UTF-8 bytes. A thread may have several of them, but all write to one place: before another has its turn,
- * what was written must be taken.
+ * what was written must be taken. What was taken stays until the same writer is written to again.
  */
 export class JsonWriter {
   readonly #page: Page = (pageOfThread ??= createPage());
   #at = this.#page.start;
   /** What the page had no room for, and what it held before. */
   #spilled: Uint8Array[] = [];
+  /** All full pieces are copied to: memory for each would be new to the process, which costs three times the copying. */
+  #taken: Uint8Array | undefined;
 
   /** It is time to take what was written. */
   get isFull(): boolean {
     return this.#at - this.#page.start >= PIECE_BYTES || this.#spilled.length > 0;
   }
 
-  /** All that was written since the last time; its buffer is its own. */
+  /** All that was written since the last time. */
   take(): Piece {
     const { u8, buffer, start } = this.#page;
     if (this.#spilled.length > 0) {
@@ -74,7 +76,11 @@ export class JsonWriter {
     }
     const end = this.#at;
     this.#at = start;
-    return end - start < MIN_BYTES_LENGTH ? buffer.toString('utf8', start, end) : u8.slice(start, end);
+    if (end - start < MIN_BYTES_LENGTH) return buffer.toString('utf8', start, end);
+    if (end - start < PIECE_BYTES) return u8.slice(start, end);
+    this.#taken ??= new Uint8Array(PAGE_BYTES);
+    this.#taken.set(u8.subarray(start, end));
+    return this.#taken.subarray(0, end - start);
   }
 
   /** JSON text as it is. */
