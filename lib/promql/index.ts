@@ -1,7 +1,7 @@
 export { Engine, type EngineOptions, type QueryOptions } from './eval/engine.ts';
 export type { MatrixSeries, QueryResult, QuerySamples, QueryValue, VectorSample } from './eval/value.ts';
 export type { PromqlFeatures } from './features.ts';
-export type { Assist, Assistance, AssistTask, PartAnswer } from './parallel/assistance.ts';
+export type { Assistance, Assistants, AssistTask, PartAnswer } from './parallel/assistance.ts';
 export { languageFeatures } from './language-features.ts';
 export {
   type AtModifier,

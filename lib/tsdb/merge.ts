@@ -4,9 +4,11 @@ import type {
   ChunkSeries,
   LabelAnswer,
   LabelHints,
+  PreparedSelection,
   Querier,
   RawChunk,
   SelectHints,
+  SelectionPart,
   Series,
   SeriesSet,
 } from '../storage/index.ts';
@@ -14,6 +16,7 @@ import { type Chunk, rawEncoding, storedEncoding } from '../chunk/index.ts';
 import { mergeChunks } from './compact/merge-chunks.ts';
 import { mergeSamples } from './compact/merge-samples.ts';
 import { ChunkRecoder } from './compact/recode.ts';
+import { canDivide, type DividingQuerier, divideTogether, type Part, SourceSelection } from './division.ts';
 import { SELECT_BATCH_SIZE } from './limits.ts';
 
 /**
@@ -23,23 +26,24 @@ import { SELECT_BATCH_SIZE } from './limits.ts';
  * @param queriers best in order of their times; they are closed with the merged one
  */
 export function mergeQueriers(kernels: Kernels, queriers: readonly Querier[]): Querier {
-  return queriers.length === 1 ? queriers[0]! : new MergeQuerier(kernels, queriers);
+  if (queriers.length === 1) return queriers[0]!;
+  return queriers.every(canDivide) ? new DividingMergeQuerier(kernels, queriers) : new MergeQuerier(kernels, queriers);
 }
 
-class MergeQuerier implements Querier {
-  readonly #kernels: Kernels;
-  readonly #queriers: readonly Querier[];
+class MergeQuerier<Source extends Querier = Querier> implements Querier {
+  protected readonly kernels: Kernels;
+  protected readonly queriers: readonly Source[];
 
-  constructor(kernels: Kernels, queriers: readonly Querier[]) {
-    this.#kernels = kernels;
-    this.#queriers = queriers;
+  constructor(kernels: Kernels, queriers: readonly Source[]) {
+    this.kernels = kernels;
+    this.queriers = queriers;
   }
 
   async select(_sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet> {
     const sets: SeriesSet[] = [];
-    for (const querier of this.#queriers) sets.push(await querier.select(true, hints, matchers));
+    for (const querier of this.queriers) sets.push(await querier.select(true, hints, matchers));
     const annotations = new Annotations();
-    return { batches: mergedBatches(this.#kernels, sets, annotations, hints.limit ?? 0), annotations };
+    return { batches: mergedBatches(this.kernels, sets, annotations, hints.limit ?? 0), annotations };
   }
 
   labelNames(hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
@@ -51,19 +55,46 @@ class MergeQuerier implements Querier {
   }
 
   close(): void {
-    for (const querier of this.#queriers) querier.close();
+    for (const querier of this.queriers) querier.close();
   }
 
   /** The first `limit` of a union are among the first `limit` of each. */
   async #union({ limit }: LabelHints, ask: (querier: Querier) => Promise<LabelAnswer>): Promise<LabelAnswer> {
     const annotations = new Annotations();
     let union: readonly string[] = [];
-    for (const querier of this.#queriers) {
+    for (const querier of this.queriers) {
       const { values, annotations: others } = await ask(querier);
       annotations.merge(others);
       union = sortedUnion(union, values, limit || Infinity);
     }
     return { values: union, annotations };
+  }
+}
+
+class DividingMergeQuerier extends MergeQuerier<DividingQuerier> implements DividingQuerier {
+  async prepare(hints: SelectHints, matchers: readonly Matcher[]): Promise<PreparedSelection> {
+    const selections: SourceSelection[] = [];
+    for (const querier of this.queriers) {
+      const selection = await querier.prepare(hints, matchers);
+      assert(selection instanceof SourceSelection, 'merge: a selection of several sources');
+      selections.push(selection);
+    }
+    return {
+      seriesCount: selections.reduce((most, { seriesCount }) => Math.max(most, seriesCount), 0),
+      work: selections.reduce((sum, { work }) => sum + work, 0),
+      divide: (count) => (selections.length === 0 ? [[]] : divideTogether(selections, count)),
+    };
+  }
+
+  async selectPart(part: SelectionPart, hints: SelectHints): Promise<SeriesSet> {
+    const sources = part as Part;
+    const sets: SeriesSet[] = [];
+    for (const [i, querier] of this.queriers.entries()) {
+      // One that was not there where the selection was made has nothing of it.
+      if (i < sources.length) sets.push(await querier.selectPart([sources[i]], hints));
+    }
+    const annotations = new Annotations();
+    return { batches: mergedBatches(this.kernels, sets, annotations, hints.limit ?? 0), annotations };
   }
 }
 

@@ -1,6 +1,6 @@
 /** Queries whose aggregations are computed in parts, by several engines of one thread. */
 import { Annotations, Matcher } from '../../lib/model/index.ts';
-import type { Assist, Engine, PartAnswer } from '../../lib/promql/index.ts';
+import type { Assistants, Engine, PartAnswer } from '../../lib/promql/index.ts';
 import { collectSeries, type Querier, type Queryable, type Series } from '../../lib/storage/index.ts';
 
 /** Some of the series that matchers select. */
@@ -51,32 +51,40 @@ export interface PartTally {
 }
 
 /**
- * Helpers that each claim a part at once, so that whoever asks has one part of `helpers + 1`. What they say is copied as between
- * threads.
+ * Helpers that each claim parts at once, so that little is left to whoever asks. What they say is copied as between threads.
+ * @param sharers for how many each leaves parts; by default so that all parts are taken but one, when there is a part for each
  */
-export function localHelp(engine: Engine, queryable: Queryable, helpers: number, tally?: PartTally): Assist {
-  return (task) => {
-    const answers = new Map<number, PartAnswer>();
-    let failure: unknown;
-    const work = async (): Promise<void> => {
-      try {
-        for await (const { part, answer } of engine.assist(queryable, structuredClone(task), {})) {
-          answers.set(part, structuredClone(answer));
-          if (tally !== undefined) tally.taken++;
+export function localHelp(
+  engine: Engine,
+  queryable: Queryable,
+  helpers: number,
+  { tally, sharers = Infinity }: { tally?: PartTally | undefined; sharers?: number } = {},
+): Assistants {
+  return {
+    count: sharers - 1,
+    assist(task) {
+      const answers = new Map<number, PartAnswer>();
+      let failure: unknown;
+      const work = async (): Promise<void> => {
+        try {
+          for await (const answer of engine.assist(queryable, structuredClone(task), {})) {
+            answers.set(answer.from, structuredClone(answer));
+            if (tally !== undefined) tally.taken += answer.end - answer.from;
+          }
+        } catch (error) {
+          failure = error;
         }
-      } catch (error) {
-        failure = error;
-      }
-    };
-    const done = Promise.all(Array.from({ length: helpers }, work));
-    return {
-      async answer(part) {
-        await done;
-        const answer = answers.get(part);
-        if (answer === undefined) throw failure;
-        return answer;
-      },
-      end() {},
-    };
+      };
+      const done = Promise.all(Array.from({ length: helpers }, work));
+      return {
+        async answer(part) {
+          await done;
+          const answer = answers.get(part);
+          if (answer === undefined) throw failure;
+          return answer;
+        },
+        end() {},
+      };
+    },
   };
 }

@@ -27,10 +27,9 @@ import { QueryContext, type QueryTimes } from './context.ts';
 import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';
 import { ENTRY_BYTES, SAMPLE_BYTES, stepsBytes } from './memory.ts';
-import type { Assist, AssistTask, PartAnswer } from '../parallel/assistance.ts';
+import type { Assistants, AssistTask, PartAnswer } from '../parallel/assistance.ts';
 import { distributionsOf } from '../parallel/distribution.ts';
 import { PartClaims } from '../parallel/part-claims.ts';
-import { PartSource } from '../parallel/part-source.ts';
 import { Sharing } from '../parallel/sharing.ts';
 import { SampleCounts } from './sample-counts.ts';
 import { SelectorReader } from './select.ts';
@@ -59,7 +58,7 @@ export interface QueryOptions {
   /** Counts the samples that are looked at, which takes some time. */
   readonly countSamples?: boolean;
   /** Whom to ask for help with aggregations of many series. Nobody is where samples are counted. */
-  readonly assist?: Assist;
+  readonly assistants?: Assistants;
 }
 
 let threadKernels: Kernels | undefined;
@@ -126,29 +125,24 @@ export class Engine {
 
   /**
    * Helps another engine with the same options: parts of its task that this one can claim, until none is left. What is thrown
-   * is what became of the part that was claimed last.
+   * is what became of the parts that were claimed last.
    */
-  async *assist(
-    queryable: Queryable,
-    task: AssistTask,
-    options: QueryOptions,
-  ): AsyncGenerator<{ part: number; answer: PartAnswer }> {
-    const { query, times, grid, parts } = task;
+  async *assist(queryable: Queryable, task: AssistTask, options: QueryOptions): AsyncGenerator<PartAnswer> {
+    const { query, times, grid, parts, sharers } = task;
     const { features } = this.#options;
     const claims = new PartClaims(parts.length, task.claims);
     const expr = resolveDurations(parseExpr(query, features), times);
     const delayedNameRemoval = features?.delayedNameRemoval ?? false;
     const distribution = distributionsOf(expr, { delayedNameRemoval })[task.distribution];
     assert(distribution !== undefined, 'promql: asked for help with what does not distribute');
-    for (let part = claims.takeLast(); part !== undefined; part = claims.takeLast()) {
-      const source = new PartSource(distribution, parts[part]);
-      const { value: partial, annotations } = await this.#run(queryable, query, expr, times, options, (evaluator) =>
-        evaluator.partial(distribution.expr, grid, source),
+    for (let range = claims.takeLast(sharers); range !== undefined; range = claims.takeLast(sharers)) {
+      const own = parts.slice(range.from, range.end);
+      const { value, annotations } = await this.#run(queryable, query, expr, times, options, (evaluator) =>
+        evaluator.partial(distribution, grid, own),
       );
-      const isComplete = partial !== undefined && !source.mayCollide;
-      yield { part, answer: { partial: isComplete ? partial : undefined, annotations: annotations.data } };
+      yield { ...range, ...value, annotations: annotations.data };
       // The rest will not be otherwise.
-      if (!isComplete) return;
+      if (value.partial === undefined) return;
     }
   }
 
@@ -183,8 +177,8 @@ export class Engine {
     const { counts } = context;
     const reader = new SelectorReader(queryable, context, expr);
     try {
-      const assist = counts === undefined ? options.assist : undefined;
-      const sharing = assist && new Sharing(expr, context, assist);
+      const assistants = counts === undefined ? options.assistants : undefined;
+      const sharing = assistants && new Sharing(expr, context, assistants);
       const evaluator = new Evaluator(context, reader, defaults.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS, sharing);
       const value = await evaluate(evaluator, context);
       const samples = counts && { ...counts.counted, peak: context.peakSamples };

@@ -1,3 +1,4 @@
+import type { SelectionPart } from '../../storage/index.ts';
 import { assert, type FloatHistogram, type Labels, type SampleColumns } from '../../model/index.ts';
 import { checkExtension } from '../functions/extended-window.ts';
 import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
@@ -22,7 +23,9 @@ import {
 import { ReachableSamples } from './column-memory.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
-import type { PartialAggregation } from '../parallel/partial.ts';
+import type { PartAnswer } from '../parallel/assistance.ts';
+import type { Distribution } from '../parallel/distribution.ts';
+import { PartSource } from '../parallel/part-source.ts';
 import type { Sharing } from '../parallel/sharing.ts';
 import { absentLabels } from './absent.ts';
 import { evaluateInfo } from './info.ts';
@@ -230,11 +233,11 @@ export class Evaluator {
     expr: AggregateExpr,
     param: Float64Array | undefined,
     grid: StepGrid,
-    runnersUp = 0,
+    isPart = false,
   ): RunningAggregation | RunningTop | undefined {
     if (isRunning(expr.op)) return new RunningAggregation(expr, expr.op, grid, this.#context);
     const takes = param !== undefined && RunningTop.takes(expr, param);
-    return takes ? new RunningTop(expr, param, grid, this.#context, runnersUp) : undefined;
+    return takes ? new RunningTop(expr, param, grid, this.#context, isPart) : undefined;
   }
 
   /** Gives an aggregation its series, shared with others where that can be. @returns as `#visit` */
@@ -262,18 +265,25 @@ export class Evaluator {
       // What was visited became equal without names; else nothing was visited.
       if (source.selections > selections) return false;
       for (const series of await this.vector(expr.expr, grid, hints)) running.add(series);
-      return true;
+      return source.names?.mayCollide !== true;
     } finally {
       reader.source = undefined;
     }
   }
 
-  /** What an aggregation makes of the series of a source; undefined when it cannot be told of them alone. */
-  async partial(expr: AggregateExpr, grid: StepGrid, source: SeriesSource): Promise<PartialAggregation | undefined> {
+  /** What an aggregation makes of the series of some parts; no partial when it cannot be told of them alone. */
+  async partial(
+    distribution: Distribution,
+    grid: StepGrid,
+    parts: readonly SelectionPart[],
+  ): Promise<Pick<PartAnswer, 'partial' | 'nameHashes'>> {
+    const { expr } = distribution;
     const param = expr.param === undefined ? undefined : await this.scalar(expr.param, grid);
-    const running = this.#running(expr, param, grid, 1);
+    const running = this.#running(expr, param, grid, true);
     assert(running !== undefined, 'promql: an aggregation that does not distribute');
-    return (await this.#feedFrom(source, running, expr, grid)) ? running.partial() : undefined;
+    const source = new PartSource(distribution, parts, running);
+    const isFed = await this.#feedFrom(source, running, expr, grid);
+    return { partial: isFed ? running.partial() : undefined, nameHashes: source.names?.hashes };
   }
 
   /**
@@ -301,14 +311,15 @@ export class Evaluator {
       await visitWindows(windowFunction, call, context, visitor);
       return true;
     }
-    const loss = new NameLoss(matrixArg.kind === 'matrix' ? matrixArg.selector : undefined);
+    const known = this.#reader.source?.names;
+    const loss = known ?? new NameLoss(matrixArg.kind === 'matrix' ? matrixArg.selector : undefined);
     const call = await this.#windows(windows.expr, matrixArg, grid, loss.takesProjections ? projecting : hints);
     const { range } = call;
     const watched: RangeVector = {
       ...range,
       visit: (visit) =>
         range.visit((labels, samples, dropName) => {
-          loss.add(labels);
+          if (known === undefined) loss.add(labels);
           return loss.mayCollide ? undefined : visit(labels, samples, dropName);
         }),
     };

@@ -29,7 +29,20 @@ export class NameLoss {
       if (hasOtherMetadata(labels)) this.mayCollide = true;
       return;
     }
-    const hash = hashOfLabels(labels, METADATA_LABELS);
+    this.#addHash(hashOfLabels(labels, METADATA_LABELS));
+  }
+
+  /** Of the series that were added, where they are needed: another takes them. */
+  get hashes(): Float64Array {
+    return Float64Array.from(this.#hashes);
+  }
+
+  /** Series that another has seen. */
+  addHashes(hashes: Float64Array): void {
+    for (const hash of hashes) this.#addHash(hash);
+  }
+
+  #addHash(hash: number): void {
     if (this.#hashes.has(hash)) this.mayCollide = true;
     this.#hashes.add(hash);
   }

@@ -3,7 +3,7 @@ import { entriesOf, type PartialAggregation, partialBytes, PartialBuilder } from
 import type { AggregateExpr } from '../parse/ast.ts';
 import { type ColumnSeries, hasHistograms, newSeries, type StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
-import { ENTRY_BYTES, labelsBytes, newSeriesBytes } from './memory.ts';
+import { ENTRY_BYTES, labelsBytes, newSeriesBytes, stepsBytes } from './memory.ts';
 import { asksForHistograms, countAt, replaces } from './select-k.ts';
 import { SeriesHeap } from './series-heap.ts';
 
@@ -12,6 +12,8 @@ const MAX_COUNT = 100;
 /** Of a place in a heap: a value and whose it is. */
 const PLACE_BYTES = 12;
 const HEAP_BYTES = 3 * ENTRY_BYTES;
+/** Of columns that are told to another. */
+const MAX_PARTIAL_BYTES = 16 << 20;
 
 /** A series that is chosen at some steps. */
 interface Chosen {
@@ -31,8 +33,7 @@ export class RunningTop {
   readonly #grid: StepGrid;
   readonly #context: QueryContext;
   readonly #isTop: boolean;
-  /** By step: how many series are kept. */
-  readonly #counts: Uint32Array;
+  /** The most that is asked for at a step. */
   readonly #width: number;
   readonly #heaps: readonly SeriesHeap[];
   /** By step and place; what the heaps hold are places. */
@@ -42,6 +43,8 @@ export class RunningTop {
   readonly #tops: Float64Array;
   readonly #isFull: Uint8Array;
   #isIgnoring = false;
+  /** What came into a heap, when that is to be told: series with their samples at the steps where they did. */
+  readonly #entered: ColumnSeries[] | undefined;
 
   /** Whether an aggregation can be computed so. */
   static takes({ op, grouping, without }: AggregateExpr, param: Float64Array): boolean {
@@ -50,15 +53,15 @@ export class RunningTop {
     return param.every((count) => count <= MAX_COUNT && count > -MAX_COUNT);
   }
 
-  /** @param runnersUp how many more than asked for are kept, where any are */
-  constructor(expr: AggregateExpr, param: Float64Array, grid: StepGrid, context: QueryContext, runnersUp = 0) {
+  /** @param isPart whether `partial` will be asked for */
+  constructor(expr: AggregateExpr, param: Float64Array, grid: StepGrid, context: QueryContext, isPart = false) {
     this.#expr = expr;
     this.#param = param;
     this.#grid = grid;
     this.#context = context;
     this.#isTop = expr.op === 'topk';
-    this.#counts = Uint32Array.from(param, (asked) => (countAt(asked) === 0 ? 0 : countAt(asked) + runnersUp));
-    const width = this.#counts.reduce((most, count) => Math.max(most, count), 0);
+    this.#entered = isPart ? [] : undefined;
+    const width = param.reduce((most, count) => Math.max(most, countAt(count)), 0);
     this.#width = width;
     context.takeBytes(grid.count * (HEAP_BYTES + width * PLACE_BYTES));
     const values = new Float64Array(grid.count * width);
@@ -72,7 +75,7 @@ export class RunningTop {
     };
     this.#heaps = Array.from({ length: grid.count }, () => new SeriesHeap(isAbove));
     this.#tops = new Float64Array(grid.count);
-    this.#isFull = Uint8Array.from(this.#counts, (count) => Number(count === 0));
+    this.#isFull = Uint8Array.from(param, (count) => Number(countAt(count) === 0));
     // What nothing is asked of, nothing beats.
     this.#tops.fill(isTop ? Infinity : -Infinity);
   }
@@ -85,6 +88,7 @@ export class RunningTop {
     const isTop = this.#isTop;
     if (hasHistograms(series) && asksForHistograms(series, this.#param)) this.#isIgnoring = true;
     let chosen: Chosen | undefined;
+    let entered: Uint8Array | undefined;
     for (let step = 0; step < present.length; step++) {
       if (present[step] === 0 || histograms?.[step] !== undefined) continue;
       const value = values[step]!;
@@ -92,60 +96,45 @@ export class RunningTop {
       if (chosen === undefined) {
         chosen = { labels: series.labels, dropName: series.dropName, places: 0 };
         this.#context.takeBytes(labelsBytes(series.labels) + ENTRY_BYTES);
+        entered = this.#entered && new Uint8Array(present.length);
       }
       this.#put(step, value, chosen);
+      if (entered !== undefined) entered[step] = 1;
+    }
+    if (entered !== undefined) {
+      this.#context.takeBytes(newSeriesBytes(this.#grid, series.labels));
+      this.#entered!.push({ ...series, values: values.slice(), present: entered });
     }
     this.#context.countWork(this.#grid.count);
   }
 
-  /** What was chosen up to now, for `addPartials` of another that keeps no runners-up. */
-  partial(): PartialAggregation {
-    const chosen = this.finish();
-    const builder = new PartialBuilder(chosen.length, this.#grid.count);
-    for (const { labels, dropName, values, present } of chosen) builder.add(labels, dropName, [values, present]);
+  /**
+   * What came into the heaps. A heap that holds series from before, too, asks for more: what did not come into these does not
+   * come into it, so that another that is given only this, by `addPartials`, goes the same way as if it were given all.
+   */
+  partial(): PartialAggregation | undefined {
+    if (!this.takesPartials) return undefined;
+    const entered = this.#entered!;
+    const builder = new PartialBuilder(entered.length, this.#grid.count);
+    for (const { labels, dropName, values, present } of entered) builder.add(labels, dropName, [values, present]);
     return builder.finish(this.#isIgnoring);
   }
 
-  readonly takesPartials = true;
-
-  /**
-   * Adds what others, each with one runner-up, have chosen from series that come behind those added before.
-   * @returns false when equal values make it matter in what order series come: then nothing is added
-   */
-  addPartials(partials: readonly PartialAggregation[]): boolean {
-    const { count } = this.#grid;
-    const others: ColumnSeries[] = [];
-    for (const partial of partials) {
-      this.#context.takeBytes(partialBytes(partial));
-      for (const { labels, dropName, columns } of entriesOf(partial, count)) {
-        others.push({ labels, dropName, values: columns[0] as Float64Array, present: columns[1] as Uint8Array });
-      }
-    }
-    for (let step = 0; step < count; step++) if (this.#isUndecided(step, others)) return false;
-    if (partials.some(({ hasHistograms: has }) => has)) this.#isIgnoring = true;
-    for (const series of others) this.add(series);
-    return true;
+  /** Not when most series are larger than those before them: then little would be left out. */
+  get takesPartials(): boolean {
+    return this.#entered === undefined || this.#entered.length * stepsBytes(this.#grid.count) <= MAX_PARTIAL_BYTES;
   }
 
-  /** Whether the choice at a step depends on more than values. */
-  #isUndecided(step: number, others: readonly ColumnSeries[]): boolean {
-    const candidates: number[] = [];
-    let isChanged = false;
-    for (const { values, present } of others) {
-      if (present[step] === 0) continue;
-      const value = values[step]!;
-      candidates.push(value);
-      if (this.#isFull[step] === 0 || replaces(value, this.#tops[step]!, this.#isTop)) isChanged = true;
+  /** Adds what others tell of series that come behind those added before. */
+  addPartials(partials: readonly PartialAggregation[]): boolean {
+    for (const partial of partials) {
+      this.#context.takeBytes(partialBytes(partial));
+      if (partial.hasHistograms) this.#isIgnoring = true;
+      for (const { labels, dropName, columns } of entriesOf(partial, this.#grid.count)) {
+        this.add({ labels, dropName, values: columns[0] as Float64Array, present: columns[1] as Uint8Array });
+      }
     }
-    if (!isChanged) return false;
-    for (const place of this.#heaps[step]!.indices) candidates.push(this.#values[place]!);
-    const best = Float64Array.from(candidates).sort();
-    if (this.#isTop) best.reverse();
-    const count = this.#counts[step]!;
-    // Of the answer to an instant query the order is seen, too.
-    const from = this.#grid.count === 1 ? 0 : count - 1;
-    for (let i = from; i < Math.min(count, best.length - 1); i++) if (best[i] === best[i + 1]) return true;
-    return candidates.some((value) => value !== value);
+    return true;
   }
 
   /** With a single step in the order of the choice. */
@@ -171,7 +160,7 @@ export class RunningTop {
   #put(step: number, value: number, chosen: Chosen): void {
     const heap = this.#heaps[step]!;
     const { indices } = heap;
-    const count = this.#counts[step]!;
+    const count = countAt(this.#param[step]!);
     const isPushed = indices.length < count;
     const place = isPushed ? step * this.#width + indices.length : indices[0]!;
     this.#leave(this.#owners[place]);

@@ -5,6 +5,7 @@ import { ReachableSamples } from './column-memory.ts';
 import type { QueryContext } from './context.ts';
 import { HistogramStatistics, statisticsSelectors } from './histogram-statistics.ts';
 import { ENTRY_BYTES, histogramsBytes, labelsBytes, SAMPLE_BYTES } from './memory.ts';
+import type { NameLoss } from './name-loss.ts';
 
 /** What surrounds a selector; storage may read less for it. */
 export interface SelectorHints {
@@ -25,9 +26,9 @@ export interface SeriesSource {
   readonly selector: VectorSelector;
   /** Times that series were asked for. */
   readonly selections: number;
+  /** Sees all series that were read, where their names go. */
+  readonly names: NameLoss | undefined;
   select(querier: Querier, hints: SelectHints): Promise<SeriesSet>;
-  /** Is told the labels of each series, or those of them that are looked at. */
-  see(labels: Labels): void;
 }
 
 /** A kept series without its labels and samples. */
@@ -145,7 +146,7 @@ export class SelectorReader {
       for (const series of batch) {
         const samples = this.#fill(series);
         const labels = hints.projection === undefined ? series.labels : (series.projected ?? series.labels);
-        source?.see(labels);
+        source?.names?.add(labels);
         const pending = visit(labels, samples);
         if (pending !== undefined) await pending;
         if (context.spend(samples.length + 16)) await context.pause();

@@ -2,6 +2,7 @@ import type { Annotations } from '../../model/index.ts';
 import type { SelectionPart } from '../../storage/index.ts';
 import type { StepGrid } from '../eval/columns.ts';
 import type { QueryTimes } from '../eval/context.ts';
+import type { PartRange } from './part-claims.ts';
 import type { PartialAggregation } from './partial.ts';
 
 /** An aggregation of which others may compute parts: plain data. */
@@ -15,22 +16,31 @@ export interface AssistTask {
   readonly parts: readonly SelectionPart[];
   /** Of PartClaims for the parts. */
   readonly claims: SharedArrayBuffer;
+  /** How many may share the work, whoever asks among them. */
+  readonly sharers: number;
 }
 
-/** What became of a part. */
-export interface PartAnswer {
+/** What became of parts that were claimed together. */
+export interface PartAnswer extends PartRange {
   /** Undefined when only whoever asked can go on with the series. */
   readonly partial: PartialAggregation | undefined;
   readonly annotations: Annotations['data'];
+  /** Of NameLoss; undefined where names stay. */
+  readonly nameHashes: Float64Array | undefined;
 }
 
 /** Others at work on a task. */
 export interface Assistance {
-  /** Of a part that they have claimed. Rejects with what went wrong. */
-  answer(part: number): Promise<PartAnswer>;
+  /** Of the parts that they have claimed from this one on. Rejects with what went wrong. */
+  answer(from: number): Promise<PartAnswer>;
   /** Nothing more is wanted of them. */
   end(): void;
 }
 
-/** Asks others for help. Returns at once: whether and when they come is up to them, their claims tell. */
-export type Assist = (task: AssistTask) => Assistance;
+/** Whom to ask for help. */
+export interface Assistants {
+  /** How many may come. */
+  readonly count: number;
+  /** Returns at once: whether and when they come is up to them, their claims tell. */
+  assist(task: AssistTask): Assistance;
+}

@@ -1,4 +1,3 @@
-import { METRIC_NAME } from '../../model/index.ts';
 import { WINDOW_FUNCTIONS } from '../functions/windows.ts';
 import {
   type AggregateExpr,
@@ -35,7 +34,7 @@ const OF_SINGLE_SERIES = new Set(
 export interface Distribution {
   readonly expr: AggregateExpr;
   readonly selector: VectorSelector;
-  /** The series it aggregates have no names, though those of the selector may have. */
+  /** The series it aggregates have no names, so that those of the selector may become equal. */
   readonly losesNames: boolean;
 }
 
@@ -67,10 +66,7 @@ function distributed(expr: AggregateExpr, { delayedNameRemoval }: DistributionOp
   // The best of a group would need all series of the group, with their labels, from each part.
   if ((op === 'topk' || op === 'bottomk') && (without || grouping.length > 0)) return undefined;
   const found = ofSingleSeries(expr.expr);
-  if (found === undefined) return undefined;
-  const losesNames = found.losesNames && !delayedNameRemoval;
-  // Series of several metrics may become one when their names go, whatever part they are in.
-  return losesNames && !hasOneName(found.selector) ? undefined : { ...found, losesNames };
+  return found && { ...found, losesNames: found.losesNames && !delayedNameRemoval };
 }
 
 interface SingleSeries {
@@ -127,8 +123,4 @@ function isConstant(expr: Expr): boolean {
   const inner = withoutParens(expr);
   if (inner.kind === 'vector' || inner.kind === 'matrix') return false;
   return childrenOf(inner).every(isConstant);
-}
-
-function hasOneName({ matchers }: VectorSelector): boolean {
-  return matchers.some(({ type, name, value }) => type === '=' && name === METRIC_NAME && value !== '');
 }

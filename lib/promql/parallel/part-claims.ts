@@ -3,9 +3,15 @@ const BACK = 1 << 16;
 const FRONT_MASK = BACK - 1;
 const MAX_PARTS = 0x7fff;
 
+/** Consecutive parts: `from` up to, but for, `end`. */
+export interface PartRange {
+  readonly from: number;
+  readonly end: number;
+}
+
 /**
- * Who computes which part, agreed between threads without a word: whoever asked takes parts from the front, the others from
- * the back, until they meet. Nobody waits for a part that nobody has begun.
+ * Who computes which parts, agreed between threads without a word: whoever asked takes them from the front one by one, others
+ * from the back several at a time, until they meet. Nobody waits for a part that nobody has begun.
  */
 export class PartClaims {
   readonly count: number;
@@ -23,27 +29,31 @@ export class PartClaims {
 
   /** @returns the part, undefined when all are taken */
   takeFirst(): number | undefined {
-    return this.#take(1, (front) => front);
+    return this.#take(() => 1, true)?.from;
   }
 
-  takeLast(): number | undefined {
-    return this.#take(BACK, (_, back) => this.count - 1 - back);
+  /** A share of what is left: the first half for one of two. */
+  takeLast(sharers: number): PartRange | undefined {
+    return this.#take((left) => Math.max(1, Math.floor(left / sharers)), false);
   }
 
-  /** All that are left, ascending. */
-  takeRest(): number[] {
-    const rest: number[] = [];
-    for (let part = this.takeFirst(); part !== undefined; part = this.takeFirst()) rest.push(part);
-    return rest;
+  /** All that are left. */
+  takeRest(): PartRange | undefined {
+    return this.#take((left) => left, true);
   }
 
-  #take(step: number, partOf: (front: number, back: number) => number): number | undefined {
+  #take(countOf: (left: number) => number, isFirst: boolean): PartRange | undefined {
     for (;;) {
       const word = Atomics.load(this.#word, 0);
       const front = word & FRONT_MASK;
       const back = word >>> 16;
-      if (front + back >= this.count) return undefined;
-      if (Atomics.compareExchange(this.#word, 0, word, word + step) === word) return partOf(front, back);
+      const left = this.count - front - back;
+      if (left === 0) return undefined;
+      const count = countOf(left);
+      const taken = word + count * (isFirst ? 1 : BACK);
+      if (Atomics.compareExchange(this.#word, 0, word, taken) !== word) continue;
+      const from = isFirst ? front : this.count - back - count;
+      return { from, end: from + count };
     }
   }
 }

@@ -1,33 +1,45 @@
-import type { Labels } from '../../model/index.ts';
-import type { Querier, SelectHints, SelectionPart, SeriesSet } from '../../storage/index.ts';
+import { Annotations } from '../../model/index.ts';
+import type { Querier, SelectHints, SelectionPart, Series, SeriesSet } from '../../storage/index.ts';
+import { NameLoss } from '../eval/name-loss.ts';
 import type { SeriesSource } from '../eval/select.ts';
 import type { VectorSelector } from '../parse/ast.ts';
 import type { Distribution } from './distribution.ts';
-import { NameWatch } from './name-watch.ts';
+import type { MergingAggregation } from './merging-aggregation.ts';
 
-/** The series of one part alone. */
+/** The series of some parts, as long as what is made of them is of use to others. */
 export class PartSource implements SeriesSource {
   readonly selector: VectorSelector;
+  readonly names: NameLoss | undefined;
   selections = 0;
-  readonly #part: SelectionPart;
-  readonly #names: NameWatch;
+  readonly #parts: readonly SelectionPart[];
+  readonly #aggregation: MergingAggregation;
 
-  constructor({ selector, losesNames }: Distribution, part: SelectionPart) {
+  constructor(
+    { selector, losesNames }: Distribution,
+    parts: readonly SelectionPart[],
+    aggregation: MergingAggregation,
+  ) {
     this.selector = selector;
-    this.#part = part;
-    this.#names = new NameWatch(losesNames);
+    this.names = losesNames ? new NameLoss(selector) : undefined;
+    this.#parts = parts;
+    this.#aggregation = aggregation;
   }
 
-  get mayCollide(): boolean {
-    return this.#names.mayCollide;
-  }
-
-  see(labels: Labels): void {
-    this.#names.see(labels);
-  }
-
-  select(querier: Querier, hints: SelectHints): Promise<SeriesSet> {
+  // eslint-disable-next-line typescript/require-await
+  async select(querier: Querier, hints: SelectHints): Promise<SeriesSet> {
     this.selections++;
-    return querier.selectPart!(this.#part, hints);
+    const annotations = new Annotations();
+    return { batches: this.#batches(querier, hints, annotations), annotations };
+  }
+
+  async *#batches(querier: Querier, hints: SelectHints, annotations: Annotations): AsyncGenerator<readonly Series[]> {
+    for (const part of this.#parts) {
+      const set = await querier.selectPart!(part, hints);
+      for await (const batch of set.batches) {
+        if (!this.#aggregation.takesPartials || this.names?.mayCollide === true) return;
+        yield batch;
+      }
+      annotations.merge(set.annotations);
+    }
   }
 }

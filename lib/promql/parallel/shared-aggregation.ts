@@ -1,27 +1,20 @@
-import { Annotations, type Labels } from '../../model/index.ts';
+import { Annotations } from '../../model/index.ts';
 import type { Querier, SelectHints, SelectionPart, Series, SeriesSet } from '../../storage/index.ts';
 import type { StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
+import { NameLoss } from '../eval/name-loss.ts';
 import type { SeriesSource } from '../eval/select.ts';
 import type { VectorSelector } from '../parse/ast.ts';
-import type { Assist, Assistance } from './assistance.ts';
+import type { Assistants, Assistance, PartAnswer } from './assistance.ts';
 import type { Distribution } from './distribution.ts';
-import { PartClaims } from './part-claims.ts';
+import type { MergingAggregation } from './merging-aggregation.ts';
+import { PartClaims, type PartRange } from './part-claims.ts';
 import type { PartialAggregation } from './partial.ts';
-import { NameWatch } from './name-watch.ts';
 
 /** Work of a part, in units of 10 ns: some ms, so that handing it over costs little beside it. */
 const PART_WORK = 300_000;
 /** Enough that nobody waits long for the last. */
 const MAX_PARTS = 16;
-
-/** An aggregation that takes series one by one, and what another has made of some. */
-export interface MergingAggregation {
-  /** Whether it can make use of what others make of series. */
-  readonly takesPartials: boolean;
-  /** @returns false when the series themselves are needed; then nothing is added */
-  addPartials(partials: readonly PartialAggregation[]): boolean;
-}
 
 export interface SharedAggregationOptions {
   readonly distribution: Distribution;
@@ -29,7 +22,7 @@ export interface SharedAggregationOptions {
   readonly index: number;
   readonly grid: StepGrid;
   readonly context: QueryContext;
-  readonly assist: Assist;
+  readonly assistants: Assistants;
 }
 
 /**
@@ -38,10 +31,10 @@ export interface SharedAggregationOptions {
  */
 export class SharedAggregation implements SeriesSource {
   readonly selector: VectorSelector;
+  readonly names: NameLoss | undefined;
   selections = 0;
   readonly #options: SharedAggregationOptions;
   readonly #aggregation: MergingAggregation;
-  readonly #names: NameWatch;
   #parts: readonly SelectionPart[] = [];
   #claims: PartClaims | undefined;
   /** Parts from the front that were read here. */
@@ -55,7 +48,7 @@ export class SharedAggregation implements SeriesSource {
     this.#aggregation = aggregation;
     const { selector, losesNames } = options.distribution;
     this.selector = selector;
-    this.#names = new NameWatch(losesNames);
+    this.names = losesNames ? new NameLoss(selector) : undefined;
   }
 
   /**
@@ -64,17 +57,15 @@ export class SharedAggregation implements SeriesSource {
    */
   async run(visit: () => Promise<boolean>): Promise<boolean> {
     try {
-      if (!(await visit()) || this.#names.mayCollide) return false;
-      if (this.#ownCount === this.#parts.length || (await this.#addOthers())) return true;
-      this.#readsRest = true;
-      return (await visit()) && !this.#names.mayCollide;
+      if (!(await visit())) return false;
+      if (this.#ownCount < this.#parts.length && !(await this.#addOthers())) {
+        this.#readsRest = true;
+        if (!(await visit())) return false;
+      }
+      return this.names?.mayCollide !== true;
     } finally {
       this.#assistance?.end();
     }
-  }
-
-  see(labels: Labels): void {
-    this.#names.see(labels);
   }
 
   async select(querier: Querier, hints: SelectHints): Promise<SeriesSet> {
@@ -86,7 +77,7 @@ export class SharedAggregation implements SeriesSource {
   }
 
   async #divide(querier: Querier, hints: SelectHints): Promise<void> {
-    const { index, grid, context, assist } = this.#options;
+    const { index, grid, context, assistants } = this.#options;
     const prepared = await querier.prepare!(hints, this.selector.matchers);
     const work = prepared.work + prepared.seriesCount * grid.count;
     const parts = prepared.divide(Math.min(MAX_PARTS, Math.max(1, Math.floor(work / PART_WORK))));
@@ -95,11 +86,14 @@ export class SharedAggregation implements SeriesSource {
     if (parts.length === 1) return;
     const { query, times, lookbackDeltaMs } = context;
     const claims = this.#claims.shared;
-    this.#assistance = assist({ query, times, lookbackDeltaMs, distribution: index, grid, parts, claims });
+    const sharers = assistants.count + 1;
+    const task = { query, times, lookbackDeltaMs, distribution: index, grid, parts, claims, sharers };
+    this.#assistance = assistants.assist(task);
   }
 
   async *#batches(querier: Querier, hints: SelectHints, annotations: Annotations): AsyncGenerator<readonly Series[]> {
-    for (const part of this.#readsRest ? this.#others() : this.#own()) {
+    const others = { from: this.#ownCount, end: this.#parts.length };
+    for (const part of this.#readsRest ? within(others) : this.#own()) {
       const set = await querier.selectPart!(this.#parts[part], hints);
       yield* set.batches;
       annotations.merge(set.annotations);
@@ -109,32 +103,36 @@ export class SharedAggregation implements SeriesSource {
   *#own(): Generator<number> {
     const claims = this.#claims!;
     for (let part = claims.takeFirst(); part !== undefined; part = claims.takeFirst()) {
-      this.#ownCount++;
+      this.#ownCount = part + 1;
       yield part;
       if (this.#aggregation.takesPartials) continue;
       // What others make of the rest would be of no use.
       const rest = claims.takeRest();
-      this.#ownCount += rest.length;
-      yield* rest;
+      if (rest === undefined) return;
+      this.#ownCount = rest.end;
+      yield* within(rest);
     }
-  }
-
-  *#others(): Generator<number> {
-    for (let part = this.#ownCount; part < this.#parts.length; part++) yield part;
   }
 
   /** @returns false when their series have to be read here */
   async #addOthers(): Promise<boolean> {
+    const answers: PartAnswer[] = [];
     const partials: PartialAggregation[] = [];
-    const annotations = new Annotations();
-    for (const part of this.#others()) {
+    for (let part = this.#ownCount; part < this.#parts.length; part = answers.at(-1)!.end) {
       const answer = await this.#assistance!.answer(part);
       if (answer.partial === undefined) return false;
+      answers.push(answer);
       partials.push(answer.partial);
-      annotations.mergeData(answer.annotations);
     }
     if (!this.#aggregation.addPartials(partials)) return false;
-    this.#options.context.annotations.merge(annotations);
+    for (const { annotations, nameHashes } of answers) {
+      this.#options.context.annotations.mergeData(annotations);
+      if (nameHashes !== undefined) this.names?.addHashes(nameHashes);
+    }
     return true;
   }
+}
+
+function* within({ from, end }: PartRange): Generator<number> {
+  for (let part = from; part < end; part++) yield part;
 }

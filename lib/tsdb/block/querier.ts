@@ -4,16 +4,18 @@ import type {
   ChunkSeries,
   LabelAnswer,
   LabelHints,
-  Querier,
   RawChunk,
   SelectHints,
+  SelectionPart,
   SeriesSet,
 } from '../../storage/index.ts';
 import { type Chunk, encodeSamples, rawEncoding } from '../../chunk/index.ts';
+import { type DividingQuerier, type Part, SourceSelection } from '../division.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { Block } from './block.ts';
 import type { ReadChunk } from './chunk-reader.ts';
+import { IndexSeries } from './index-series.ts';
 import { Projector } from './projector.ts';
 import { SampleReader } from './sample-reader.ts';
 import { type FoundChunks, type FoundSeries, SeriesBatch } from './series-batch.ts';
@@ -24,7 +26,7 @@ const TURN_SERIES = 2048;
 const SERIES_WORK = 100;
 
 /** Reads one block within [minTimeMs, maxTimeMs] (tsdb/querier.go, `blockQuerier`). The order of a block is that of labels. */
-export class BlockQuerier implements Querier {
+export class BlockQuerier implements DividingQuerier {
   readonly #block: Block;
   readonly #minTimeMs: number;
   readonly #maxTimeMs: number;
@@ -45,6 +47,28 @@ export class BlockQuerier implements Querier {
   async select(_sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet> {
     assert(!this.#closed, 'block querier: used after close');
     const refs = selectPostings(this.#block.index, matchers, hints);
+    return { batches: this.#batches(refs, hints), annotations: new Annotations() };
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async prepare(hints: SelectHints, matchers: readonly Matcher[]): Promise<SourceSelection> {
+    assert(!this.#closed, 'block querier: used after close');
+    const { index, meta } = this.#block;
+    const refs = selectPostings(index, matchers, hints);
+    const { numSamples = 0, numSeries = 1 } = meta.stats;
+    const sharedMs = Math.min(hints.endMs, meta.maxTime) - Math.max(hints.startMs, meta.minTime);
+    const share = Math.min(1, Math.max(0, sharedMs / (meta.maxTime - meta.minTime)));
+    const entry = new IndexSeries();
+    return new SourceSelection({ refs }, refs.length * (SERIES_WORK + (share * numSamples) / numSeries), (ref) => {
+      index.series(ref, entry);
+      return index.labels(entry);
+    });
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async selectPart(part: SelectionPart, hints: SelectHints): Promise<SeriesSet> {
+    assert(!this.#closed, 'block querier: used after close');
+    const [{ refs }] = part as Part as [Part[0]];
     return { batches: this.#batches(refs, hints), annotations: new Annotations() };
   }
 

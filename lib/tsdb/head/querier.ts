@@ -3,14 +3,15 @@ import type {
   ChunkSeries,
   LabelAnswer,
   LabelHints,
-  Querier,
   RawChunk,
   SelectHints,
+  SelectionPart,
   Series,
   SeriesRef,
   SeriesSet,
 } from '../../storage/index.ts';
 import { rawEncoding } from '../../chunk/index.ts';
+import { type DividingQuerier, type Part, SourceSelection } from '../division.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { type PostingsSource, selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { ChunkReader } from './chunk-reader.ts';
@@ -23,6 +24,9 @@ import { SectionedPostings } from './sectioned-postings.ts';
 const RANGE_WORK = 8;
 const SERIES_WORK = 60;
 const SORTED_SERIES_WORK = 200;
+
+/** Between samples, for an estimate of how many there are. */
+const SUPPOSED_INTERVAL_MS = 15_000;
 
 /** One series of the head, read when asked. */
 class HeadSeries implements ChunkSeries {
@@ -64,7 +68,7 @@ interface Selection {
  * Reads the head within [minTimeMs, maxTimeMs], on any thread. A selection sees each commit whole or not at all: the last
  * times of its series are taken at one instant, and what is in order behind them is left out.
  */
-export class HeadReader implements Querier {
+export class HeadReader implements DividingQuerier {
   readonly #view: HeadView;
   readonly #chunks: ChunkReader;
   readonly #minTimeMs: number;
@@ -86,6 +90,36 @@ export class HeadReader implements Querier {
     const selection = this.#select(minMs, maxMs, matchers, hints);
     hints.spend?.((sorted ? SORTED_SERIES_WORK : SERIES_WORK) * selection.refs.length);
     return { batches: this.#batches(selection, minMs, sorted, hints), annotations: new Annotations() };
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async prepare(hints: SelectHints, matchers: readonly Matcher[]): Promise<SourceSelection> {
+    assert(!this.#closed, 'querier: used after close');
+    const view = this.#view;
+    const minMs = Math.max(this.#minTimeMs, hints.startMs);
+    const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
+    const found = this.#select(minMs, maxMs, matchers, hints);
+    const { order } = orderByLabels(view, found.refs);
+    const sorted = {
+      refs: Uint32Array.from(order, (i) => found.refs[i]!),
+      maxTimesMs: Float64Array.from(order, (i) => found.maxTimesMs[i]!),
+    };
+    const spanMs = view.read(() => Math.min(maxMs, view.maxTimeMs) - Math.max(minMs, view.minTimeMs));
+    const work = order.length * (SORTED_SERIES_WORK + Math.max(0, spanMs) / SUPPOSED_INTERVAL_MS);
+    return new SourceSelection(sorted, work, (ref) =>
+      view.read(() => {
+        const record = view.series.record(ref);
+        return record === 0 ? undefined : view.labels(record);
+      }),
+    );
+  }
+
+  // eslint-disable-next-line typescript/require-await
+  async selectPart(part: SelectionPart, hints: SelectHints): Promise<SeriesSet> {
+    assert(!this.#closed, 'querier: used after close');
+    const [selection] = part as Part;
+    const minMs = Math.max(this.#minTimeMs, hints.startMs);
+    return { batches: this.#batches(selection as Selection, minMs, false, hints), annotations: new Annotations() };
   }
 
   // eslint-disable-next-line typescript/require-await

@@ -68,7 +68,7 @@ export async function runScript(text: string, { shards = 1, tally }: ScriptOptio
 function inParts(engine: Engine, shards: number, tally: PartTally | undefined): Answering {
   const withHelp = (storage: Queryable): [Queryable, object] => {
     const parts = divided(storage, shards, tally);
-    return [parts, { assist: localHelp(engine, parts, shards - 1, tally) }];
+    return [parts, { assistants: localHelp(engine, parts, shards - 1, { tally }) }];
   };
   return {
     instant(storage, query, timeMs) {
