@@ -24,6 +24,7 @@ import { agentContender, type Contender, prometheusContender, victoriaMetricsCon
 import { run as runDashboard } from './dashboard.ts';
 import { type IngestFigures, run as runIngest } from './ingest.ts';
 import { run as runJitter } from './jitter.ts';
+import { run as runPrint } from './kernels-print.ts';
 import { run as runXor } from './kernels-xor.ts';
 import { printDashboard, printJitter } from './lateness-table.ts';
 import { SERIES_PER_INSTANCE } from './query-data.ts';
@@ -101,14 +102,20 @@ function load(): string {
 async function kernels(): Promise<void> {
   const scan = await runScan(10);
   const xor = await runXor(1);
+  const print = runPrint(1);
   table('Kernels, ns', [
     ['', 'kernel', 'twin', 'hash'],
     [`scan, line of ${scan.lineSizeBytes} bytes`, ns(scan.kernelNsPerLine), ns(scan.twinNsPerLine), scan.checksum],
     ['XOR encode, sample', ns(xor.encodeNs), ns(xor.twinEncodeNs), xor.hash],
     ['XOR decode, sample', ns(xor.decodeNs), ns(xor.twinDecodeNs), ''],
+    ['print, point of a rate', ns(print.kernelNs.rates), ns(print.twinNs.rates), print.hash],
+    ['print, point of a counter', ns(print.kernelNs.counters), ns(print.twinNs.counters), ''],
+    ['print, point with two decimals', ns(print.kernelNs.decimals), ns(print.twinNs.decimals), ''],
   ]);
   table('Around them', [
     ['text parser, ns per line', ns(scan.parserNsPerLine)],
+    ['answer of a range query, ns per point', ns(print.rangeNs)],
+    ['answer of an instant query, ns per series', ns(print.instantNs)],
     ['append and commit, ns per sample', ns(xor.appendSnappyNs)],
     ['WAL replay, ns per sample', ns(xor.replayNs)],
     ['WAL, bytes per sample', xor.walBytesPerSample.toFixed(2)],

@@ -12,7 +12,9 @@ describe('agent: slots for pieces of an answer', () => {
         const slots = createSlots();
         let found = '';
         let filled = 0;
-        for (const one of new SlotWriter(slots).fill(['x'.repeat(shift), piece])) {
+        const writer = new SlotWriter(slots);
+        // eslint-disable-next-line unicorn/no-array-fill-with-reference-type
+        for (const one of writer.fill(['x'.repeat(shift), piece])) {
           found += Buffer.from(bytesOf(slots, one)).toString();
           filled++;
         }
