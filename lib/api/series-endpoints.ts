@@ -91,25 +91,31 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
       const sets = required(params, 'match[]', () => matcherSets(params));
       return withQuerier(request, async (querier, startMs, endMs, watch) => {
         const annotations = new Annotations();
-        const found = new Map<string, Labels>();
+        const found: Labels[] = [];
         for (const matchers of sets) {
           const hints = { startMs, endMs, func: 'series', limit: limit + 1, ...watch };
           const set = await querier.select(sets.length > 1, hints, matchers);
+          const before = found.length;
           for await (const batch of set.batches) {
             watch.signal.throwIfAborted();
             watch.spend?.(SERIES_WORK * batch.length);
-            for (const { labels } of batch) found.set(labels.key, labels);
-            if (found.size > limit) break;
+            for (const { labels } of batch) found.push(labels);
+            if (found.length - before > limit) break;
           }
           annotations.merge(set.annotations);
         }
-        const all = [...found.values()];
-        if (sets.length > 1) all.sort((a, b) => a.compare(b));
+        const all = sets.length === 1 ? found : distinct(found);
         if (all.length > limit) annotations.warn(TRUNCATED);
         return { pieces: labelSetsData(all.slice(0, limit)), annotations };
       });
     },
   };
+}
+
+/** Sorted. */
+function distinct(found: readonly Labels[]): readonly Labels[] {
+  const sorted = found.toSorted((a, b) => a.compare(b));
+  return sorted.filter((labels, i) => i === 0 || !labels.equals(sorted[i - 1]!));
 }
 
 /** What may end the work. */
