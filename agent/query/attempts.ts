@@ -72,18 +72,19 @@ export class Attempts {
     try {
       const answer = await this.#endpoints[endpoint]!({ ...request, spend: allowance.spend });
       const whole = printed(answer, allowance);
-      assert(!allowance.isExceeded, 'attempt: went on beyond its allowance');
-      this.answered++;
-      this.#large.forget(kind);
-      return whole;
+      if (!allowance.isExceeded) {
+        this.answered++;
+        this.#large.forget(kind);
+        return whole;
+      }
     } catch (error) {
       if (!allowance.isExceeded && !isOfLimits(error)) throw error;
-      this.#large.add(kind, allowance.isExceeded && allowance.isSlow);
-      this.abandoned++;
-      return undefined;
     } finally {
       this.#share.used(allowance.usedMs);
     }
+    this.abandoned++;
+    this.#large.add(kind, allowance.isExceeded && allowance.isSlow);
+    return undefined;
   }
 }
 
@@ -94,14 +95,15 @@ function isOfLimits(error: unknown): boolean {
 }
 
 /** An answer with all of its text made. */
-function printed({ data, pieces, annotations }: Answer, allowance: Allowance): Answer {
-  assert(data === undefined && pieces !== undefined && Symbol.iterator in pieces, 'attempt: an answer from elsewhere');
+function printed(answer: Answer, allowance: Allowance): Answer {
+  const { pieces } = answer;
+  assert(pieces !== undefined && Symbol.iterator in pieces, 'attempt: an answer from elsewhere');
   const texts: Piece[] = [];
   let length = 0;
   for (const piece of pieces) {
     length += piece.length;
-    allowance.spend(length > MAX_ANSWER_LENGTH ? Infinity : CHARACTER_WORK * piece.length);
+    allowance.spend(length >= MAX_ANSWER_LENGTH ? Infinity : CHARACTER_WORK * piece.length);
     texts.push(piece);
   }
-  return { pieces: texts, ...(annotations && { annotations }) };
+  return { ...answer, pieces: texts };
 }

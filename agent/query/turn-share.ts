@@ -6,6 +6,8 @@ const SHARE = 0.25;
 const MAX_SAVED_MS = 20;
 /** Handing a request to a thread and taking its answer costs this thread as much: it is not counted. */
 const FREE_MS = 0.25;
+/** What takes longer was kept waiting, by other programs or by a disk. */
+const MAX_COUNTED_MS = 2;
 /** More that wait for their turn of the event loop are better served by threads. */
 const MAX_WAITING = 8;
 
@@ -38,7 +40,7 @@ export class TurnShare {
 
   /** Counts what was done since it was entered. */
   used(ms: number): void {
-    this.#savedMs -= Math.max(0, ms - FREE_MS);
+    this.#savedMs -= Math.max(0, Math.min(ms, MAX_COUNTED_MS) - FREE_MS);
   }
 
   #take(): void {

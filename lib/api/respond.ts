@@ -17,6 +17,8 @@ const JSON_TYPE = 'application/json';
 const MIN_GZIP_LENGTH = 1024;
 /** Fast: the answer is compressed once and read once, mostly within a data centre. */
 const GZIP = { level: 3 };
+/** What stands before the data of an answer. */
+const PREFIX = '{"status":"success","data":';
 /** The most warnings, and infos, in one answer. */
 const MAX_ANNOTATIONS = 10;
 /** Smaller pieces are joined before they are sent. */
@@ -41,6 +43,12 @@ export async function sendAnswer(ctx: Context, answer: Answer): Promise<void> {
     return;
   }
   ctx.status = 200;
+  const { pieces } = answer;
+  if (pieces === undefined || (Array.isArray(pieces) && isShort(pieces as Piece[]))) {
+    ctx.set('Content-Type', JSON_TYPE);
+    await sendWhole(ctx, whole(answer, pieces as Piece[] | undefined));
+    return;
+  }
   await sendText(ctx, JSON_TYPE, envelope(answer));
 }
 
@@ -122,26 +130,42 @@ function bytesOf(piece: Piece): Buffer {
   return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
 }
 
-/** Short answers come out as one piece. */
-async function* envelope({ data, pieces, annotations }: Answer): AsyncGenerator<Piece> {
-  let out = '{"status":"success","data":';
+function isShort(pieces: readonly Piece[]): boolean {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  return length <= MIN_PIECE_LENGTH;
+}
+
+/** The text of an answer that is at hand. @param pieces of its data */
+function whole({ data, annotations }: Answer, pieces: readonly Piece[] | undefined): string {
+  let out = PREFIX;
   if (pieces === undefined) out += valueJson(data);
-  else {
-    for await (const piece of pieces) {
-      if (out.length + piece.length > MIN_PIECE_LENGTH) {
-        yield out;
-        out = '';
-      }
-      if (typeof piece === 'string') out += piece;
-      else if (piece.length <= MIN_PIECE_LENGTH) out += bytesOf(piece).toString();
-      else yield piece;
+  else for (const piece of pieces) out += typeof piece === 'string' ? piece : bytesOf(piece).toString();
+  return out + suffix(annotations);
+}
+
+/** Short answers come out as one piece. */
+async function* envelope({ pieces, annotations }: Answer): AsyncGenerator<Piece> {
+  let out = PREFIX;
+  for await (const piece of pieces!) {
+    if (out.length + piece.length > MIN_PIECE_LENGTH) {
+      yield out;
+      out = '';
     }
+    if (typeof piece === 'string') out += piece;
+    else if (piece.length <= MIN_PIECE_LENGTH) out += bytesOf(piece).toString();
+    else yield piece;
   }
+  yield out + suffix(annotations);
+}
+
+function suffix(annotations: Annotations | undefined): string {
+  let out = '';
   const warnings = annotations?.warnings ?? [];
   const infos = annotations?.infos ?? [];
   if (warnings.length > 0) out += `,"warnings":${valueJson(atMost(warnings, 'warning'))}`;
   if (infos.length > 0) out += `,"infos":${valueJson(atMost(infos, 'info'))}`;
-  yield `${out}}`;
+  return `${out}}`;
 }
 
 function atMost(messages: readonly string[], what: string): readonly string[] {

@@ -19,8 +19,6 @@ import { createTurns } from './turns.ts';
 
 const API = '/api/v1';
 
-type RoutedContext = Context & { params: Record<string, string> };
-
 /**
  * The HTTP API v1 of Prometheus with `/federate`, `/-/…` and `/metrics`, as Koa middleware; the same for every program
  * that can give the parts in `deps`. Answers never throw: every error is said in the API's protocol.
@@ -29,15 +27,19 @@ export function createApi(deps: ApiDeps): Middleware {
   const limits: ApiLimits = { ...DEFAULT_API_LIMITS, ...deps.limits };
   const turns = createTurns(limits, deps.clock);
   const router = new Router();
+  /** By method and path: those without parameters are found here, as the router tries one route after the other. */
+  const handlers = new Map<string, (ctx: Context) => Promise<void>>();
   const mount = (endpoints: Endpoints, methods: readonly string[], early = false): void => {
     for (const [path, own] of Object.entries(endpoints)) {
       const endpoint = deps.endpoints?.[path] ?? own;
       // The name of a label is part of the path, so that its values are not asked for by a form.
       const taken = path.includes(':') ? ['GET'] : [...methods];
-      router.register(`${API}/${path}`, taken, async (ctx: RoutedContext) => {
+      const handle = async (ctx: Context): Promise<void> => {
         if (early || deps.ready()) await serve(ctx, deps, limits, endpoint);
         else sendUnready(ctx);
-      });
+      };
+      for (const method of taken) handlers.set(`${method} ${API}/${path}`, handle);
+      router.register(`${API}/${path}`, taken, handle);
     }
   };
   mount(queryEndpoints(deps, limits, turns), ['GET', 'POST']);
@@ -75,6 +77,11 @@ export function createApi(deps: ApiDeps): Middleware {
       ctx.status = 204;
       return;
     }
+    const handle = handlers.get(`${ctx.method} ${ctx.path}`);
+    if (handle !== undefined) {
+      await handle(ctx);
+      return;
+    }
     await routes(ctx, async () => methods(ctx, next));
     if (isApi && ctx.respond !== false && ctx.status === 404 && ctx.body === undefined) {
       sendError(ctx, new ApiError('not_found', `no such endpoint: ${ctx.path}`));
@@ -82,14 +89,16 @@ export function createApi(deps: ApiDeps): Middleware {
   };
 }
 
-async function serve(ctx: RoutedContext, deps: ApiDeps, limits: ApiLimits, endpoint: Endpoint): Promise<void> {
+async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: Endpoint): Promise<void> {
   const controller = new AbortController();
-  ctx.res.once('close', () => controller.abort());
+  ctx.res.once('close', () => {
+    if (!ctx.res.writableFinished) controller.abort();
+  });
   const { signal } = controller;
   try {
     const query = new URLSearchParams(ctx.querystring);
     const params = await readParams(ctx.req, query, limits.bodyBytes);
-    await sendAnswer(ctx, await endpoint({ params, name: ctx.params['name'] ?? '', signal }));
+    await sendAnswer(ctx, await endpoint({ params, name: ctx.params?.['name'] ?? '', signal }));
   } catch (error) {
     const shown = toApiError(error, signal);
     if (shown.errorType === 'internal') {
