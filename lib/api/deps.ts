@@ -117,6 +117,8 @@ export interface QueryDeps {
   readonly engine: Pick<Engine, 'instant' | 'range'>;
   readonly clock: Clock;
   readonly promqlFeatures?: PromqlFeatures;
+  /** `promql-per-step-stats`: what a query looked at is told by step to clients that ask for all statistics. */
+  readonly perStepStats?: boolean;
 }
 
 /** One request, as endpoints see it. */
@@ -128,6 +130,10 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
   /** Is told of the work of reading and evaluating; what it throws ends the request. */
   readonly spend?: Spend;
+  /** How long it has waited already, elsewhere; ms. */
+  readonly queuedMs?: number;
+  /** Whether samples are counted though the client does not ask for it. */
+  readonly countSamples?: boolean;
 }
 
 /** Throws an ApiError, or any PromletError, which `toApiError` says in the API's terms. */

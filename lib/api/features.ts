@@ -4,9 +4,12 @@ import type { ApiDeps } from './deps.ts';
 type FeatureGroup = Readonly<Record<string, boolean>>;
 
 /** What this program can do, under Prometheus's names (`util/features`), sorted. */
-export function featureGroups({ features = {}, promqlFeatures = {}, enableAdmin, lifecycle }: ApiDeps): object {
+export function featureGroups(deps: ApiDeps): object {
+  const { features = {}, promqlFeatures = {}, perStepStats = false, enableAdmin, lifecycle } = deps;
+  const language = languageFeatures(promqlFeatures);
   const groups: Readonly<Record<string, FeatureGroup>> = {
-    ...languageFeatures(promqlFeatures),
+    ...language,
+    promql: { ...language.promql, per_step_stats: perStepStats },
     ...features,
     api: {
       admin: enableAdmin ?? false,

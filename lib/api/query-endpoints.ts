@@ -10,11 +10,22 @@ import { createTurns } from './turns.ts';
 
 /** All take GET, and POST but for label values. */
 export function queryEndpoints(deps: QueryDeps, limits: ApiLimits, turns = createTurns(limits, deps.clock)): Endpoints {
-  const run = ({ params, signal, spend }: ApiRequest, task: QueryTask): Promise<Answer> =>
-    turns.take(params, signal, async (timeoutMs, queuedMs) => {
+  const run = (
+    { params, signal, spend, countSamples, queuedMs: queuedBeforeMs = 0 }: ApiRequest,
+    task: QueryTask,
+  ): Promise<Answer> =>
+    turns.take(params, signal, async (timeoutMs, waitedMs) => {
       const queryable = deps.queryable({ partialResponse: partialResponseParam(params), params });
       const nowMs = (): number => deps.clock.monotonicMs();
-      return runQueryTask(task, queryable, deps.engine, { signal, timeoutMs, queuedMs, nowMs, spend });
+      return runQueryTask(task, queryable, deps.engine, {
+        signal,
+        timeoutMs,
+        queuedMs: queuedBeforeMs + waitedMs,
+        nowMs,
+        spend,
+        countSamples,
+        perStepStats: deps.perStepStats,
+      });
     });
 
   return {

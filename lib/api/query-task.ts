@@ -9,7 +9,7 @@ import { queryData } from './json.ts';
 import type { ApiLimits } from './limits.ts';
 import { limitParam, lookbackDeltaParam, optionalTime, parseDurationParam, parseTime, required } from './params.ts';
 import { ApiError, badParameter } from './errors.ts';
-import { type QueryTimings, statsJson } from './query-stats.ts';
+import { type QueryStats, queryStats } from './query-stats.ts';
 import type { Piece } from './respond.ts';
 
 /** What `/query` or `/query_range` asks for. Times in ms. */
@@ -31,6 +31,7 @@ export interface QueryAnswer {
   /** The JSON text of `data`. */
   readonly pieces: Iterable<Piece>;
   readonly annotations: Annotations;
+  readonly stats: QueryStats;
 }
 
 export interface QueryRun {
@@ -41,6 +42,10 @@ export interface QueryRun {
   /** Monotonic. */
   readonly nowMs: () => number;
   readonly spend?: Spend | undefined;
+  /** Samples are counted though the client does not ask for it. */
+  readonly countSamples?: boolean | undefined;
+  /** Samples are told by step to clients that ask for all statistics (`promql-per-step-stats`). */
+  readonly perStepStats?: boolean | undefined;
 }
 
 export const TRUNCATED = 'results truncated due to limit';
@@ -92,12 +97,14 @@ export async function runQueryTask(
   run: QueryRun,
 ): Promise<QueryAnswer> {
   const { query, startMs, endMs, stepMs, lookbackDeltaMs } = task;
-  const { signal, timeoutMs, queuedMs, nowMs, spend } = run;
+  const { signal, timeoutMs, queuedMs, nowMs, spend, countSamples = false, perStepStats = false } = run;
+  const isAsked = task.stats !== '';
   const options = {
     signal,
     timeoutMs,
     ...(lookbackDeltaMs !== undefined && { lookbackDeltaMs }),
     ...(spend !== undefined && { spend }),
+    countSamples: isAsked || countSamples,
   };
   const startedMs = nowMs();
   const result =
@@ -107,11 +114,11 @@ export async function runQueryTask(
   const annotations = new Annotations();
   annotations.merge(result.annotations);
   const value = truncated(result.value, task.limit, annotations);
-  if (task.stats === '') return { pieces: queryData(value), annotations };
+  const steps = perStepStats && task.stats === 'all' ? { startMs, stepMs } : undefined;
+  const stats = queryStats({ evaluatedMs: nowMs() - startedMs, queuedMs }, result.samples, steps);
+  if (!isAsked) return { pieces: queryData(value), annotations, stats };
   if (task.stats !== 'true' && task.stats !== 'all') annotations.warn(deprecatedStats(task.stats));
-  const evaluatedMs = nowMs() - startedMs;
-  const timings: QueryTimings = { evaluatedMs, queuedMs };
-  return { pieces: queryData(value, statsJson(timings)), annotations };
+  return { pieces: queryData(value, JSON.stringify(stats)), annotations, stats };
 }
 
 function truncated(value: QueryValue, limit: number, annotations: Annotations): QueryValue {

@@ -8,6 +8,7 @@ import type { Context } from 'koa';
 import type { Annotations } from '../model/index.ts';
 import type { ApiError } from './errors.ts';
 import { valueJson } from './json-strings.ts';
+import type { QueryStats } from './query-stats.ts';
 
 const gzipAsync = promisify(gzip);
 
@@ -33,6 +34,8 @@ export interface Answer {
   readonly pieces?: Iterable<Piece> | AsyncIterable<Piece>;
   /** Complete when all pieces were taken. */
   readonly annotations?: Annotations;
+  /** Of a query; for us, not for the client. */
+  readonly stats?: QueryStats;
 }
 
 /** Sends `{"status":"success","data":…}`, piece by piece when it is long, compressed when the client takes gzip. */

@@ -47,7 +47,6 @@ export function languageFeatures(features: PromqlFeatures): {
       offset: true,
       on: true,
       per_query_lookback_delta: true,
-      per_step_stats: false,
       smoothed: extendedRangeSelectors,
       subqueries: true,
       type_and_unit_labels: false,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toApiError } from '../../lib/api/index.ts';
 import { queryData } from '../../lib/api/json.ts';
+import { type QueryStats, queryStats } from '../../lib/api/query-stats.ts';
 import { createLogger, nodeFileSystem, seededRandom, systemClock } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { Engine, type PromqlFeatures } from '../../lib/promql/index.ts';
@@ -50,6 +51,9 @@ export interface Reply {
   readonly warnings?: readonly string[];
   readonly infos?: readonly string[];
 }
+
+/** What a query looked at; what was held at a time is left out, it is another number in every engine. */
+export type ReplySamples = Omit<NonNullable<QueryStats['samples']>, 'peakSamples'>;
 
 /** Prometheus's flags for what of the language is experimental. */
 const FLAGS: Readonly<Record<keyof PromqlFeatures, string>> = {
@@ -99,6 +103,7 @@ export class QueryTwins {
     const flags = Object.entries(FLAGS).flatMap(([name, flag]) =>
       features[name as keyof PromqlFeatures] ? [flag] : [],
     );
+    flags.push('promql-per-step-stats');
     const driver = await PrometheusDriver.start({ program, version: 3, dataDir: dir, features: flags });
     const database = await openReadOnly({ ...common, kernels: createKernels() }, -Infinity);
     return new QueryTwins(dir, driver, database, features);
@@ -120,17 +125,41 @@ export class QueryTwins {
     }
   }
 
-  async theirs({ query, startMs, endMs, stepMs }: AskedQuery): Promise<Reply> {
+  async theirs(asked: AskedQuery): Promise<Reply> {
+    return this.#askTheirs<Reply>(asked, {});
+  }
+
+  /** What ours looked at; undefined when the answer is an error. */
+  async ourSamples({ query, startMs, endMs, stepMs }: AskedQuery): Promise<ReplySamples | undefined> {
+    const options = { countSamples: true };
+    try {
+      const { samples } =
+        stepMs === 0
+          ? await this.#engine.instant(this.#database, query, startMs, options)
+          : await this.#engine.range(this.#database, query, startMs, endMs, stepMs, options);
+      return withoutPeak(queryStats({ evaluatedMs: 0, queuedMs: 0 }, samples, { startMs, stepMs }));
+    } catch (error) {
+      if (toApiError(error, new AbortController().signal).errorType === 'internal') throw error;
+      return undefined;
+    }
+  }
+
+  async theirSamples(asked: AskedQuery): Promise<ReplySamples | undefined> {
+    const { data } = await this.#askTheirs<{ data?: { stats: QueryStats } }>(asked, { stats: 'all' });
+    return data && withoutPeak(data.stats);
+  }
+
+  async #askTheirs<T>({ query, startMs, endMs, stepMs }: AskedQuery, more: Record<string, string>): Promise<T> {
     const times =
       stepMs === 0
         ? { time: String(startMs / 1000) }
         : { start: String(startMs / 1000), end: String(endMs / 1000), step: String(stepMs / 1000) };
     const response = await fetch(`${this.#driver.url}/api/v1/${stepMs === 0 ? 'query' : 'query_range'}`, {
       method: 'POST',
-      body: new URLSearchParams({ query, ...times }),
+      body: new URLSearchParams({ query, ...times, ...more }),
       signal: AbortSignal.timeout(60_000),
     });
-    return (await response.json()) as Reply;
+    return (await response.json()) as T;
   }
 
   async stop(): Promise<void> {
@@ -138,4 +167,9 @@ export class QueryTwins {
     await this.#driver.stop();
     rmSync(this.#dir, { recursive: true, force: true });
   }
+}
+
+function withoutPeak({ samples }: QueryStats): ReplySamples {
+  const { peakSamples: _, ...rest } = samples!;
+  return rest;
 }

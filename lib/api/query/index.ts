@@ -8,5 +8,6 @@ export { ApiError, type ErrorType, toApiError } from '../errors.ts';
 export { QueryGate } from '../gate.ts';
 export { type ApiLimits, DEFAULT_API_LIMITS } from '../limits.ts';
 export { queryEndpoints } from '../query-endpoints.ts';
+export type { QueryStats } from '../query-stats.ts';
 export type { Answer, Piece } from '../respond.ts';
 export { queryTimeoutMs } from '../turns.ts';

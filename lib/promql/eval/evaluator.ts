@@ -424,12 +424,10 @@ export class Evaluator {
     const openStartMs = times.firstMs - rangeMs;
     let startMs = stepMs * Math.trunc(openStartMs / stepMs);
     if (startMs <= openStartMs) startMs += stepMs;
-    // Prometheus evaluates a subquery for all steps even where `@` has them look at the same of them, and counts that.
-    const lastMs = counts === undefined ? times.lastMs : times.firstMs + (grid.count - 1) * grid.stepMs;
-    const count = startMs > lastMs ? 0 : Math.floor((lastMs - startMs) / stepMs) + 1;
+    const count = startMs > times.lastMs ? 0 : Math.floor((times.lastMs - startMs) / stepMs) + 1;
     context.requireRoom(count);
     context.requireBytes(stepsBytes(count) + SAMPLE_BYTES * count);
-    const inner = { startMs, stepMs, count, isRange: lastMs > startMs };
+    const inner = { startMs, stepMs, count, isRange: times.lastMs > startMs };
     let series: readonly ColumnSeries[] = [];
     if (count > 0 && counts === undefined) series = await this.vector(expr.expr, inner);
     else if (count > 0) {

@@ -31,7 +31,7 @@ export async function evaluateInfo(
     const name = labels.get(METRIC_NAME);
     return request.nameMatchers.every((matcher) => matcher.matches(name));
   };
-  const enriched = call.base.filter((series) => !isInfoSeries(series));
+  const enriched = call.base.filter((series) => hasSamples(series) && !isInfoSeries(series));
   const found = await selectInfoSeries(call.baseExpr, enriched, request, grid, context, reader);
   const join = new InfoJoin(found, request, grid, context);
   join.rejectDuplicates(call.base);
