@@ -1,5 +1,6 @@
 import { type Kernels, Scratch } from '../kernels/index.ts';
 import { type FloatHistogram, isStaleNaN, PromletError, type SampleColumns, STALE_NAN } from '../model/index.ts';
+import { appendSamples } from './append-samples.ts';
 import { Encoding, MAX_CHUNK_BYTES, sampleCount } from './chunk.ts';
 import { counterResetHint } from './counter-reset.ts';
 import { HistogramReader } from './histogram-reader.ts';
@@ -104,7 +105,7 @@ export class ChunkDecoder {
     const values = times + capacity * 8;
     const count =
       encoding === Encoding.xor
-        ? wasm.decodeXor(address, length, times, values, capacity)
+        ? wasm.decodeXorWithin(address, length, minMs, maxMs, times, values, capacity)
         : wasm.decodeXor2(address, length, times, values, capacity, values + capacity * 8);
     if (count < 0) {
       throw new PromletError('storage/bad-chunk', `chunk of encoding ${encoding}, ${length} bytes: damaged`);
@@ -114,10 +115,7 @@ export class ChunkDecoder {
     let to = from + count;
     while (from < to && f64[from]! < minMs) from++;
     while (to > from && f64[to - 1]! > maxMs) to--;
-    into.reserve(to - from);
-    into.timestamps.set(f64.subarray(from, to), into.length);
-    into.values.set(f64.subarray(from + capacity, to + capacity), into.length);
-    into.length += to - from;
+    appendSamples(f64, from, from + capacity, to - from, into);
   }
 
   #decodeHistograms(

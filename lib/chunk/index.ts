@@ -1,3 +1,4 @@
+export { appendSamples } from './append-samples.ts';
 export { type Chunk, Encoding, type Interval, MAX_CHUNK_BYTES, sampleCount } from './chunk.ts';
 export { CounterResetHeader } from './counter-reset.ts';
 export { ChunkDecoder } from './decoder.ts';

@@ -87,6 +87,16 @@ export interface KernelExports {
   ): number;
   /** Decodes an XOR chunk into two f64 columns. @returns the number of samples, -1 when it is damaged */
   decodeXor(chunk: number, length: number, times: number, values: number, capacity: number): number;
+  /** As `decodeXor`, only samples within [minMs, maxMs]. */
+  decodeXorWithin(
+    chunk: number,
+    length: number,
+    minMs: number,
+    maxMs: number,
+    times: number,
+    values: number,
+    capacity: number,
+  ): number;
   /**
    * Reads the entry of a series in a block: its symbols, and where its chunks lie that overlap [minMs, maxMs]; see
    * assembly/series-entry.ts. @returns symbols << 16 | chunks, -1 to be looked at closer

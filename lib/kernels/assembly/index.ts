@@ -12,7 +12,7 @@ export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
 export { hasStaleMarkers, lookUp, sweepDelta } from './windows';
 export { readSeriesEntry } from './series-entry';
 export { readXorChunk } from './stored-chunk';
-export { appendBatch, decodeXor, stageSamples } from './xor';
+export { appendBatch, decodeXor, decodeXorWithin, stageSamples } from './xor';
 export { encodeXor } from './xor-encode';
 export { decodeXor2 } from './xor2';
 /** First byte after the module's static data and the tables built at its start; the arena begins here. */

@@ -33,5 +33,5 @@ export function readXorChunk(
   at += read;
   if (<u32>load<u8>(at) != XOR) return -1;
   if (crc32c(0, at, 1 + length) != bswap<u32>(load<u32>(at + 1 + length))) return -1;
-  return decodeXorWithin(at + 1, length, <i64>Math.ceil(minMs), <i64>Math.floor(maxMs), times, values, capacity);
+  return decodeXorWithin(at + 1, length, minMs, maxMs, times, values, capacity);
 }

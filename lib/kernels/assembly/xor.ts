@@ -212,19 +212,21 @@ export function appendBatch(
  * @returns the number of samples, or -1 when the bytes are no such chunk (too short, too many samples for the columns)
  */
 export function decodeXor(chunk: usize, length: u32, times: usize, values: usize, capacity: u32): i32 {
-  return decodeXorWithin(chunk, length, i64.MIN_VALUE, i64.MAX_VALUE, times, values, capacity);
+  return decodeXorWithin(chunk, length, -Infinity, Infinity, times, values, capacity);
 }
 
-/** As `decodeXor`, only samples within [minTime, maxTime]; what lies behind the first later one is not looked at. */
+/** As `decodeXor`, only samples within [minMs, maxMs]; what lies behind the first later one is not looked at. */
 export function decodeXorWithin(
   chunk: usize,
   length: u32,
-  minTime: i64,
-  maxTime: i64,
+  minMs: f64,
+  maxMs: f64,
   times: usize,
   values: usize,
   capacity: u32,
 ): i32 {
+  const minTime = <i64>Math.ceil(minMs);
+  const maxTime = <i64>Math.floor(maxMs);
   if (length < 2) return -1;
   const total = <u32>bswap<u16>(load<u16>(chunk));
   if (total == 0) return 0;

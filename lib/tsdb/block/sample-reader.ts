@@ -1,4 +1,4 @@
-import { ChunkDecoder, type Interval } from '../../chunk/index.ts';
+import { appendSamples, ChunkDecoder, type Interval } from '../../chunk/index.ts';
 import { type Kernels, Scratch } from '../../kernels/index.ts';
 import { errorMessage, PromletError, type SampleColumns } from '../../model/index.ts';
 import type { ChunkReader } from './chunk-reader.ts';
@@ -8,8 +8,6 @@ import type { FoundChunks } from './series-batch.ts';
 const CAPACITY = 2048;
 /** With less room than that they are copied out first. */
 const MIN_ROOM = 240;
-/** Up to so many are copied one by one, which is faster than as views. */
-const FEW_SAMPLES = 64;
 
 /**
  * Reads the samples of chunks of one block. Most are XOR chunks that lie on one page and of which nothing is deleted: the kernel
@@ -85,20 +83,8 @@ export class SampleReader {
   /** @returns 0: nothing is held any more */
   #copy(held: number, into: SampleColumns): 0 {
     if (held === 0) return 0;
-    into.reserve(held);
-    const { f64 } = this.#kernels.arena;
-    const { timestamps, values, length } = into;
-    const from = this.#columns.address / 8;
-    if (held <= FEW_SAMPLES) {
-      for (let i = 0; i < held; i++) {
-        timestamps[length + i] = f64[from + i]!;
-        values[length + i] = f64[from + CAPACITY + i]!;
-      }
-    } else {
-      timestamps.set(f64.subarray(from, from + held), length);
-      values.set(f64.subarray(from + CAPACITY, from + CAPACITY + held), length);
-    }
-    into.length += held;
+    const columns = this.#columns.address / 8;
+    appendSamples(this.#kernels.arena.f64, columns, columns + CAPACITY, held, into);
     return 0;
   }
 

@@ -1,4 +1,4 @@
-import { Annotations, assert, type Labels, type Matcher, type SampleColumns } from '../../model/index.ts';
+import { Annotations, assert, type Labels, type Matcher, PromletError, type SampleColumns } from '../../model/index.ts';
 import type {
   ChunkSeries,
   LabelAnswer,
@@ -16,6 +16,7 @@ import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { type PostingsSource, selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { ChunkReader } from './chunk-reader.ts';
 import { HeadPostings } from './head-postings.ts';
+import { HeadProjector } from './head-projector.ts';
 import type { HeadView } from './head-view.ts';
 import { orderByLabels } from './label-order.ts';
 import { SectionedPostings } from './sectioned-postings.ts';
@@ -30,18 +31,40 @@ const SUPPOSED_INTERVAL_MS = 15_000;
 
 /** One series of the head, read when asked. */
 class HeadSeries implements ChunkSeries {
-  readonly labels: Labels;
+  readonly projected?: Labels;
+  readonly #view: HeadView;
   readonly #chunks: ChunkReader;
   readonly #ref: SeriesRef;
   readonly #minMs: number;
   readonly #maxMs: number;
+  #labels: Labels | undefined;
 
-  constructor(chunks: ChunkReader, ref: SeriesRef, labels: Labels, minMs: number, maxMs: number) {
-    this.labels = labels;
+  /** Within a section. @param projector without it the labels are put together at once */
+  constructor(
+    view: HeadView,
+    chunks: ChunkReader,
+    ref: SeriesRef,
+    record: number,
+    minMs: number,
+    maxMs: number,
+    projector: HeadProjector | undefined,
+  ) {
+    this.#view = view;
     this.#chunks = chunks;
     this.#ref = ref;
     this.#minMs = minMs;
     this.#maxMs = maxMs;
+    if (projector === undefined) this.#labels = view.labels(record);
+    else this.projected = projector.project(record);
+  }
+
+  /** @throws PromletError `storage/head-read` when the series was removed, which no reader need fear that is waited for */
+  get labels(): Labels {
+    return (this.#labels ??= this.#view.read(() => {
+      const record = this.#view.series.record(this.#ref);
+      if (record === 0) throw new PromletError('storage/head-read', 'a series was removed while it was read');
+      return this.#view.labels(record);
+    }));
   }
 
   read(into: SampleColumns): void {
@@ -199,6 +222,7 @@ export class HeadReader implements DividingQuerier {
   async *#batches(selection: Selection, minMs: number, sorted: boolean, hints: SelectHints): AsyncGenerator<Series[]> {
     const view = this.#view;
     const { refs, maxTimesMs } = selection;
+    const projector = hints.projection === undefined ? undefined : new HeadProjector(view, hints.projection);
     const order = sorted ? orderByLabels(view, refs).order : undefined;
     const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
     const count = Math.min(refs.length, limit);
@@ -206,16 +230,18 @@ export class HeadReader implements DividingQuerier {
       hints.signal?.throwIfAborted();
       assert(!this.#closed, 'querier: read after close');
       const batch = view.read(() => {
+        projector?.begin();
         const series: Series[] = [];
         for (let i = from; i < Math.min(count, from + SELECT_BATCH_SIZE); i++) {
           const at = order?.[i] ?? i;
           const record = view.series.record(refs[at]!);
           // Removed since it was selected: then its samples are not in the head any more.
           if (record === 0) continue;
-          series.push(new HeadSeries(this.#chunks, refs[at]!, view.labels(record), minMs, maxTimesMs[at]!));
+          series.push(new HeadSeries(view, this.#chunks, refs[at]!, record, minMs, maxTimesMs[at]!, projector));
         }
         return series;
       });
+      projector?.keep();
       if (batch.length > 0) yield batch;
     }
   }
