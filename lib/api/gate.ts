@@ -27,6 +27,7 @@ export class QueryGate {
   }
 
   async #turn(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (!signal.aborted && timeoutMs > 0 && this.#gate.tryEnter()) return;
     const waiting = new AbortController();
     const onAbort = (): void => waiting.abort(new ApiError('canceled', 'query was canceled in query queue'));
     const onTimeout = (): void => waiting.abort(new ApiError('timeout', 'query timed out in query queue'));

@@ -7,13 +7,17 @@ export class Gate {
     this.#free = width;
   }
 
+  /** @returns false when there is no place */
+  tryEnter(): boolean {
+    if (this.#free === 0) return false;
+    this.#free--;
+    return true;
+  }
+
   /** @throws the signal's reason when it aborts before there is a place */
   async enter(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#free > 0) {
-      this.#free--;
-      return;
-    }
+    if (this.tryEnter()) return;
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         this.#waiting.delete(admit);

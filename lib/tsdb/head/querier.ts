@@ -223,7 +223,7 @@ export class HeadReader implements DividingQuerier {
     const view = this.#view;
     const { refs, maxTimesMs } = selection;
     const projector = hints.projection === undefined ? undefined : new HeadProjector(view, hints.projection);
-    const order = sorted ? orderByLabels(view, refs).order : undefined;
+    const order = sorted && refs.length > 1 ? orderByLabels(view, refs).order : undefined;
     const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
     const count = Math.min(refs.length, limit);
     for (let from = 0; from < count; from += SELECT_BATCH_SIZE) {
