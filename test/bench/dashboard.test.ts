@@ -5,7 +5,7 @@ import { queryCases } from './query-cases.ts';
 
 describe('dashboard benchmark', () => {
   it('runs small: clients are answered while targets are scraped', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const titles = queryCases(0).map(({ title }) => title);
     assert.deepEqual(
       PANELS.filter((panel) => !titles.includes(panel)),

@@ -4,7 +4,7 @@ import { run } from './jitter.ts';
 
 describe('jitter benchmark', () => {
   it('runs small: scrapes are seen to come beside queries over all samples', async function () {
-    this.timeout(60_000);
+    this.timeout(120_000);
     const scale = { historyTargets: 2, targets: 3, seriesPerTarget: 10 };
     const times = { quietSeconds: 2.5, seconds: 2.5, compactionWithinSeconds: 0 };
     const [figures] = await run({ ...scale, ...times }, [sourceContender()]);

@@ -19,6 +19,9 @@ export function printDashboard(title: string, figures: readonly DashboardFigures
   ]);
 }
 
+/** Of the 99th percentile, ours, while a heavy query and a compaction run. */
+const BUDGET_MS = 20;
+
 export function printJitter(title: string, figures: readonly JitterFigures[]): void {
   const row = rowOf(figures);
   table(title, [
@@ -31,6 +34,8 @@ export function printJitter(title: string, figures: readonly JitterFigures[]): v
     ...latenessRows('scrapes beside queries', figures, ({ busy }) => busy),
     ...latenessRows('scrapes beside queries and compaction', figures, ({ compacting }) => compacting),
   ]);
+  const { p99Ms } = figures[0]!.compacting;
+  console.log(`  ours beside queries and compaction, p99: ${p99Ms.toFixed(1)} ms of a budget of ${BUDGET_MS} ms`);
 }
 
 function latenessRows<T>(title: string, figures: readonly T[], read: (one: T) => Lateness): Cell[][] {
