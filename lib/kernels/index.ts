@@ -49,6 +49,23 @@ export interface KernelExports {
     results: number,
     present: number,
   ): number;
+  /** The greatest (`sign` 1) or least (−1) sample of those windows. @param queue scratch, `length` u32 @returns how many have one */
+  sweepExtreme(
+    times: number,
+    values: number,
+    length: number,
+    firstMs: number,
+    stepMs: number,
+    rangeMs: number,
+    from: number,
+    end: number,
+    sign: number,
+    queue: number,
+    results: number,
+    present: number,
+  ): number;
+  /** The next step at which a value is beyond the bound of that step, or one of them is NaN; `count` when there is none. */
+  firstBeyond(values: number, present: number, bounds: number, sign: number, from: number, count: number): number;
   /** Adds a column to sums with compensations (f64) where `present` (u8) says so; `there` says which sums have begun. */
   addSums(values: number, present: number, count: number, sums: number, compensations: number, there: number): void;
   /** Adds `count` flags (u8) to counts (f64). */

@@ -86,3 +86,36 @@ export function addCounts(present: usize, count: u32, counts: usize): void {
     i++;
   }
 }
+
+/**
+ * The first step from `from` on at which a value that is there is not `bound` or on its near side: above it, or with a `sign`
+ * of −1 below it, or either is NaN. @returns `count` when there is none
+ */
+export function firstBeyond(
+  values: usize,
+  present: usize,
+  bounds: usize,
+  sign: f64,
+  from: u32,
+  count: u32,
+): u32 {
+  const signs = f64x2.splat(sign);
+  let i = from;
+  while (i < count) {
+    if (i + 8 <= count && load<u64>(present + i) == 0) {
+      i += 8;
+      continue;
+    }
+    const offset = <usize>i << 3;
+    if (i + 2 <= count) {
+      const value = f64x2.mul(v128.load(values + offset), signs);
+      if (v128.all_true<i64>(f64x2.le(value, f64x2.mul(v128.load(bounds + offset), signs)))) {
+        i += 2;
+        continue;
+      }
+    }
+    if (load<u8>(present + i) && !(load<f64>(values + offset) * sign <= load<f64>(bounds + offset) * sign)) return i;
+    i++;
+  }
+  return count;
+}

@@ -300,3 +300,51 @@ function findResets(values: usize, length: u32, resets: usize): u32 {
   }
   return count;
 }
+
+/**
+ * The greatest sample of each of those windows, or with a `sign` of −1 the least: a queue holds the samples that may still
+ * become it. Where all are NaN, so is the result.
+ * @param queue room for `length` u32
+ * @returns how many windows have a value
+ */
+export function sweepExtreme(
+  times: usize,
+  values: usize,
+  length: u32,
+  firstMs: f64,
+  stepMs: f64,
+  rangeMs: f64,
+  from: u32,
+  end: u32,
+  sign: f64,
+  queue: usize,
+  results: usize,
+  present: usize,
+): u32 {
+  let found: u32 = 0;
+  let low: u32 = 0;
+  let high: u32 = 0;
+  /** Samples before it were offered to the queue. */
+  let seen: u32 = 0;
+  let front = queue;
+  let back = queue;
+  for (let step = from; step < end; step++) {
+    const endMs = firstMs + <f64>step * stepMs;
+    const startMs = endMs - rangeMs;
+    while (high < length && timeAt(times, high) <= endMs) high++;
+    while (low < high && timeAt(times, low) <= startMs) low++;
+    if (low == high) continue;
+    if (seen < low) seen = low;
+    for (; seen < high; seen++) {
+      const value = valueAt(values, seen) * sign;
+      if (value != value) continue;
+      while (back > front && valueAt(values, load<u32>(back - 4)) * sign <= value) back -= 4;
+      store<u32>(back, seen);
+      back += 4;
+    }
+    while (front < back && load<u32>(front) < low) front += 4;
+    put(results, present, step, valueAt(values, front < back ? load<u32>(front) : high - 1));
+    found++;
+  }
+  return found;
+}

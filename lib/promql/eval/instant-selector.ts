@@ -29,6 +29,17 @@ export function stepsUntil(
   return Math.min(count, Math.max(0, Math.ceil((timeMs - firstMs) / stepMs)));
 }
 
+/** The steps at which samples from `firstMs` on are seen that are out of sight from `lastMs` on. */
+export function stepsWithSamples(
+  times: Pick<LookupTimes, 'firstMs' | 'stepMs'>,
+  firstMs: number,
+  lastMs: number,
+  count: number,
+): { readonly from: number; readonly end: number } {
+  const end = stepsUntil(times, lastMs, count);
+  return { from: stepsUntil(times, firstMs, end), end };
+}
+
 type InstantValue = 'value' | 'timestamp' | 'float timestamp' | 'start';
 
 /**
@@ -108,8 +119,8 @@ function lookUp(
   const { timestamps, length } = samples;
   if (memory === undefined || samples.memory === undefined) return undefined;
   if (length === 0) return 0;
-  const first = stepsUntil({ firstMs, stepMs }, timestamps[0]!, values.length);
-  const end = stepsUntil({ firstMs, stepMs }, timestamps[length - 1]! + lookbackDeltaMs, values.length);
+  const lastMs = timestamps[length - 1]! + lookbackDeltaMs;
+  const { from, end } = stepsWithSamples({ firstMs, stepMs }, timestamps[0]!, lastMs, values.length);
   return memory.wasm.lookUp(
     timestamps.byteOffset,
     samples.values.byteOffset,
@@ -117,7 +128,7 @@ function lookUp(
     firstMs,
     stepMs,
     lookbackDeltaMs,
-    first,
+    from,
     end,
     values.byteOffset,
     present.byteOffset,

@@ -1,7 +1,8 @@
 import type { Labels } from '../../model/index.ts';
 import { entriesOf, type PartialAggregation, partialBytes, PartialBuilder } from '../parallel/partial.ts';
 import type { AggregateExpr } from '../parse/ast.ts';
-import { type ColumnSeries, hasHistograms, newSeries, type StepGrid } from './columns.ts';
+import type { ColumnMemory } from './column-memory.ts';
+import { type ColumnSeries, copyOf, hasHistograms, newSeries, type StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
 import { ENTRY_BYTES, labelsBytes, newSeriesBytes, stepsBytes } from './memory.ts';
 import { asksForHistograms, countAt, replaces } from './select-k.ts';
@@ -41,6 +42,8 @@ export class RunningTop {
   readonly #owners: (Chosen | undefined)[];
   /** By step: what a value must beat; `#isFull` says whether it must. */
   readonly #tops: Float64Array;
+  /** Where the tops lie, when kernels reach them. */
+  readonly #memory: ColumnMemory | undefined;
   readonly #isFull: Uint8Array;
   #isIgnoring = false;
   /** What came into a heap, when that is to be told: series with their samples at the steps where they did. */
@@ -74,10 +77,13 @@ export class RunningTop {
       return value !== value || (isTop ? value < values[b]! : value > values[b]!);
     };
     this.#heaps = Array.from({ length: grid.count }, () => new SeriesHeap(isAbove));
-    this.#tops = new Float64Array(grid.count);
+    const tops = context.memory.floats(grid.count);
+    this.#memory = tops && context.memory;
+    this.#tops = tops ?? new Float64Array(grid.count);
     this.#isFull = Uint8Array.from(param, (count) => Number(countAt(count) === 0));
-    // What nothing is asked of, nothing beats.
-    this.#tops.fill(isTop ? Infinity : -Infinity);
+    // What nothing is asked of, nothing beats; what is not full anything does.
+    for (const [step, isFull] of this.#isFull.entries())
+      this.#tops[step] = isFull === 0 ? NaN : isTop ? Infinity : -Infinity;
   }
 
   /** The series' columns may be written over afterwards. */
@@ -89,7 +95,7 @@ export class RunningTop {
     if (hasHistograms(series) && asksForHistograms(series, this.#param)) this.#isIgnoring = true;
     let chosen: Chosen | undefined;
     let entered: Uint8Array | undefined;
-    for (let step = 0; step < present.length; step++) {
+    for (let step = this.#nextBeyond(series, 0); step < present.length; step = this.#nextBeyond(series, step + 1)) {
       if (present[step] === 0 || histograms?.[step] !== undefined) continue;
       const value = values[step]!;
       if (isFull[step] === 1 && !replaces(value, tops[step]!, isTop)) continue;
@@ -103,7 +109,7 @@ export class RunningTop {
     }
     if (entered !== undefined) {
       this.#context.takeBytes(newSeriesBytes(this.#grid, series.labels));
-      this.#entered!.push({ ...series, values: values.slice(), present: entered });
+      this.#entered!.push({ ...copyOf(series), present: entered });
     }
     this.#context.countWork(this.#grid.count);
   }
@@ -135,6 +141,14 @@ export class RunningTop {
       }
     }
     return true;
+  }
+
+  /** A step from `from` on, before which nothing is to be put; most series have none. */
+  #nextBeyond({ values, present, memory }: ColumnSeries, from: number): number {
+    if (memory === undefined || memory !== this.#memory) return from;
+    const sign = this.#isTop ? 1 : -1;
+    const { byteOffset } = this.#tops;
+    return memory.wasm.firstBeyond(values.byteOffset, present.byteOffset, byteOffset, sign, from, values.length);
   }
 
   /** With a single step in the order of the choice. */

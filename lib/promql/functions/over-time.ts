@@ -1,4 +1,6 @@
 import type { FloatHistogram } from '../../model/index.ts';
+import type { ColumnMemory } from '../eval/column-memory.ts';
+import { type LookupTimes, stepsWithSamples } from '../eval/instant-selector.ts';
 import { KahanSum, mean } from '../eval/kahan.ts';
 import { quantile } from '../eval/quantile.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
@@ -109,11 +111,11 @@ export class MeanKernel implements WindowKernel {
   }
 }
 
-/** `min_over_time`, `max_over_time` and the times of both: a queue of the samples that may still become the extreme. */
-export class ExtremeKernel implements WindowKernel {
-  result = 0;
+type Extreme = 'min' | 'max';
+
+/** Finds the extreme of each window: a queue of the samples that may still become it. */
+class ExtremeQueue {
   readonly #sign: 1 | -1;
-  readonly #what: 'value' | 'timestamp';
   /** Indices, ascending; their values get worse towards the back. NaN never enters. */
   #queue = new Int32Array(256);
   #front = 0;
@@ -121,9 +123,8 @@ export class ExtremeKernel implements WindowKernel {
   /** Samples below this index were offered to the queue. */
   #seen = 0;
 
-  constructor(which: 'min' | 'max', what: 'value' | 'timestamp') {
+  constructor(which: Extreme) {
     this.#sign = which === 'max' ? 1 : -1;
-    this.#what = what;
   }
 
   begin(window: Window): void {
@@ -133,22 +134,78 @@ export class ExtremeKernel implements WindowKernel {
     this.#seen = 0;
   }
 
-  evaluate(window: Window): boolean {
-    const { values, low, high } = window;
+  /** @returns the index of the extreme; of equal ones the last, and the last of all when all are NaN */
+  slideTo({ values, low, high }: Window): number {
     const queue = this.#queue;
     const sign = this.#sign;
     if (this.#seen < low) this.#seen = low;
     for (; this.#seen < high; this.#seen++) {
       const value = values[this.#seen]! * sign;
       if (value !== value) continue;
-      // The later of two equal samples stays.
       while (this.#back > this.#front && values[queue[this.#back - 1]!]! * sign <= value) this.#back--;
       queue[this.#back++] = this.#seen;
     }
     while (this.#front < this.#back && queue[this.#front]! < low) this.#front++;
-    // All samples are NaN: so is the extreme, found at the last of them.
-    const index = this.#front < this.#back ? queue[this.#front]! : high - 1;
-    this.result = this.#what === 'value' ? values[index]! : window.timestamps[index]! / 1000;
+    return this.#front < this.#back ? queue[this.#front]! : high - 1;
+  }
+}
+
+/** `min_over_time`, `max_over_time`. */
+export class ExtremeKernel implements WindowKernel {
+  result = 0;
+  readonly #which: Extreme;
+  readonly #queue: ExtremeQueue;
+
+  constructor(which: Extreme) {
+    this.#which = which;
+    this.#queue = new ExtremeQueue(which);
+  }
+
+  begin(window: Window): void {
+    this.#queue.begin(window);
+  }
+
+  evaluate(window: Window): boolean {
+    this.result = window.values[this.#queue.slideTo(window)]!;
+    return true;
+  }
+
+  sweep(window: Window, times: LookupTimes, results: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean {
+    const { timestamps, values, length, rangeMs } = window;
+    const { from, end } = stepsWithSamples(times, timestamps[0]!, timestamps[length - 1]! + rangeMs, results.length);
+    const found = memory.wasm.sweepExtreme(
+      timestamps.byteOffset,
+      values.byteOffset,
+      length,
+      times.firstMs,
+      times.stepMs,
+      rangeMs,
+      from,
+      end,
+      this.#which === 'max' ? 1 : -1,
+      memory.scratch(4 * length),
+      results.byteOffset,
+      present.byteOffset,
+    );
+    return found > 0;
+  }
+}
+
+/** `ts_of_min_over_time`, `ts_of_max_over_time`. */
+export class ExtremeTimeKernel implements WindowKernel {
+  result = 0;
+  readonly #queue: ExtremeQueue;
+
+  constructor(which: Extreme) {
+    this.#queue = new ExtremeQueue(which);
+  }
+
+  begin(window: Window): void {
+    this.#queue.begin(window);
+  }
+
+  evaluate(window: Window): boolean {
+    this.result = window.timestamps[this.#queue.slideTo(window)]! / 1000;
     return true;
   }
 }

@@ -1,6 +1,6 @@
 import type { FloatHistogram } from '../../model/index.ts';
 import type { ColumnMemory } from '../eval/column-memory.ts';
-import { type LookupTimes, stepsUntil } from '../eval/instant-selector.ts';
+import { type LookupTimes, stepsWithSamples } from '../eval/instant-selector.ts';
 import { type DeltaKind, extrapolation } from './extrapolate.ts';
 import { instantHistogramDelta } from './histogram-rate.ts';
 import { ResetList } from './reset-list.ts';
@@ -43,7 +43,7 @@ export class DeltaKernel implements WindowKernel {
   sweep(window: Window, times: LookupTimes, results: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean {
     const { timestamps, values, length, rangeMs } = window;
     const { isCounter, isRate } = this.#kind;
-    const end = stepsUntil(times, timestamps[length - 1]! + rangeMs, results.length);
+    const { from, end } = stepsWithSamples(times, timestamps[0]!, timestamps[length - 1]! + rangeMs, results.length);
     const found = memory.wasm.sweepDelta(
       timestamps.byteOffset,
       values.byteOffset,
@@ -51,7 +51,7 @@ export class DeltaKernel implements WindowKernel {
       times.firstMs,
       times.stepMs,
       rangeMs,
-      stepsUntil(times, timestamps[0]!, end),
+      from,
       end,
       Number(isCounter),
       isRate ? rangeMs / 1000 : 0,

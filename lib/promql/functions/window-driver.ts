@@ -187,29 +187,38 @@ export async function visitWindows(
     const histograms: (FloatHistogram | undefined)[] = [];
     let hasAny = false;
     let hasFloats = false;
-    for (let step = 0; step < grid.count; step++) {
-      slide(window, step, call);
-      if (window.low === window.high) continue;
-      if (!isChecked) {
-        windowFunction.check?.(call, context);
-        isChecked = true;
-      }
-      const rescans = windowFunction.rescans === true || kernel === mixed || window.starts !== undefined;
-      const work = (rescans ? window.high - window.low : 1) * (kernel === mixed ? WORK_PER_HISTOGRAM : 1);
-      if (context.spend(work)) await context.pause();
-      ignored?.noteWithin(window);
-      if (!kernel.evaluate(window)) continue;
-      hasAny = true;
-      present[step] = 1;
-      values[step] = kernel.result;
-      if (kernel.histogram === undefined) hasFloats = true;
-      else histograms[step] = kernel.histogram;
+    for (let step = 0; step < grid.count;) {
+      step = stepOn(step);
+      if (step < grid.count) await context.pause();
     }
     if (!hasAny) return;
     if (windowFunction.expectsCounter === true && hasFloats) noteNonCounter(window.metric, call, context);
     const result = histograms.length === 0 ? { ...name, ...columns } : { ...name, ...columns, histograms };
     const pending = visitor(result);
     if (pending !== undefined) await pending;
+
+    /** @returns the step before which a pause is due, or the number of steps */
+    function stepOn(from: number): number {
+      const rescans = windowFunction.rescans === true || kernel === mixed || window.starts !== undefined;
+      const workPerSample = kernel === mixed ? WORK_PER_HISTOGRAM : 1;
+      for (let step = from; step < grid.count; step++) {
+        slide(window, step, call);
+        if (window.low === window.high) continue;
+        if (!isChecked) {
+          windowFunction.check?.(call, context);
+          isChecked = true;
+        }
+        if (context.spend((rescans ? window.high - window.low : 1) * workPerSample)) return step;
+        ignored?.noteWithin(window);
+        if (!kernel.evaluate(window)) continue;
+        hasAny = true;
+        present[step] = 1;
+        values[step] = kernel.result;
+        if (kernel.histogram === undefined) hasFloats = true;
+        else histograms[step] = kernel.histogram;
+      }
+      return grid.count;
+    }
   }
 }
 

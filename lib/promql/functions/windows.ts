@@ -9,6 +9,7 @@ import { histogramDelta, HistogramResets } from './histogram-rate.ts';
 import { MixedKernel } from './mixed-window.ts';
 import {
   ExtremeKernel,
+  ExtremeTimeKernel,
   FirstKernel,
   LastKernel,
   mad,
@@ -129,10 +130,10 @@ export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<str
   ],
   ['sum_over_time', total('sum')],
   ['avg_over_time', total('mean')],
-  ['min_over_time', { create: () => new ExtremeKernel('min', 'value') }],
-  ['max_over_time', { create: () => new ExtremeKernel('max', 'value') }],
-  ['ts_of_min_over_time', { create: () => new ExtremeKernel('min', 'timestamp') }],
-  ['ts_of_max_over_time', { create: () => new ExtremeKernel('max', 'timestamp') }],
+  ['min_over_time', { create: () => new ExtremeKernel('min') }],
+  ['max_over_time', { create: () => new ExtremeKernel('max') }],
+  ['ts_of_min_over_time', { create: () => new ExtremeTimeKernel('min') }],
+  ['ts_of_max_over_time', { create: () => new ExtremeTimeKernel('max') }],
   ['count_over_time', { create: plain((window) => window.high - window.low), takesHistograms: true }],
   ['present_over_time', { create: plain(() => 1), takesHistograms: true }],
   ['absent_over_time', { create: plain(() => 1), takesHistograms: true }],

@@ -2,18 +2,23 @@ import assert from 'node:assert/strict';
 import { seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { ColumnMemory } from '../../../lib/promql/eval/column-memory.ts';
+import { ExtremeKernel } from '../../../lib/promql/functions/over-time.ts';
 import { DeltaKernel } from '../../../lib/promql/functions/rate.ts';
-import { Window } from '../../../lib/promql/functions/window-driver.ts';
+import { Window, type WindowKernel } from '../../../lib/promql/functions/window-driver.ts';
 
-describe('Rates of all steps in one call', () => {
+const KERNELS: Readonly<Record<string, () => WindowKernel>> = {
+  rate: () => new DeltaKernel({ isCounter: true, isRate: true }),
+  increase: () => new DeltaKernel({ isCounter: true, isRate: false }),
+  delta: () => new DeltaKernel({ isCounter: false, isRate: false }),
+  max_over_time: () => new ExtremeKernel('max'),
+  min_over_time: () => new ExtremeKernel('min'),
+};
+
+describe('Window functions that see all steps in one call', () => {
   const kernels = createKernels();
 
-  for (const kind of [
-    { isCounter: true, isRate: true },
-    { isCounter: true, isRate: false },
-    { isCounter: false, isRate: false },
-  ]) {
-    it(`are, bit for bit, those from step to step: ${JSON.stringify(kind)}`, () => {
+  for (const [name, create] of Object.entries(KERNELS)) {
+    it(`say bit for bit what they say from step to step: ${name}`, () => {
       const random = seededRandom(3);
       let withValue = 0;
       for (let round = 0; round < 600; round++) {
@@ -23,10 +28,10 @@ describe('Rates of all steps in one call', () => {
         const count = 40;
         const values = memory.floats(count)!;
         const present = memory.flags(count)!;
-        const hasAny = new DeltaKernel(kind).sweep(window, times, values, present, memory);
+        const hasAny = create().sweep!(window, times, values, present, memory);
         assert.equal(hasAny, present.includes(1));
-        const stepped = new DeltaKernel(kind);
-        stepped.begin(window);
+        const stepped = create();
+        stepped.begin!(window);
         for (let step = 0; step < count; step++) {
           slide(window, times.firstMs + step * times.stepMs);
           const has = window.high > window.low && stepped.evaluate(window);
