@@ -9,6 +9,10 @@ const READ_AHEAD_BYTES = 64;
 /** Memory grows by at least this much at a time, so that views are renewed rarely. */
 const GROWTH_BYTES = 1 << 20;
 
+/** Blocks of up to so many bytes are cut from free ones of at least so many, if there are any. */
+const LARGEST_SMALL_BYTES = 4 << 10;
+const SMALLEST_LARGE_BYTES = 64 << 10;
+
 /** Block sizes are 16 × 2^(k/2)-like steps: waste below a third, few free lists. */
 const SIZE_CLASSES_BYTES: readonly number[] = buildSizeClasses();
 
@@ -51,7 +55,8 @@ export class ArenaViews {
 
 /**
  * The one shared linear memory: kernels, the head's chunks, scrape buffers. A bump allocator with a free list per size
- * class; freed blocks are reused within their class and never returned to the system.
+ * class; freed blocks are reused within their class and never returned to the system. Large ones are cut up for small ones
+ * before more memory is touched: the pages that came all at once when 100 targets were new left 16 MB behind.
  *
  *     0 ........ heapBase ............ top ........ length ........ maximum (reserved only)
  *     | statics  | blocks (in use, free) | untouched |
@@ -61,6 +66,9 @@ export class ArenaViews {
  */
 export class SharedArena extends ArenaViews {
   #top = 0;
+  /** What is left of the large block that small ones are cut from. */
+  #cutFrom = 0;
+  #cutEnd = 0;
   /** Per size class, the address of the block freed last, 0 for none; a freed block begins with the address of the one before. */
   readonly #free = new Uint32Array(SIZE_CLASSES_BYTES.length);
   #usedBytes = 0;
@@ -93,14 +101,7 @@ export class SharedArena extends ArenaViews {
   allocate(sizeBytes: number): number {
     const sizeClass = sizeClassOf(sizeBytes);
     const size = SIZE_CLASSES_BYTES[sizeClass]!;
-    let address = this.#free[sizeClass]!;
-    if (address !== 0) {
-      this.#free[sizeClass] = this.u32[address >>> 2]!;
-    } else {
-      address = this.#top;
-      this.#ensure(address + size + READ_AHEAD_BYTES);
-      this.#top = address + size;
-    }
+    const address = this.#takeFree(sizeClass) || this.#cut(size) || this.#takeUntouched(size);
     this.#usedBytes += size;
     return address;
   }
@@ -116,6 +117,35 @@ export class SharedArena extends ArenaViews {
   /** How much a block for `sizeBytes` really holds. */
   capacityOf(sizeBytes: number): number {
     return SIZE_CLASSES_BYTES[sizeClassOf(sizeBytes)]!;
+  }
+
+  /** @returns 0 when there is none */
+  #takeFree(sizeClass: number): number {
+    const address = this.#free[sizeClass]!;
+    if (address !== 0) this.#free[sizeClass] = this.u32[address >>> 2]!;
+    return address;
+  }
+
+  /** A small block of a free large one; what is too little for the next is lost. @returns 0 when there is none */
+  #cut(size: number): number {
+    if (size > LARGEST_SMALL_BYTES) return 0;
+    if (this.#cutEnd - this.#cutFrom < size) {
+      let sizeClass = sizeClassOf(SMALLEST_LARGE_BYTES);
+      while (sizeClass < SIZE_CLASSES_BYTES.length && this.#free[sizeClass] === 0) sizeClass++;
+      if (sizeClass === SIZE_CLASSES_BYTES.length) return 0;
+      this.#cutFrom = this.#takeFree(sizeClass);
+      this.#cutEnd = this.#cutFrom + SIZE_CLASSES_BYTES[sizeClass]!;
+    }
+    const address = this.#cutFrom;
+    this.#cutFrom += size;
+    return address;
+  }
+
+  #takeUntouched(size: number): number {
+    const address = this.#top;
+    this.#ensure(address + size + READ_AHEAD_BYTES);
+    this.#top = address + size;
+    return address;
   }
 
   #ensure(endBytes: number): void {
@@ -136,7 +166,8 @@ export class SharedArena extends ArenaViews {
 function sizeClassOf(sizeBytes: number): number {
   if (sizeBytes <= 16) return 0;
   const log = 31 - Math.clz32(sizeBytes - 1);
-  const base = 2 ** log;
+  // `2 ** log` is a call of the C library's pow, a fiftieth of a scrape; above the largest class either is too large.
+  const base = 1 << Math.min(log, 30);
   const sizeClass = (log - 4) * 2 + (sizeBytes <= base + base / 2 ? 1 : 2);
   if (sizeClass >= SIZE_CLASSES_BYTES.length) {
     throw new PromletError('kernels/block-too-large', `a block of ${sizeBytes} bytes is above the arena's largest`);

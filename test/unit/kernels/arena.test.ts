@@ -14,7 +14,7 @@ describe('kernels: the shared arena', () => {
         for (let i = 0; i < size; i++) assert.equal(arena.u8[address + i], mark);
         arena.free(address, size);
       } else {
-        const size = 1 + Math.floor(random() ** 4 * 5000);
+        const size = 1 + Math.floor(random() ** 6 * 100_000);
         const address = arena.allocate(size);
         const mark = step & 0xff;
         assert.equal(address % 8, 0);
@@ -41,6 +41,22 @@ describe('kernels: the shared arena', () => {
     const address = arena.allocate(100);
     arena.free(address, 100);
     assert.equal(arena.allocate(120), address);
+  });
+
+  it('cuts small blocks from large ones that are free before it takes more memory', () => {
+    const { arena } = createKernels();
+    const large = Array.from({ length: 10 }, () => arena.allocate(150_000));
+    for (const address of large) arena.free(address, 150_000);
+    const room = arena.roomBytes;
+    const seen = new Set<number>();
+    // As many as fit: 196,608 bytes are what a block of the class has.
+    for (let i = 0; i < 10 * Math.floor(196_608 / 96); i++) seen.add(arena.allocate(90));
+    assert.equal(seen.size, 10 * 2048);
+    assert.equal(arena.roomBytes, room);
+    const sorted = [...seen].sort((a, b) => a - b);
+    sorted.slice(1).forEach((address, i) => assert.ok(address - sorted[i]! >= 96));
+    assert.ok(arena.allocate(90) > Math.max(...large), 'then memory that was never used');
+    assert.ok(arena.roomBytes < room);
   });
 
   it('leaves memory behind the last block for kernels that read ahead', () => {
