@@ -24,8 +24,8 @@ export interface ConnectionContext {
   readonly firstRead: number;
 }
 
-/** Head and, mostly, all of a small body; a large body goes on in its own page. */
-export const FIRST_READ_BYTES = 64 * 1024;
+/** Head and, mostly, all of a small body; a large body goes on in its own page, and what came with the head is copied there. */
+export const FIRST_READ_BYTES = 16 * 1024;
 
 interface Exchange {
   readonly page: PageBuffer;

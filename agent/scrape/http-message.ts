@@ -67,7 +67,7 @@ export function bodyReader(head: ResponseHead, page: PageBuffer): BodyReader {
   const length = head.headers.get('content-length');
   if (length === undefined) return new OpenBody(page);
   if (!/^\d{1,15}$/.test(length)) throw new PromletError('scrape/http', `bad Content-Length "${shorten(length)}"`);
-  page.reserve(Number(length));
+  page.reserveAll(Number(length));
   return new SizedBody(page, Number(length));
 }
 

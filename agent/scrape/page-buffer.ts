@@ -31,6 +31,15 @@ export class PageBuffer {
     if (totalBytes > this.#capacity) this.#grow(totalBytes);
   }
 
+  /**
+   * Makes room for a body of so many bytes, and for one more: a read that fills its room is followed by another, which finds
+   * nothing. @throws PromletError `scrape/body-size-limit`
+   */
+  reserveAll(bodyBytes: number): void {
+    this.#check(bodyBytes);
+    if (bodyBytes + 1 > this.#capacity) this.#grow(bodyBytes + 1);
+  }
+
   /** Makes room for a read of unknown size. */
   reserveRead(): void {
     if (this.#capacity - this.length < MIN_ROOM_BYTES) this.#grow(Math.max(this.#capacity * 2, 4 * MIN_ROOM_BYTES));

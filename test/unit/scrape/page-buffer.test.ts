@@ -8,7 +8,7 @@ describe('page buffer', () => {
   /** A body of each size, arriving in each way. */
   const arrivals: Readonly<Record<string, (page: PageBuffer, body: Buffer) => void>> = {
     'of a known length': (page, body) => {
-      page.reserve(body.length);
+      page.reserveAll(body.length);
       page.append(body);
     },
     'of an unknown length': (page, body) => {
