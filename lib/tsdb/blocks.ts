@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import type { Logger } from '../env/index.ts';
 import { assert, errorMessage, PromletError } from '../model/index.ts';
 import { Block } from './block/block.ts';
-import type { BlockMeta } from './block/meta.ts';
+import { type BlockMeta, readMeta } from './block/meta.ts';
 import type { PageCache } from './block/page-cache.ts';
 import { blockNames, removeLeftovers } from './block-directories.ts';
 import { BlockRemoval } from './block-removal.ts';
 import { CompactionHint, hasHint } from './compact/plan.ts';
+import type { UnreadableBlock } from './incomplete-querier.ts';
 import { beyondRetention, type RetentionFacts, type RetentionOptions } from './retention.ts';
 
 export interface BlockSetOptions {
@@ -69,8 +70,8 @@ export class BlockSet {
   #entries: ReadonlyMap<string, Entry> = new Map();
   /** ULIDs of blocks that are deleted when their leases end. */
   readonly #leaving = new Set<string>();
-  /** Why blocks could not be opened, by ULID. A bad one is not tried again, one that could not be read is. */
-  readonly #unreadable = new Map<string, string>();
+  /** Blocks that could not be opened and why, by ULID. A bad one is not tried again, one that could not be read is. */
+  readonly #unreadable = new Map<string, UnreadableBlock & { readonly code: string }>();
   #reloads = 0;
   #reloadFailures = 0;
   #timeRetentions = 0;
@@ -100,7 +101,12 @@ export class BlockSet {
 
   /** Why a block that is in the directory is not in the set: `storage/bad-block`, `storage/block-read`. */
   whyUnreadable(ulid: string): string | undefined {
-    return this.#unreadable.get(ulid);
+    return this.#unreadable.get(ulid)?.code;
+  }
+
+  /** Blocks that are in the directory and not in the set, because they cannot be opened. */
+  get unreadable(): UnreadableBlock[] {
+    return Array.from(this.#unreadable.values(), ({ ulid, minTimeMs, maxTimeMs }) => ({ ulid, minTimeMs, maxTimeMs }));
   }
 
   /**
@@ -220,7 +226,7 @@ export class BlockSet {
 
   /** @returns undefined when it cannot be opened; reported once */
   #open(name: string): Entry | undefined {
-    if (this.#unreadable.get(name) === BAD_BLOCK) return undefined;
+    if (this.#unreadable.get(name)?.code === BAD_BLOCK) return undefined;
     const { dir, cache, logger } = this.#options;
     try {
       const block = Block.open({ dir: join(dir, name), cache });
@@ -235,7 +241,7 @@ export class BlockSet {
       if (!this.#unreadable.has(name)) {
         logger.error({ block: name, error: error.message }, 'cannot open a block; it is left as it is');
       }
-      this.#unreadable.set(name, error.code);
+      this.#unreadable.set(name, { ulid: name, code: error.code, ...timesOf(cache, join(dir, name)) });
       return undefined;
     }
   }
@@ -260,6 +266,17 @@ export class BlockSet {
     if (fate === 'closed') return;
     this.#leaving.delete(block.meta.ulid);
     this.#removal.remove(block.meta.ulid);
+  }
+}
+
+/** The times of a block that cannot be opened. */
+function timesOf({ fileSystem }: PageCache, dir: string): Pick<UnreadableBlock, 'minTimeMs' | 'maxTimeMs'> {
+  try {
+    const { meta } = readMeta(fileSystem, dir);
+    return { minTimeMs: meta.minTime, maxTimeMs: meta.maxTime };
+  } catch (error) {
+    if (!(error instanceof PromletError)) throw error;
+    return { minTimeMs: -Infinity, maxTimeMs: Infinity };
   }
 }
 

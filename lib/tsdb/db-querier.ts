@@ -6,6 +6,7 @@ import { BlockQuerier } from './block/querier.ts';
 import type { ChunkReader } from './head/chunk-reader.ts';
 import type { HeadView } from './head/head-view.ts';
 import { HeadReader } from './head/querier.ts';
+import { IncompleteQuerier, mayHoldSamples, type UnreadableBlock } from './incomplete-querier.ts';
 import { mergeQueriers } from './merge.ts';
 
 /** What a database is read from. */
@@ -13,6 +14,8 @@ export interface ReadParts {
   readonly kernels: Kernels;
   /** In order of their first time. */
   readonly blocks: Iterable<Block>;
+  /** Blocks that are not among them. */
+  readonly unreadable?: readonly UnreadableBlock[];
   readonly head?: HeadPart;
 }
 
@@ -28,7 +31,7 @@ export interface HeadPart {
  * its caller's, and stay until it is closed.
  */
 export function openQuerier(
-  { kernels, blocks, head }: ReadParts,
+  { kernels, blocks, unreadable = [], head }: ReadParts,
   minMs: number,
   maxMs: number,
 ): { readonly querier: Querier; readonly readsHead: boolean } {
@@ -43,7 +46,9 @@ export function openQuerier(
     readsHead = fromMs <= maxMs;
     if (readsHead) queriers.push(new HeadReader(view, chunkReader, fromMs, maxMs));
   }
-  return { querier: mergeQueriers(kernels, queriers), readsHead };
+  const querier = mergeQueriers(kernels, queriers);
+  const missing = unreadable.filter((block) => mayHoldSamples(block, minMs, maxMs));
+  return { querier: missing.length === 0 ? querier : new IncompleteQuerier(querier, missing), readsHead };
 }
 
 /** A querier over head and blocks, which stay until it is closed. */

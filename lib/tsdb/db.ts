@@ -123,7 +123,8 @@ export class Database implements Tsdb {
     const { blocks, options } = this.#parts;
     const { floorMs } = this.#headCompaction;
     const lease = blocks.lease(minTimeMs, maxTimeMs);
-    const parts = { kernels: options.kernels, blocks: lease.blocks, head: { view, chunkReader, floorMs } };
+    const head = { view, chunkReader, floorMs };
+    const parts = { kernels: options.kernels, blocks: lease.blocks, unreadable: blocks.unreadable, head };
     const { querier, readsHead } = openQuerier(parts, minTimeMs, maxTimeMs);
     const leave = readsHead ? this.#enter(Math.max(minTimeMs, floorMs)) : undefined;
     return new DbQuerier(querier, () => {
@@ -142,7 +143,13 @@ export class Database implements Tsdb {
       handle: {
         dir: options.dir,
         head: { memory: options.kernels.arena.memory, root: this.head.root.address },
-        blocks: lease.blocks.map(({ meta, revision }) => ({ ulid: meta.ulid, revision })),
+        blocks: lease.blocks.map(({ meta: { ulid, minTime, maxTime }, revision }) => ({
+          ulid,
+          revision,
+          minTimeMs: minTime,
+          maxTimeMs: maxTime,
+        })),
+        unreadable: blocks.unreadable,
         floorMs,
         firstChunkFile,
       },

@@ -8,18 +8,28 @@ import { openQuerier } from './db-querier.ts';
 import { HeadChunkFiles } from './head-chunks/files.ts';
 import { ChunkReader } from './head/chunk-reader.ts';
 import { type HeadHandle, type HeadView, openHead } from './head/head-view.ts';
+import { mayHoldSamples, type UnreadableBlock } from './incomplete-querier.ts';
 
 /** What another thread reads a database by. It goes there as it is. */
 export interface ReadHandle {
   /** The data directory. */
   readonly dir: string;
   readonly head: HeadHandle;
-  /** By ULID; the revision changes when something of the block is deleted. */
-  readonly blocks: readonly { readonly ulid: string; readonly revision: number }[];
+  readonly blocks: readonly LentBlock[];
+  readonly unreadable: readonly UnreadableBlock[];
   /** In-order samples before it are in blocks. */
   readonly floorMs: number;
   /** Head chunk files below it are gone. */
   readonly firstChunkFile: number;
+}
+
+/** A block with samples of [minTimeMs, maxTimeMs). */
+export interface LentBlock {
+  readonly ulid: string;
+  /** Changes when something of it is deleted. */
+  readonly revision: number;
+  readonly minTimeMs: number;
+  readonly maxTimeMs: number;
 }
 
 /** What is lent to another thread: all that the handle names stays until it is given back. */
@@ -74,9 +84,13 @@ export class TsdbReader {
     const { view, chunks } = this.#openHead(handle);
     return {
       querier: (minMs, maxMs) => {
-        const blocks = handle.blocks.map(({ ulid, revision }) => this.#block(join(handle.dir, ulid), ulid, revision));
+        // Only these are opened, which takes a µs a series.
+        const blocks = handle.blocks
+          .filter((block) => mayHoldSamples(block, minMs, maxMs))
+          .map(({ ulid, revision }) => this.#block(join(handle.dir, ulid), ulid, revision));
         const head = { view, chunkReader: chunks, floorMs: handle.floorMs };
-        return openQuerier({ kernels: this.#kernels, blocks, head }, minMs, maxMs).querier;
+        const parts = { kernels: this.#kernels, blocks, unreadable: handle.unreadable, head };
+        return openQuerier(parts, minMs, maxMs).querier;
       },
     };
   }
