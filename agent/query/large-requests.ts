@@ -3,9 +3,12 @@ import type { Clock } from '../../lib/env/index.ts';
 
 const MAX_REMEMBERED = 256;
 /** Then a request is tried again: what it reads may have become less. */
-const FORGOTTEN_AFTER_MS = 60_000;
-/** Running out of time has other reasons, too: the first requests of a process run code that is not compiled yet. */
-const MAX_SLOW_ATTEMPTS = 10;
+const PAUSE_MS = 60_000;
+/**
+ * The first pause of a request that ran out of time, doubled each time that it does so again: there are other reasons for
+ * it, as that the code is not compiled yet.
+ */
+const FIRST_PAUSE_MS = 4;
 /** Longer requests are not told apart from large ones. */
 const MAX_LENGTH = 4_096;
 /** Costs that grow by more than what is announced of them: regexes with counts, classes and flags, or over whole label sets. */
@@ -18,7 +21,7 @@ const COSTLY = /\{\s*\d|\\p|\(\?|label_replace/i;
 export class LargeRequests {
   readonly #clock: Clock;
   /** By kind, those seen last at the end. */
-  readonly #seen = new Map<string, { readonly atMs: number; readonly slowAttempts: number }>();
+  readonly #seen = new Map<string, { readonly untilMs: number; readonly pauseMs: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,9 +44,10 @@ export class LargeRequests {
 
   /** @param isSlow it ran out of time, with less work than there may be */
   add(kind: string, isSlow: boolean): void {
-    const slowAttempts = isSlow ? (this.#seen.get(kind)?.slowAttempts ?? 0) + 1 : MAX_SLOW_ATTEMPTS;
+    const lastPauseMs = this.#seen.get(kind)?.pauseMs ?? FIRST_PAUSE_MS / 2;
+    const pauseMs = isSlow ? Math.min(PAUSE_MS, 2 * lastPauseMs) : PAUSE_MS;
     this.#seen.delete(kind);
-    this.#seen.set(kind, { atMs: this.#clock.monotonicMs(), slowAttempts });
+    this.#seen.set(kind, { untilMs: this.#clock.monotonicMs() + pauseMs, pauseMs });
     if (this.#seen.size <= MAX_REMEMBERED) return;
     const [oldest] = this.#seen.keys();
     this.#seen.delete(oldest!);
@@ -51,8 +55,7 @@ export class LargeRequests {
 
   has(kind: string): boolean {
     const seen = this.#seen.get(kind);
-    if (seen === undefined) return false;
-    return seen.slowAttempts >= MAX_SLOW_ATTEMPTS && this.#clock.monotonicMs() - seen.atMs < FORGOTTEN_AFTER_MS;
+    return seen !== undefined && this.#clock.monotonicMs() < seen.untilMs;
   }
 
   /** It was not too large. */

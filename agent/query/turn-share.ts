@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/env/index.ts';
 
 /** Of the time that passes, what may be spent here. */
-const SHARE = 0.25;
+const SHARE = 0.5;
 /** What was left unused is good for so much later. */
 const MAX_SAVED_MS = 20;
 /** Handing a request to a thread and taking its answer costs this thread as much: it is not counted. */
