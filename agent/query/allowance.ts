@@ -1,10 +1,10 @@
 import type { Clock } from '../../lib/env/index.ts';
 import { PromletError } from '../../lib/model/index.ts';
 
-/** The most that is done of a request on the server's thread: an answer within it is sooner there than from a thread. */
-const MAX_MS = 2;
-/** The same as `Spend` counts: refuses what is known to be long before it is begun. */
+/** The most that is done of a request on the server's thread, as `Spend` counts: 2 ms. Refuses it before it is begun. */
 const MAX_WORK = 200_000;
+/** When it takes longer than announced: code is not compiled yet, a page is read from a slow disk, or the machine is busy. */
+const MAX_MS = 4;
 
 /**
  * What one request may use of the server's thread. The clock is looked at whenever work is announced, which is before every

@@ -30,7 +30,8 @@ export interface AttemptsOptions {
 
 /**
  * Answers small requests right on the server's thread: most read a few series, and waking a thread and being woken by it takes
- * longer than that. An attempt may take 2 ms; when that is not enough, what was done is thrown away.
+ * longer than that. An attempt may take 2 ms of announced work, 4 ms by the clock; when that is not enough, what was done is
+ * thrown away.
  */
 export class Attempts {
   readonly #clock: Clock;
@@ -51,9 +52,10 @@ export class Attempts {
       maxSamples: Math.min(limits.queryMaxSamples, MAX_SAMPLES),
       maxBytes: Math.min(limits.queryMaxBytes, MAX_BYTES),
       lookbackDeltaMs: limits.queryLookbackDeltaMs,
+      features: limits.promqlFeatures ?? {},
     });
     this.#endpoints = queryEndpoints(
-      { queryable, engine, clock },
+      { queryable, engine, clock, perStepStats: limits.perStepStats ?? false },
       { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
     );
   }

@@ -5,10 +5,11 @@ const MAX_REMEMBERED = 256;
 /** Then a request is tried again: what it reads may have become less. */
 const PAUSE_MS = 60_000;
 /**
- * The first pause of a request that ran out of time, doubled each time that it does so again: there are other reasons for
- * it, as that the code is not compiled yet.
+ * The first pause of a request that ran out of time, doubled each time that it does so again, and the longest: there are
+ * other reasons for it, as that the code is not compiled yet.
  */
 const FIRST_PAUSE_MS = 4;
+const MAX_SLOW_PAUSE_MS = 4_096;
 /** Longer requests are not told apart from large ones. */
 const MAX_LENGTH = 4_096;
 /** Costs that grow by more than what is announced of them: regexes with counts, classes and flags, or over whole label sets. */
@@ -45,7 +46,7 @@ export class LargeRequests {
   /** @param isSlow it ran out of time, with less work than there may be */
   add(kind: string, isSlow: boolean): void {
     const lastPauseMs = this.#seen.get(kind)?.pauseMs ?? FIRST_PAUSE_MS / 2;
-    const pauseMs = isSlow ? Math.min(PAUSE_MS, 2 * lastPauseMs) : PAUSE_MS;
+    const pauseMs = isSlow ? Math.min(MAX_SLOW_PAUSE_MS, 2 * lastPauseMs) : PAUSE_MS;
     this.#seen.delete(kind);
     this.#seen.set(kind, { untilMs: this.#clock.monotonicMs() + pauseMs, pauseMs });
     if (this.#seen.size <= MAX_REMEMBERED) return;

@@ -7,7 +7,7 @@ const MAX_SAVED_MS = 20;
 /** Handing a request to a thread and taking its answer costs this thread as much: it is not counted. */
 const FREE_MS = 0.25;
 /** What takes longer was kept waiting, by other programs or by a disk. */
-const MAX_COUNTED_MS = 2;
+const MAX_COUNTED_MS = 4;
 /** More that wait for their turn of the event loop are better served by threads. */
 const MAX_WAITING = 8;
 
