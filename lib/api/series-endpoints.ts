@@ -1,5 +1,5 @@
 /** The endpoints that list series and labels. Follows Prometheus `web/api/v1/api.go`. */
-import { Annotations, compareUtf8, type Labels, type Matcher } from '../model/index.ts';
+import { Annotations, type Labels, type Matcher, sortUtf8 } from '../model/index.ts';
 import type { LabelAnswer, LabelHints, Querier, Spend } from '../storage/index.ts';
 import type { ApiRequest, QueryDeps } from './deps.ts';
 import type { Endpoints } from './endpoint.ts';
@@ -68,7 +68,7 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
         annotations.merge(answer.annotations);
         found.push(answer.values);
       }
-      const values = found.length === 1 ? found[0]! : [...new Set(found.flat())].sort(compareUtf8);
+      const values = found.length === 1 ? found[0]! : sortUtf8([...new Set(found.flat())]);
       if (values.length > limit) annotations.warn(TRUNCATED);
       return { pieces: stringsData(values.slice(0, limit)), annotations };
     });

@@ -10,7 +10,7 @@ export {
   CUSTOM_BUCKETS_SCHEMA,
 } from './histogram-buckets.ts';
 export { histogramFault } from './histogram-validity.ts';
-export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote } from './labels.ts';
+export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote, sortUtf8 } from './labels.ts';
 export { Matcher, type MatchType } from './matcher.ts';
 export { METRIC_TYPES } from './metric-type.ts';
 export { OrderedBuckets } from './ordered-buckets.ts';

@@ -1,4 +1,4 @@
-import { compareUtf8, type Matcher } from '../model/index.ts';
+import { type Matcher, sortUtf8 } from '../model/index.ts';
 import type { LabelHints, Spend } from '../storage/index.ts';
 import { intersect, unionDisjoint, without } from './postings.ts';
 
@@ -198,7 +198,7 @@ export function selectLabelValues(
 function limited(values: Iterable<string>, hints: LabelHints, isSorted = false): string[] {
   hints.signal?.throwIfAborted();
   const sorted = [...values];
-  if (!isSorted) sorted.sort(compareUtf8);
+  if (!isSorted) sortUtf8(sorted);
   const limit = hints.limit ?? 0;
   return limit > 0 && sorted.length > limit ? sorted.slice(0, limit) : sorted;
 }

@@ -1,4 +1,4 @@
-import { Annotations, compareUtf8, Labels, type Matcher } from '../../lib/model/index.ts';
+import { Annotations, Labels, type Matcher, sortUtf8 } from '../../lib/model/index.ts';
 import {
   type HttpTransport,
   readRemote,
@@ -86,7 +86,7 @@ export class FederatedQuerier implements Querier {
   async #labelAnswer(path: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
     const annotations = new Annotations();
     const answers = await this.#fanOutJson(path, hints, matchers, annotations, (data) => strings(data, path));
-    const values = [...new Set(answers.flat())].sort(compareUtf8);
+    const values = sortUtf8([...new Set(answers.flat())]);
     return { values: atMost(values, hints.limit), annotations };
   }
 

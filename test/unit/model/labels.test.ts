@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Labels, LabelsBuilder, quote } from '../../../lib/model/index.ts';
+import { compareUtf8, Labels, LabelsBuilder, quote, sortUtf8 } from '../../../lib/model/index.ts';
 
 describe('quoted text', () => {
   /** Printed by strconv.Quote. */
@@ -28,5 +28,19 @@ describe('a label that is set', () => {
   it('is removed by an empty value', () => {
     assert.deepEqual(labels.with('d', ''), Labels.of({ b: '1', '😀': '3' }));
     assert.equal(labels.with('c', ''), labels);
+  });
+});
+
+describe('texts', () => {
+  it('are sorted by their UTF-8 bytes', () => {
+    const plain = ['b', '', 'a', 'é', 'ab', '\ud7ff', 'B', '10', '9'];
+    for (const texts of [plain, [...plain, '\uffff'], [...plain, '\uffff', '😀', '\ue000'], ['\udc80', '😀']]) {
+      const sorted = sortUtf8([...texts]);
+      assert.deepEqual(sorted, [...texts].sort(compareUtf8));
+      assert.deepEqual(
+        sorted.filter((text) => text.isWellFormed()),
+        sorted.filter((text) => text.isWellFormed()).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+      );
+    }
   });
 });
