@@ -274,7 +274,11 @@ async function queries(): Promise<void> {
 
 /** The peers that `--beside` names. */
 function beside(): readonly ('prometheus' | 'victoria-metrics')[] {
-  return (['prometheus', 'victoria-metrics'] as const).filter((name) => flags.beside.split(',').includes(name));
+  const names = flags.beside.split(',').filter((name) => name !== '');
+  return names.map((name) => {
+    if (name !== 'prometheus' && name !== 'victoria-metrics') throw new Error(`--beside: no peer "${name}"`);
+    return name;
+  });
 }
 
 async function dashboard(): Promise<void> {

@@ -71,7 +71,6 @@ export function run(options: QueryOptions, contenders: readonly Contender[]): Pr
 /** One server, asked case by case. */
 class MeasuredServer {
   readonly #server: Server;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #rssBytes: number;
   readonly #queries: QueryFigures[] = [];
   #case: QueryCase | undefined;
@@ -90,19 +89,22 @@ class MeasuredServer {
     this.#case = one;
     this.#times = [];
     this.#cpuSeconds = 0;
-    this.#answer = await ask(this.#server, one, this.#agent);
+    this.#answer = await ask(this.#server, one, new Agent());
   }
 
   async takeTurn({ minRepeats, maxRepeats }: QueryOptions): Promise<void> {
     const { pid } = this.#server;
+    // One connection a turn: a server may give it up while others are asked.
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const cpuBefore = cpuSeconds(pid);
     const begun = performance.now();
     for (let i = 0; i < maxRepeats / TURNS; i++) {
       const started = performance.now();
       if (i >= minRepeats / TURNS && started - begun > BUDGET_MS / TURNS) break;
-      await ask(this.#server, this.#case!, this.#agent);
+      await ask(this.#server, this.#case!, agent);
       this.#times.push(performance.now() - started);
     }
+    agent.destroy();
     this.#cpuSeconds += cpuSeconds(pid) - cpuBefore;
   }
 
@@ -117,7 +119,6 @@ class MeasuredServer {
   }
 
   figures(): ServerFigures {
-    this.#agent.destroy();
     return {
       program: this.#server.contender.name,
       queries: this.#queries,

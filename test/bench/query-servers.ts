@@ -78,6 +78,8 @@ export function ask(
         if (response.statusCode === 200) resolve(body);
         else reject(new Error(`${url}: ${response.statusCode} ${body.toString('utf8', 0, 500)}`));
       });
-    }).once('error', reject);
+    }).once('error', (error) => {
+      reject(new Error(`${server.contender.name}: ${url}: ${error.message}`, { cause: error }));
+    });
   });
 }

@@ -1,4 +1,5 @@
 /** The query benchmark's samples in VictoriaMetrics, which reads no blocks: imported through its JSON lines. */
+import { eventually } from '../tools/prometheus-api.ts';
 import { type Contender, Server } from './contenders.ts';
 import { InstanceWorkload, type QueryShape, scrapeTimeMs, SERIES_PER_INSTANCE } from './query-data.ts';
 
@@ -15,6 +16,11 @@ export async function importQueryData(contender: Contender, dir: string, shape: 
     }
     await post(`${server.url}/internal/force_flush`);
     await post(`${server.url}/internal/force_merge`);
+    // It goes on behind the answer; a stop meanwhile loses samples.
+    await eventually('VictoriaMetrics has merged', 120_000, async () => {
+      const inMemory = await server.metric('vm_parts{type="storage/inmemory"}');
+      return inMemory === 0 && (await server.metric('vm_active_force_merges')) === 0;
+    });
   } finally {
     await server.stop();
   }
