@@ -1,5 +1,8 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { AssistTask } from '../../lib/promql/index.ts';
 import type { ReadHandle } from '../../lib/tsdb/index.ts';
 import type { ErrorType } from '../../lib/api/query/index.ts';
+import type { HelpRequest } from './assistance.ts';
 import type { Filled } from './slots.ts';
 
 export interface QueryLimits {
@@ -16,6 +19,8 @@ export interface ThreadData {
   readonly limits: QueryLimits;
   /** For the pieces of its answers. */
   readonly slots: SharedArrayBuffer;
+  /** How many threads there may be beside it. */
+  readonly others: number;
 }
 
 /** To a thread; it works on one request at a time. */
@@ -28,6 +33,8 @@ export type ToThread =
       readonly params: string;
       readonly handle: ReadHandle;
     }
+  /** Help with what another thread works on, which the port leads to. */
+  | { readonly kind: 'assist'; readonly task: AssistTask; readonly handle: ReadHandle; readonly port: MessagePort }
   /** One more piece may be sent. */
   | { readonly kind: 'more' }
   | { readonly kind: 'cancel' };
@@ -43,7 +50,10 @@ export type FromThread =
       readonly piece: Filled | undefined;
     } & Ending)
   | ({ readonly kind: 'piece'; readonly piece: Filled } & Ending)
-  | ({ readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string } & Ending);
+  | ({ readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string } & Ending)
+  /** It goes on, whether help comes or not. */
+  | ({ readonly kind: 'help'; readonly request: HelpRequest } & Ending)
+  | ({ readonly kind: 'assisted' } & Ending);
 
 interface Ending {
   /** More follows when it is undefined. */

@@ -8,13 +8,14 @@ import { assert } from '../../lib/model/index.ts';
 import { Engine } from '../../lib/promql/index.ts';
 import type { Queryable } from '../../lib/storage/index.ts';
 import { TsdbReader } from '../../lib/tsdb/index.ts';
+import { assist, OtherThreads } from './assistance.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
 import { type Filled, SlotWriter } from './slots.ts';
 
 /** What a request may leave behind: garbage of large arrays is collected late. */
 const SPENT_BYTES = 64 << 20;
 
-const { limits, slots } = workerData as ThreadData;
+const { limits, slots, others } = workerData as ThreadData;
 const port = parentPort!;
 const reader = new TsdbReader({
   fileSystem: nodeFileSystem,
@@ -26,17 +27,26 @@ const writer = new SlotWriter(slots);
 let lent: Queryable | undefined;
 let running: AbortController | undefined;
 let wake: (() => void) | undefined;
+const engine = new Engine({
+  clock: systemClock,
+  timeoutMs: limits.queryTimeoutMs,
+  maxSamples: limits.queryMaxSamples,
+  maxBytes: limits.queryMaxBytes,
+  lookbackDeltaMs: limits.queryLookbackDeltaMs,
+});
+const assistants = new OtherThreads(others, (request) => {
+  port.postMessage({ kind: 'help', request, end: undefined } satisfies FromThread, [...request.ports]);
+});
+const shared: Pick<Engine, 'instant' | 'range'> = {
+  instant: (queryable, query, timeMs, options) => engine.instant(queryable, query, timeMs, { ...options, assistants }),
+  range: (queryable, query, startMs, endMs, stepMs, options) =>
+    engine.range(queryable, query, startMs, endMs, stepMs, { ...options, assistants }),
+};
 
 const endpoints = queryEndpoints(
   {
     queryable: () => lent!,
-    engine: new Engine({
-      clock: systemClock,
-      timeoutMs: limits.queryTimeoutMs,
-      maxSamples: limits.queryMaxSamples,
-      maxBytes: limits.queryMaxBytes,
-      lookbackDeltaMs: limits.queryLookbackDeltaMs,
-    }),
+    engine: others === 0 ? engine : shared,
     clock: systemClock,
   },
   { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
@@ -44,6 +54,7 @@ const endpoints = queryEndpoints(
 
 port.on('message', (message: ToThread) => {
   if (message.kind === 'run') void run(message);
+  else if (message.kind === 'assist') void help(message);
   else if (message.kind === 'cancel') {
     running?.abort();
     wake?.();
@@ -64,7 +75,17 @@ async function run({ endpoint, name, params, handle }: ToThread & { kind: 'run' 
   }
   running = undefined;
   wake = undefined;
-  send({ ...last, end: { isSpent: heldBytes() - heldAtStartBytes > SPENT_BYTES } });
+  send({ ...last, end: { isSpent: isSpent() } });
+}
+
+async function help({ task, handle, port: asking }: ToThread & { kind: 'assist' }): Promise<void> {
+  assert(running === undefined, 'query thread: two requests at a time');
+  await assist(engine, () => reader.queryable(handle), task, asking);
+  send({ kind: 'assisted', end: { isSpent: isSpent() } });
+}
+
+function isSpent(): boolean {
+  return heldBytes() - heldAtStartBytes > SPENT_BYTES;
 }
 
 /** Of this thread alone. */

@@ -7,6 +7,8 @@ import {
   QueryGate,
   queryTimeoutMs,
 } from '../../lib/api/query/index.ts';
+import type { HelpRequest } from './assistance.ts';
+import type { SharedLoan } from './shared-loan.ts';
 import { ThreadHandle, type ThreadOptions } from './thread-handle.ts';
 
 /** A thread that nobody needs for so long is ended: it holds some 15 MB. */
@@ -27,12 +29,17 @@ export class QueryThreads {
   readonly #gate: QueryGate;
   readonly #idle: ThreadHandle[] = [];
   readonly #all = new Set<ThreadHandle>();
+  /** Threads at a time, but for those that requests need while others help. */
+  readonly #limit: number;
   /** Threads that were killed. */
   killed = 0;
+  /** Times that a thread helped another. */
+  helped = 0;
 
   constructor(options: QueryThreadsOptions) {
     this.#options = options;
-    this.#gate = new QueryGate(options.threads ?? availableParallelism(), options.clock);
+    this.#limit = options.threads ?? availableParallelism();
+    this.#gate = new QueryGate(this.#limit, options.clock);
   }
 
   /** Ends all threads; requests under way fail. */
@@ -54,8 +61,7 @@ export class QueryThreads {
       try {
         await thread.run(endpoint, { ...request, params: rest }, restMs, taken.resolve);
       } finally {
-        if (thread.isSpent) void thread.end();
-        if (!thread.isEnded) this.#rest(thread);
+        this.#rest(thread);
       }
     });
     done.catch(taken.reject);
@@ -63,17 +69,40 @@ export class QueryThreads {
   }
 
   #start(): ThreadHandle {
-    const thread = new ThreadHandle(this.#options, () => {
+    const onEnd = (): void => {
       this.#all.delete(thread);
       const at = this.#idle.indexOf(thread);
       if (at >= 0) this.#idle.splice(at, 1);
       if (thread.wasKilled) this.killed++;
-    });
+    };
+    const onHelp = (request: HelpRequest, loan: SharedLoan): void => this.#help(request, loan);
+    const thread = new ThreadHandle(this.#options, this.#limit - 1, { onEnd, onHelp });
     this.#all.add(thread);
     return thread;
   }
 
+  /** Hands ports on to threads that have nothing to do; nobody is waited for. */
+  #help(request: HelpRequest, loan: SharedLoan): void {
+    for (const port of request.ports) {
+      const mayStart = request.mayStart && this.#all.size < this.#limit;
+      const thread = this.#idle.pop() ?? (mayStart ? this.#start() : undefined);
+      if (thread === undefined || !loan.retain()) {
+        if (thread !== undefined) this.#rest(thread);
+        port.close();
+        continue;
+      }
+      this.helped++;
+      void thread.assist(request, port, loan).finally(() => {
+        loan.release();
+        this.#rest(thread);
+      });
+    }
+  }
+
+  /** When it can take the next request, or was ended. */
   #rest(thread: ThreadHandle): void {
+    if (thread.isSpent || this.#all.size > this.#limit) void thread.end();
+    if (thread.isEnded) return;
     this.#idle.push(thread);
     thread.rest(IDLE_MS);
   }

@@ -1,11 +1,13 @@
 import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { type Answer, ApiError, type ApiRequest } from '../../lib/api/query/index.ts';
 import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
 import { Annotations, assert } from '../../lib/model/index.ts';
 import type { Tsdb } from '../../lib/tsdb/index.ts';
+import type { HelpRequest } from './assistance.ts';
 import type { FromThread, QueryLimits, ThreadData, ToThread } from './messages.ts';
 import { Pieces } from './pieces.ts';
+import { SharedLoan } from './shared-loan.ts';
 import { bytesOf, createSlots } from './slots.ts';
 
 /** Beside this file in the sources, beside the chunk this file is in when bundled. */
@@ -26,11 +28,18 @@ export interface ThreadOptions {
   readonly limits: QueryLimits;
 }
 
+export interface ThreadEvents {
+  readonly onEnd: () => void;
+  /** It asks for help with its request, which reads what is lent. */
+  readonly onHelp: (request: HelpRequest, loan: SharedLoan) => void;
+}
+
 /** One thread, and the request it works on. */
 export class ThreadHandle {
   readonly #options: ThreadOptions;
   readonly #worker: Worker;
   readonly #slots = createSlots();
+  readonly #onHelp: ThreadEvents['onHelp'];
   #receive: ((message: FromThread) => void) | undefined;
   #fail: ((error: Error) => void) | undefined;
   #timer: Timer | undefined;
@@ -39,9 +48,11 @@ export class ThreadHandle {
   /** Its last request left much behind. */
   isSpent = false;
 
-  constructor(options: ThreadOptions, onEnd: () => void) {
+  /** @param others how many threads there may be beside it */
+  constructor(options: ThreadOptions, others: number, { onEnd, onHelp }: ThreadEvents) {
     this.#options = options;
-    const data: ThreadData = { limits: options.limits, slots: this.#slots };
+    this.#onHelp = onHelp;
+    const data: ThreadData = { limits: options.limits, slots: this.#slots, others };
     this.#worker = new Worker(PROGRAM, {
       name: 'query',
       workerData: data,
@@ -54,6 +65,7 @@ export class ThreadHandle {
     this.#worker.on('error', (error: NodeJS.ErrnoException) => {
       const outOfMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
       if (outOfMemory) this.wasKilled = true;
+      this.isEnded = true;
       options.logger.error({ error: error.message }, 'a query thread ended');
       this.#fail?.(
         outOfMemory
@@ -85,7 +97,7 @@ export class ThreadHandle {
   ): Promise<void> {
     assert(this.#receive === undefined, 'query thread: busy');
     this.#timer?.cancel();
-    const loan = this.#options.tsdb().lend();
+    const loan = new SharedLoan(this.#options.tsdb().lend());
     let release = (): void => {
       release = () => {};
       loan.release();
@@ -106,6 +118,11 @@ export class ThreadHandle {
       reject(error);
     };
     this.#receive = (message) => {
+      assert(message.kind !== 'assisted', 'query thread: helped where it was asked');
+      if (message.kind === 'help') {
+        this.#onHelp(message.request, loan);
+        return;
+      }
       const { end } = message;
       hasEnded = end !== undefined;
       if (end !== undefined) this.isSpent = end.isSpent;
@@ -135,6 +152,28 @@ export class ThreadHandle {
       this.#fail = undefined;
       this.#timer?.cancel();
       release();
+    });
+  }
+
+  /**
+   * Helps another thread with its request; what becomes of that, errors too, the port tells it.
+   * @returns when it can take the next request, or was ended
+   */
+  assist({ task }: HelpRequest, port: MessagePort, { handle }: SharedLoan): Promise<void> {
+    assert(this.#receive === undefined, 'query thread: busy');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#fail = () => resolve();
+    this.#receive = ({ end }) => {
+      if (end === undefined) return;
+      this.isSpent = end.isSpent;
+      resolve();
+    };
+    this.#killAfter(task.timeoutMs + GRACE_MS);
+    this.#worker.postMessage({ kind: 'assist', task, handle, port } satisfies ToThread, [port]);
+    return promise.finally(() => {
+      this.#receive = undefined;
+      this.#fail = undefined;
+      this.#timer?.cancel();
     });
   }
 

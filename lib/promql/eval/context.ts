@@ -33,6 +33,9 @@ export interface QueryContextOptions {
   readonly onSpend?: Spend | undefined;
 }
 
+/** Of the memory of a query, what others have who work on it, too. */
+const RESERVED_SHARE = 1 / 4;
+
 /** What a query holds at a time, of both budgets. */
 export interface Held {
   readonly samples: number;
@@ -66,6 +69,9 @@ export class QueryContext {
   #bytes = 0;
   /** Taken until the query ends. */
   #keptBytes = 0;
+  /** For others who work on the query, as long as they are not needed here. */
+  #reservedBytes = 0;
+  #onShortage: (() => void) | undefined;
   /** Work done since the clock was last read. */
   #work = 0;
   #turnStartMs: number;
@@ -140,11 +146,37 @@ export class QueryContext {
 
   /** Before memory is allocated that is soon garbage, or may turn out to be. @throws PromletError `promql/too-many-bytes` */
   requireBytes(extra: number): void {
-    if (this.#bytes + this.#keptBytes + extra <= this.#maxBytes) return;
+    const needed = this.#bytes + this.#keptBytes + extra;
+    if (needed + this.#reservedBytes <= this.#maxBytes) return;
+    this.#onShortage?.();
+    this.releaseBytes();
+    if (needed <= this.#maxBytes) return;
     const what =
       `query processing would take more than ${this.#maxBytes} bytes of memory (--query.max-bytes): ` +
       'select fewer series, a shorter time or a wider step';
     throw new PromletError('promql/too-many-bytes', what);
+  }
+
+  /**
+   * Leaves a share of the memory to others.
+   * @param onShortage is called when it is needed here after all: they have to go
+   * @returns how much it is
+   */
+  reserveBytes(onShortage: () => void): number {
+    this.#reservedBytes = this.#maxBytes * RESERVED_SHARE;
+    this.#onShortage = onShortage;
+    return this.#reservedBytes;
+  }
+
+  /** Nobody else takes any more. */
+  releaseBytes(): void {
+    this.#reservedBytes = 0;
+    this.#onShortage = undefined;
+  }
+
+  /** What is left of the query's time. */
+  get leftMs(): number {
+    return this.#deadlineMs - this.#clock.monotonicMs();
   }
 
   /** Counts work (about one sample touched each); true when the caller must `await pause()` now. */

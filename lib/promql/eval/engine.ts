@@ -30,6 +30,7 @@ import { ENTRY_BYTES, SAMPLE_BYTES, stepsBytes } from './memory.ts';
 import type { Assistants, AssistTask, PartAnswer } from '../parallel/assistance.ts';
 import { distributionsOf } from '../parallel/distribution.ts';
 import { PartClaims } from '../parallel/part-claims.ts';
+import { leastWork } from '../parallel/partial.ts';
 import { Sharing } from '../parallel/sharing.ts';
 import { SampleCounts } from './sample-counts.ts';
 import { SelectorReader } from './select.ts';
@@ -127,22 +128,36 @@ export class Engine {
    * Helps another engine with the same options: parts of its task that this one can claim, until none is left. What is thrown
    * is what became of the parts that were claimed last.
    */
-  async *assist(queryable: Queryable, task: AssistTask, options: QueryOptions): AsyncGenerator<PartAnswer> {
-    const { query, times, grid, parts, sharers } = task;
+  async *assist(
+    queryable: Queryable,
+    task: AssistTask,
+    { signal }: Pick<QueryOptions, 'signal'>,
+  ): AsyncGenerator<PartAnswer> {
+    const { query, times, grid, parts, sharers, lookbackDeltaMs, timeoutMs, maxBytes } = task;
+    const options = { lookbackDeltaMs, timeoutMs, maxBytes, ...(signal && { signal }) };
     const { features } = this.#options;
     const claims = new PartClaims(parts.length, task.claims);
     const expr = resolveDurations(parseExpr(query, features), times);
     const delayedNameRemoval = features?.delayedNameRemoval ?? false;
     const distribution = distributionsOf(expr, { delayedNameRemoval })[task.distribution];
     assert(distribution !== undefined, 'promql: asked for help with what does not distribute');
-    for (let range = claims.takeLast(sharers); range !== undefined; range = claims.takeLast(sharers)) {
+    let leastParts = 1;
+    for (;;) {
+      const range = claims.takeLast(sharers, leastParts);
+      if (range === undefined) return;
       const own = parts.slice(range.from, range.end);
-      const { value, annotations } = await this.#run(queryable, query, expr, times, options, (evaluator) =>
-        evaluator.partial(distribution, grid, own),
+      const { value, annotations } = await this.#run(queryable, query, expr, times, options, (evaluator, context) =>
+        evaluator.partial(distribution, grid, own).catch((error: unknown) => {
+          // There may be room where the query has its whole budget.
+          if (isOfBudget(error)) return { partial: undefined, nameHashes: undefined, samples: context.samples };
+          throw error;
+        }),
       );
       yield { ...range, ...value, annotations: annotations.data };
       // The rest will not be otherwise.
       if (value.partial === undefined) return;
+      // Telling of further parts costs as much as this did.
+      leastParts = (leastWork(value.partial) * parts.length) / task.work;
     }
   }
 
@@ -151,7 +166,7 @@ export class Engine {
     query: string,
     expr: Expr,
     times: QueryTimes,
-    options: QueryOptions,
+    options: QueryOptions & { readonly maxBytes?: number },
     evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<T>,
   ): Promise<{ value: T; annotations: Annotations; samples: QuerySamples | undefined }> {
     const defaults = this.#options;
@@ -162,7 +177,7 @@ export class Engine {
       clock: this.#clock,
       deadlineMs: this.#clock.monotonicMs() + (options.timeoutMs ?? defaults.timeoutMs ?? DEFAULT_TIMEOUT_MS),
       maxSamples: defaults.maxSamples ?? DEFAULT_MAX_SAMPLES,
-      maxBytes: defaults.maxBytes ?? DEFAULT_MAX_QUERY_MEMORY_BYTES,
+      maxBytes: options.maxBytes ?? defaults.maxBytes ?? DEFAULT_MAX_QUERY_MEMORY_BYTES,
       lookbackDeltaMs: options.lookbackDeltaMs ?? defaults.lookbackDeltaMs ?? DEFAULT_LOOKBACK_DELTA_MS,
       delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
       usesStartTimes: defaults.features?.startTimes ?? false,
@@ -193,6 +208,11 @@ export class Engine {
 function stepsOf({ startMs, endMs, stepMs }: QueryTimes): StepGrid {
   if (stepMs === 0) return { startMs, stepMs: 1, count: 1 };
   return { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 };
+}
+
+function isOfBudget(error: unknown): boolean {
+  const code = error instanceof PromletError ? error.code : '';
+  return code === 'promql/too-many-bytes' || code === 'promql/too-many-samples';
 }
 
 /** Names that were kept for the sake of outer operators go now. */

@@ -276,14 +276,15 @@ export class Evaluator {
     distribution: Distribution,
     grid: StepGrid,
     parts: readonly SelectionPart[],
-  ): Promise<Pick<PartAnswer, 'partial' | 'nameHashes'>> {
+  ): Promise<Pick<PartAnswer, 'partial' | 'nameHashes' | 'samples'>> {
     const { expr } = distribution;
     const param = expr.param === undefined ? undefined : await this.scalar(expr.param, grid);
     const running = this.#running(expr, param, grid, true);
     assert(running !== undefined, 'promql: an aggregation that does not distribute');
     const source = new PartSource(distribution, parts, running);
     const isFed = await this.#feedFrom(source, running, expr, grid);
-    return { partial: isFed ? running.partial() : undefined, nameHashes: source.names?.hashes };
+    const partial = isFed ? running.partial() : undefined;
+    return { partial, nameHashes: source.names?.hashes, samples: this.#context.samples };
   }
 
   /**

@@ -10,13 +10,19 @@ export interface AssistTask {
   readonly query: string;
   readonly times: QueryTimes;
   readonly lookbackDeltaMs: number;
+  /** What is left of the query's time. */
+  readonly timeoutMs: number;
+  /** Memory that one of those who help may take. */
+  readonly maxBytes: number;
   /** Index of the aggregation in `distributionsOf` the query. */
   readonly distribution: number;
   readonly grid: StepGrid;
   readonly parts: readonly SelectionPart[];
   /** Of PartClaims for the parts. */
   readonly claims: SharedArrayBuffer;
-  /** How many may share the work, whoever asks among them. */
+  /** Of all parts, in units of 10 ns; an estimate. */
+  readonly work: number;
+  /** How many may share it, whoever asks among them. */
   readonly sharers: number;
 }
 
@@ -25,6 +31,8 @@ export interface PartAnswer extends PartRange {
   /** Undefined when only whoever asked can go on with the series. */
   readonly partial: PartialAggregation | undefined;
   readonly annotations: Annotations['data'];
+  /** That were held at a time, beside those of others. */
+  readonly samples: number;
   /** Of NameLoss; undefined where names stay. */
   readonly nameHashes: Float64Array | undefined;
 }

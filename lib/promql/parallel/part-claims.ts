@@ -32,9 +32,9 @@ export class PartClaims {
     return this.#take(() => 1, true)?.from;
   }
 
-  /** A share of what is left: the first half for one of two. */
-  takeLast(sharers: number): PartRange | undefined {
-    return this.#take((left) => Math.max(1, Math.floor(left / sharers)), false);
+  /** A share of what is left: half for one of two. @param least for fewer it is not worth it */
+  takeLast(sharers: number, least = 1): PartRange | undefined {
+    return this.#take((left) => Math.max(1, Math.floor(left / sharers)), false, least);
   }
 
   /** All that are left. */
@@ -42,14 +42,14 @@ export class PartClaims {
     return this.#take((left) => left, true);
   }
 
-  #take(countOf: (left: number) => number, isFirst: boolean): PartRange | undefined {
+  #take(countOf: (left: number) => number, isFirst: boolean, least = 1): PartRange | undefined {
     for (;;) {
       const word = Atomics.load(this.#word, 0);
       const front = word & FRONT_MASK;
       const back = word >>> 16;
       const left = this.count - front - back;
-      if (left === 0) return undefined;
       const count = countOf(left);
+      if (left === 0 || count < least) return undefined;
       const taken = word + count * (isFirst ? 1 : BACK);
       if (Atomics.compareExchange(this.#word, 0, word, taken) !== word) continue;
       const from = isFirst ? front : this.count - back - count;

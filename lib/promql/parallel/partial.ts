@@ -67,3 +67,8 @@ export function* entriesOf(
 export function partialBytes({ columns }: PartialAggregation): number {
   return columns.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
 }
+
+/** Work, in units of 10 ns, for which it is worth making one: several times what it costs to make it and to add it. */
+export function leastWork(partial: PartialAggregation): number {
+  return partialBytes(partial);
+}

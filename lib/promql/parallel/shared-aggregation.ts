@@ -11,8 +11,8 @@ import type { MergingAggregation } from './merging-aggregation.ts';
 import { PartClaims, type PartRange } from './part-claims.ts';
 import type { PartialAggregation } from './partial.ts';
 
-/** Work of a part, in units of 10 ns: some ms, so that handing it over costs little beside it. */
-const PART_WORK = 300_000;
+/** Work of a part, in units of 10 ns: 2 to 5 ms, so that handing it over costs little beside it. */
+const PART_WORK = 500_000;
 /** Enough that nobody waits long for the last. */
 const MAX_PARTS = 16;
 
@@ -64,8 +64,16 @@ export class SharedAggregation implements SeriesSource {
       }
       return this.names?.mayCollide !== true;
     } finally {
-      this.#assistance?.end();
+      this.#leave();
+      this.#options.context.releaseBytes();
     }
+  }
+
+  /** Nothing is wanted of others any more. */
+  #leave(): void {
+    this.#claims?.takeRest();
+    this.#assistance?.end();
+    this.#assistance = undefined;
   }
 
   async select(querier: Querier, hints: SelectHints): Promise<SeriesSet> {
@@ -84,11 +92,11 @@ export class SharedAggregation implements SeriesSource {
     this.#parts = parts;
     this.#claims = new PartClaims(parts.length);
     if (parts.length === 1) return;
-    const { query, times, lookbackDeltaMs } = context;
-    const claims = this.#claims.shared;
-    const sharers = assistants.count + 1;
-    const task = { query, times, lookbackDeltaMs, distribution: index, grid, parts, claims, sharers };
-    this.#assistance = assistants.assist(task);
+    const { query, times, lookbackDeltaMs, leftMs: timeoutMs } = context;
+    const maxBytes = context.reserveBytes(() => this.#leave()) / assistants.count;
+    const { shared: claims } = this.#claims;
+    const task = { query, times, lookbackDeltaMs, timeoutMs, maxBytes, distribution: index, grid, parts, claims };
+    this.#assistance = assistants.assist({ ...task, work, sharers: assistants.count + 1 });
   }
 
   async *#batches(querier: Querier, hints: SelectHints, annotations: Annotations): AsyncGenerator<readonly Series[]> {
@@ -119,14 +127,16 @@ export class SharedAggregation implements SeriesSource {
     const answers: PartAnswer[] = [];
     const partials: PartialAggregation[] = [];
     for (let part = this.#ownCount; part < this.#parts.length; part = answers.at(-1)!.end) {
-      const answer = await this.#assistance!.answer(part);
-      if (answer.partial === undefined) return false;
+      const answer = await this.#assistance?.answer(part);
+      if (answer?.partial === undefined) return false;
       answers.push(answer);
       partials.push(answer.partial);
     }
     if (!this.#aggregation.addPartials(partials)) return false;
-    for (const { annotations, nameHashes } of answers) {
-      this.#options.context.annotations.mergeData(annotations);
+    const { context } = this.#options;
+    for (const { annotations, nameHashes, samples } of answers) {
+      context.holdSamples(context.samples + samples);
+      context.annotations.mergeData(annotations);
       if (nameHashes !== undefined) this.names?.addHashes(nameHashes);
     }
     return true;
