@@ -14,4 +14,6 @@ COPY LICENSE /app/LICENSE
 ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 USER 65534:65534
 ENTRYPOINT ["/usr/local/bin/node"]
-CMD ["agent.mjs"]
+# The young generation of the agent's main thread else grows to 48 MB while targets are new, and stays so: with 100,000 series
+# 150 MB of RSS in place of 190, 160 at its highest in place of 200, and no more CPU. In MB; as in the chart.
+CMD ["--max-semi-space-size=2", "agent.mjs"]

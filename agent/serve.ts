@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { createLogger, nodeFileSystem, systemClock, systemRandom } from '../lib/env/index.ts';
 import { errorMessage } from '../lib/model/index.ts';
 import { type Agent, startAgent } from './app.ts';
@@ -5,6 +6,9 @@ import { parseFlags } from './flags.ts';
 
 /** Runs the agent until a signal stops it; exits with status 1 when it cannot start. @param args flags */
 export async function serve(args: readonly string[], version: string): Promise<void> {
+  // Who starts Node with a small young generation means this thread's: others have limits of their own, which
+  // the flag would override.
+  setFlagsFromString('--max-semi-space-size=0');
   const flags = parseFlags(args, process.env, version);
   const logger = createLogger(flags.logLevel, { program: 'promlet-agent' });
   const fail = (error: unknown): never => {

@@ -1,5 +1,5 @@
 /** The servers that are measured side by side, each under one set of names. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../sandbox/ports.ts';
@@ -36,6 +36,12 @@ const PROMETHEUS_LIKE = {
   seriesMetric: 'prometheus_tsdb_head_series',
 } as const;
 
+/** Flags of Node that the image starts the agent with. */
+function imageFlags(): string[] {
+  const [, command] = /^CMD (\[.*\])$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))!;
+  return (JSON.parse(command!) as string[]).slice(0, -1);
+}
+
 /** The agent as it is shipped. @param bundleDir where `bundlePrograms` put it */
 export function agentContender(bundleDir: string): Contender {
   return nodeContender('promlet agent', join(bundleDir, 'agent.mjs'));
@@ -47,7 +53,12 @@ export function sourceContender(): Contender {
 }
 
 function nodeContender(name: string, script: string): Contender {
-  return { name, command: process.execPath, args: (run) => [script, ...prometheusArgs(run)], ...PROMETHEUS_LIKE };
+  return {
+    name,
+    command: process.execPath,
+    args: (run) => [...imageFlags(), script, ...prometheusArgs(run)],
+    ...PROMETHEUS_LIKE,
+  };
 }
 
 export function prometheusContender(binary: string): Contender {

@@ -1,11 +1,13 @@
 /** The Helm chart, by the real helm: what it accepts, what it renders, and which rights it gives. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { needPeer } from '../tools/peers.ts';
 
 const CHART = fileURLToPath(new URL('../../charts/promlet', import.meta.url));
+const DOCKERFILE = new URL('../../Dockerfile', import.meta.url);
 
 interface Rule {
   readonly apiGroups: string[];
@@ -123,7 +125,8 @@ describe('the Helm chart', () => {
     const operator = podOf(manifests, 'Deployment', 'promlet-operator').containers[0]!;
     assert.ok(agent.args.includes('--kube.config-secret=monitoring/promlet-agent-config'));
     assert.ok(operator.args.includes('--agent-config-secret=monitoring/promlet-agent-config'));
-    assert.equal(agent.args[0], 'agent.mjs');
+    const [, command] = /^CMD (\[.*\])$/m.exec(readFileSync(DOCKERFILE, 'utf8'))!;
+    assert.deepEqual(agent.args.slice(0, 2), JSON.parse(command!), 'as the image starts it');
     assert.ok(agent.args.includes('--storage.tsdb.retention.time=15d'));
     assert.ok(!agent.args.some((arg) => arg.startsWith('--storage.tsdb.retention.size')));
     assert.ok(agent.args.includes('--storage.tsdb.head-memory-limit=512MiB'));
