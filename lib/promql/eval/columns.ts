@@ -45,9 +45,13 @@ export function newSeries(grid: StepGrid, labels: Labels, dropName = false): Col
  */
 export type ColumnVisitor = (series: ColumnSeries) => void | Promise<void>;
 
-/** One that keeps its columns. */
-export function copyOf({ labels, dropName, values, present, histograms }: ColumnSeries): ColumnSeries {
-  const copy = { labels, dropName, values: values.slice(), present: present.slice() };
+/** One that keeps its columns. @param full all steps, which series that are at all of them share; nobody writes to it */
+export function copyOf(
+  { labels, dropName, values, present, histograms }: ColumnSeries,
+  full?: Uint8Array,
+): ColumnSeries {
+  const isFull = full !== undefined && !present.includes(0);
+  const copy = { labels, dropName, values: values.slice(), present: isFull ? full : present.slice() };
   return histograms === undefined ? copy : { ...copy, histograms };
 }
 

@@ -58,9 +58,10 @@ export async function selectInstant(
 ): Promise<ColumnSeries[]> {
   const out: ColumnSeries[] = [];
   const heldBefore = context.samples;
+  const full = new Uint8Array(grid.count).fill(1);
   const collect = (series: ColumnSeries): void => {
     context.takeBytes(seriesBytes(series));
-    out.push(copyOf(series));
+    out.push(copyOf(series, full));
     context.holdSamples(heldBefore + out.length * grid.count);
   };
   await visitInstant(selector, grid, context, reader, hints, collect, what);

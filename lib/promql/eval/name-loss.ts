@@ -1,6 +1,7 @@
 import { type Labels, METRIC_NAME } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
 import { hasOtherMetadata, METADATA_LABELS } from './columns.ts';
+import { HashList } from './hash-list.ts';
 import { hashOfLabels } from './labels-hash.ts';
 
 /**
@@ -9,7 +10,7 @@ import { hashOfLabels } from './labels-hash.ts';
  */
 export class NameLoss {
   readonly #haveOneName: boolean;
-  readonly #hashes = new Set<number>();
+  readonly #hashes = new HashList();
   mayCollide = false;
 
   /** @param selector of the series, when they come from one */
@@ -34,7 +35,7 @@ export class NameLoss {
 
   /** Of the series that were added, where they are needed: another takes them. */
   get hashes(): Float64Array {
-    return Float64Array.from(this.#hashes);
+    return this.#hashes.hashes;
   }
 
   /** Series that another has seen. */
@@ -43,7 +44,7 @@ export class NameLoss {
   }
 
   #addHash(hash: number): void {
-    if (this.#hashes.has(hash)) this.mayCollide = true;
-    this.#hashes.add(hash);
+    const { length } = this.#hashes;
+    if (this.#hashes.add(hash) < length) this.mayCollide = true;
   }
 }

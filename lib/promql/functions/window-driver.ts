@@ -110,9 +110,10 @@ export async function evaluateWindows(
 ): Promise<ColumnSeries[]> {
   const out: ColumnSeries[] = [];
   const heldBefore = context.samples;
+  const full = new Uint8Array(call.grid.count).fill(1);
   await visitWindows(windowFunction, call, context, (series) => {
     context.takeBytes(seriesBytes(series));
-    out.push(copyOf(series));
+    out.push(copyOf(series, full));
     context.holdSamples(heldBefore + out.length * call.grid.count);
   });
   return out;
