@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
 import Koa from 'koa';
 import { createWireCodec, remoteRead, remoteWrite, type WireCodec } from '../lib/remote/index.ts';
 import { type ApiDeps, buildInfo, createApi, listen, type Listening } from '../lib/api/index.ts';
@@ -8,11 +9,11 @@ import {
   showConfigInProcess,
   unsupportedSections,
 } from '../lib/config/index.ts';
-import type { Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
+import type { AppendFiles, Clock, FileSystem, Logger, Random } from '../lib/env/index.ts';
 import { createKernels } from '../lib/kernels/index.ts';
 import { createKubeClient, type KubeClient } from '../lib/kube/index.ts';
 import { assert, Labels, PromletError } from '../lib/model/index.ts';
-import { Engine } from '../lib/promql/index.ts';
+import { Engine, FEATURE_NAMES } from '../lib/promql/index.ts';
 import { openTsdb, type ReplayProgress, type RetentionOptions, type Tsdb, WorkerRunner } from '../lib/tsdb/index.ts';
 import { ConfigLoader } from './config-loader.ts';
 import { type ConfigSource, FileConfigSource, SecretConfigSource } from './config-source.ts';
@@ -23,6 +24,8 @@ import { LastGoodConfig } from './last-good-config.ts';
 import { LastKnownTargets } from './last-known-targets.ts';
 import { createMetrics } from './metrics.ts';
 import { Queries } from './query/index.ts';
+import { QueryLog } from './query-log.ts';
+import { QueryMonitor } from './query-monitor.ts';
 import { ScrapeManager } from './scrape/index.ts';
 import { requireAll, servedJobs } from './served-jobs.ts';
 import { agentStatus } from './status.ts';
@@ -34,7 +37,7 @@ export interface AgentOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly random: Random;
-  readonly files: FileSystem;
+  readonly files: FileSystem & AppendFiles;
   readonly logger: Logger;
   /** For the service account; of it a configuration sees `CONFIG_VARIABLES` only. */
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -89,6 +92,8 @@ class StartingAgent implements Agent {
   #ready = false;
   #shownConfig: Promise<string> | undefined;
   readonly #queries: Queries;
+  readonly #queryLog: QueryLog;
+  readonly #queryMonitor: QueryMonitor;
   #tsdb: Tsdb | undefined;
   #retention: RetentionOptions;
   #replay: ReplayProgress | undefined;
@@ -114,6 +119,12 @@ class StartingAgent implements Agent {
       logger: logger.child({ component: 'query' }),
       limits: { ...flags, cacheBytes: QUERY_CACHE_BYTES },
     });
+    this.#queryLog = new QueryLog({
+      files: options.files,
+      logger: logger.child({ component: 'query-log' }),
+      now: () => clock.now(),
+    });
+    this.#queryMonitor = new QueryMonitor(this.#queryLog);
     this.#startedAtMs = clock.now() - process.uptime() * 1000;
     this.#discovery = new DiscoveryManager({
       nodeName: flags.nodeName,
@@ -138,6 +149,10 @@ class StartingAgent implements Agent {
 
   async run(): Promise<Agent> {
     const { flags, logger, clock, files, random, version } = this.#options;
+    for (const name of flags.enabledFeatures) {
+      if (!FEATURE_NAMES.includes(name)) logger.warn({ option: name }, 'unknown option for --enable-feature');
+    }
+    this.#stops.push(() => this.#queryLog.close());
     const listening = await listen(this.#httpApp(), flags.listenAddress);
     this.#listening = listening;
     this.#stops.push(() => listening.close());
@@ -181,6 +196,8 @@ class StartingAgent implements Agent {
       tsdb,
       scrape,
       configuration: this.#configuration,
+      queries: this.#queryMonitor,
+      maxConcurrentQueries: this.#queries.threads.size,
       startedAtMs: this.#startedAtMs,
     });
     this.#metricsText = () => registry.metrics();
@@ -199,6 +216,8 @@ class StartingAgent implements Agent {
 
   async reload(): Promise<void> {
     await this.#loader?.reload();
+    // Also when nothing has changed: the file may have been moved away.
+    await this.#queryLog.reopen();
   }
 
   async stop(): Promise<void> {
@@ -239,12 +258,22 @@ class StartingAgent implements Agent {
     const served = await servedJobs(config.scrape_configs, (job) => this.#discovery.check(job));
     if (this.#options.flags.configSecret === undefined) requireAll(served);
     const externalLabels = Labels.of(config.global.external_labels);
-    return { ...served, storage: storageSettings(config.storage, this.#options.flags), externalLabels };
+    const queryLogFile = this.#fromConfig(config.global.query_log_file);
+    if (queryLogFile !== undefined) await this.#queryLog.check(queryLogFile);
+    return { ...served, storage: storageSettings(config.storage, this.#options.flags), externalLabels, queryLogFile };
   }
 
-  async #apply({ jobs, storage, externalLabels }: Served): Promise<void> {
+  /** A path of the configuration: from the directory that its file lies in. */
+  #fromConfig(path: string | undefined): string | undefined {
+    const { configFile } = this.#options.flags;
+    if (!path || configFile === undefined || isAbsolute(path)) return path || undefined;
+    return join(dirname(configFile), path);
+  }
+
+  async #apply({ jobs, storage, externalLabels, queryLogFile }: Served): Promise<void> {
     assert(this.#scrape !== undefined, 'agent: a configuration came before the scrape manager');
     this.#tsdb!.configure(storage);
+    await this.#queryLog.use(queryLogFile);
     this.#retention = { ...this.#retention, ...storage.retention };
     this.#externalLabels = externalLabels;
     this.#jobs = jobs;
@@ -311,8 +340,12 @@ class StartingAgent implements Agent {
         maxSamples: flags.queryMaxSamples,
         maxBytes: flags.queryMaxBytes,
         lookbackDeltaMs: flags.queryLookbackDeltaMs,
+        features: flags.promqlFeatures,
       }),
       clock,
+      promqlFeatures: flags.promqlFeatures,
+      perStepStats: flags.perStepStats,
+      queryObserver: this.#queryMonitor,
       log: logger.child({ component: 'api' }),
       ready: () => this.#ready,
       build: buildInfo(version),

@@ -8,6 +8,8 @@ import type { ServedJobs } from './served-jobs.ts';
 export interface Served extends ServedJobs {
   readonly storage: TsdbSettings;
   readonly externalLabels: Labels;
+  /** Absolute, or from where the program was started. */
+  readonly queryLogFile: string | undefined;
 }
 
 export interface ConfigurationOptions {

@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../lib/config/index.ts';
 import type { ObjectName } from '../lib/kube/index.ts';
 import { compileRegex, errorMessage, formatDuration, parseDuration } from '../lib/model/index.ts';
+import { featuresOf, PER_STEP_STATS, type PromqlFeatures } from '../lib/promql/index.ts';
 
 /** The command line, checked. Durations are ms. */
 export interface AgentFlags {
@@ -35,6 +36,10 @@ export interface AgentFlags {
   /** Of one query. */
   readonly queryMaxBytes: number;
   readonly queryLookbackDeltaMs: number;
+  /** Names given to `--enable-feature`. */
+  readonly enabledFeatures: readonly string[];
+  readonly promqlFeatures: PromqlFeatures;
+  readonly perStepStats: boolean;
   readonly logLevel: string;
 }
 
@@ -44,6 +49,7 @@ export function flagValues(flags: AgentFlags): Record<string, string> {
   return {
     'config.file': flags.configFile ?? '',
     'kube.config-secret': secret === undefined ? '' : `${secret.namespace}/${secret.name}`,
+    'enable-feature': flags.enabledFeatures.join(','),
     kubeconfig: flags.kubeconfig ?? '',
     'log.level': flags.logLevel,
     'node-name': flags.nodeName ?? '',
@@ -84,6 +90,7 @@ export function parseFlags(
   command.parse(args, { from: 'user' });
   const flags = command.opts<Record<string, unknown>>();
   const configFile = flags['config.file'] as string | undefined;
+  const enabledFeatures = flags['enableFeature'] as readonly string[];
   const configSecret = flags['kube.configSecret'] as Required<ObjectName> | undefined;
   if (configFile !== undefined && configSecret !== undefined) {
     command.error('error: --config.file and --kube.config-secret exclude each other');
@@ -112,6 +119,9 @@ export function parseFlags(
     queryMaxSamples: flags['query.maxSamples'] as number,
     queryMaxBytes: flags['query.maxBytes'] as number,
     queryLookbackDeltaMs: flags['query.lookbackDelta'] as number,
+    enabledFeatures,
+    promqlFeatures: featuresOf(enabledFeatures),
+    perStepStats: enabledFeatures.includes(PER_STEP_STATS),
     logLevel: flags['log.level'] as string,
   };
 }
@@ -180,6 +190,11 @@ function agentCommand(version: string): Command {
         .default(256 * 2 ** 20, '"256MiB"'),
     )
     .addOption(duration('--query.lookback-delta <duration>', 'how far back a sample counts as current', '5m'))
+    .addOption(
+      new Option('--enable-feature <names>', 'parts of the language that are experimental, by comma; see the README')
+        .argParser((text: string, before: readonly string[]) => [...before, ...text.split(',').filter(Boolean)])
+        .default([], '""'),
+    )
     .addOption(
       new Option('--log.level <level>', 'least severe messages to log')
         .choices(['debug', 'info', 'warn', 'error'])

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { Tsdb, TsdbStats } from '../lib/tsdb/index.ts';
 import type { Configuration } from './configuration.ts';
+import { QUERY_SLICES, type QueryMonitor, type SliceTimes } from './query-monitor.ts';
 import type { IntervalLengths, ScrapeManager, ScrapeStats } from './scrape/index.ts';
 
 export interface MetricSources {
@@ -9,6 +10,8 @@ export interface MetricSources {
   readonly tsdb: Tsdb;
   readonly scrape: Pick<ScrapeManager, 'stats' | 'targetCounts'>;
   readonly configuration: Configuration;
+  readonly queries: QueryMonitor;
+  readonly maxConcurrentQueries: number;
   /** When the process started, ms since the epoch. */
   readonly startedAtMs: number;
 }
@@ -23,6 +26,7 @@ export function createMetrics(sources: MetricSources): Registry {
   addConfiguration(registry, sources.configuration);
   addTsdb(registry, sources.tsdb);
   addScrape(registry, sources.scrape);
+  addQueries(registry, sources);
   return registry;
 }
 
@@ -244,6 +248,67 @@ function addScrape(registry: Registry, scrape: MetricSources['scrape']): void {
   });
   intervalCounter(registry, stats, `${name}_sum`, (lengths) => lengths.sumMs / 1000);
   intervalCounter(registry, stats, `${name}_count`, (lengths) => lengths.count);
+}
+
+const QUERY_QUANTILES = [0.5, 0.9, 0.99];
+
+function addQueries(registry: Registry, { queries, maxConcurrentQueries }: MetricSources): void {
+  const name = 'prometheus_engine_query_duration_seconds';
+  gauge(registry, 'prometheus_engine_queries', 'Queries that run or wait.', () => queries.current);
+  gauge(
+    registry,
+    'prometheus_engine_queries_concurrent_max',
+    'Queries that may run at a time.',
+    () => maxConcurrentQueries,
+  );
+  gauge(registry, 'prometheus_engine_query_log_enabled', 'Whether queries are logged.', () =>
+    queries.log.isOpen ? 1 : 0,
+  );
+  counter(
+    registry,
+    'prometheus_engine_query_log_failures_total',
+    'Queries that could not be logged.',
+    () => queries.log.failures,
+  );
+  counter(
+    registry,
+    'prometheus_engine_query_samples_total',
+    'Samples that queries read from storage.',
+    () => queries.samples,
+  );
+  new Gauge({
+    name,
+    help: 'Times of the parts of queries.',
+    labelNames: ['slice', 'quantile'],
+    registers: [registry],
+    collect() {
+      for (const slice of QUERY_SLICES) {
+        queries.slices[slice].quantiles(QUERY_QUANTILES).forEach((seconds, i) => {
+          this.set({ slice, quantile: QUERY_QUANTILES[i]! }, seconds);
+        });
+      }
+    },
+  });
+  sliceCounter(registry, queries, `${name}_sum`, (times) => times.sumSeconds);
+  sliceCounter(registry, queries, `${name}_count`, (times) => times.count);
+}
+
+function sliceCounter(
+  registry: Registry,
+  { slices }: QueryMonitor,
+  name: string,
+  read: (times: SliceTimes) => number,
+): void {
+  new Counter({
+    name,
+    help: 'Of the times of the parts of queries.',
+    labelNames: ['slice'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const slice of QUERY_SLICES) this.inc({ slice }, read(slices[slice]));
+    },
+  });
 }
 
 function intervalCounter(

@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { AssistTask } from '../../lib/promql/index.ts';
 import type { ReadHandle } from '../../lib/tsdb/index.ts';
-import type { ErrorType } from '../../lib/api/query/index.ts';
+import type { ErrorType, QueryStats } from '../../lib/api/query/index.ts';
+import type { PromqlFeatures } from '../../lib/promql/index.ts';
 import type { HelpRequest } from './assistance.ts';
 import type { Filled } from './slots.ts';
 
@@ -10,6 +11,8 @@ export interface QueryLimits {
   readonly queryMaxSamples: number;
   readonly queryMaxBytes: number;
   readonly queryLookbackDeltaMs: number;
+  readonly promqlFeatures?: PromqlFeatures;
+  readonly perStepStats?: boolean;
   /** For pages of blocks, in each thread. */
   readonly cacheBytes: number;
 }
@@ -31,6 +34,9 @@ export type ToThread =
       readonly endpoint: string;
       readonly name: string;
       readonly params: string;
+      /** How long it waited for a thread. */
+      readonly queuedMs: number;
+      readonly countSamples: boolean;
       readonly handle: ReadHandle;
     }
   /** Help with what another thread works on, which the port leads to. */
@@ -46,6 +52,8 @@ export type FromThread =
       readonly data: unknown;
       readonly warnings: readonly string[];
       readonly infos: readonly string[];
+      readonly stats: QueryStats | undefined;
+      readonly loadedSamples: number;
       /** JSON text of the data, if it is not in `data`. */
       readonly piece: Filled | undefined;
     } & Ending)

@@ -27,12 +27,14 @@ const writer = new SlotWriter(slots);
 let lent: Queryable | undefined;
 let running: AbortController | undefined;
 let wake: (() => void) | undefined;
+
 const engine = new Engine({
   clock: systemClock,
   timeoutMs: limits.queryTimeoutMs,
   maxSamples: limits.queryMaxSamples,
   maxBytes: limits.queryMaxBytes,
   lookbackDeltaMs: limits.queryLookbackDeltaMs,
+  features: limits.promqlFeatures ?? {},
 });
 const assistants = new OtherThreads(others, (request) => {
   port.postMessage({ kind: 'help', request, end: undefined } satisfies FromThread, [...request.ports]);
@@ -42,12 +44,12 @@ const shared: Pick<Engine, 'instant' | 'range'> = {
   range: (queryable, query, startMs, endMs, stepMs, options) =>
     engine.range(queryable, query, startMs, endMs, stepMs, { ...options, assistants }),
 };
-
 const endpoints = queryEndpoints(
   {
     queryable: () => lent!,
     engine: others === 0 ? engine : shared,
     clock: systemClock,
+    perStepStats: limits.perStepStats ?? false,
   },
   { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
 );
@@ -61,14 +63,24 @@ port.on('message', (message: ToThread) => {
   } else wake?.();
 });
 
-async function run({ endpoint, name, params, handle }: ToThread & { kind: 'run' }): Promise<void> {
+async function run({
+  endpoint,
+  name,
+  params,
+  handle,
+  queuedMs,
+  countSamples,
+}: ToThread & { kind: 'run' }): Promise<void> {
   assert(running === undefined, 'query thread: two requests at a time');
   running = new AbortController();
   const { signal } = running;
   let last: FromThread;
   try {
     lent = reader.queryable(handle);
-    last = await answered(await endpoints[endpoint]!({ params: new URLSearchParams(params), name, signal }), signal);
+    last = await answered(
+      await endpoints[endpoint]!({ params: new URLSearchParams(params), name, signal, queuedMs, countSamples }),
+      signal,
+    );
   } catch (error) {
     const { errorType, message } = toApiError(error, signal);
     last = { kind: 'error', errorType, message, end: undefined };
@@ -95,10 +107,13 @@ function heldBytes(): number {
 }
 
 /** Sends an answer, one piece ahead of what the client has taken. @returns what is to be sent last */
-async function answered({ data, pieces, annotations }: Answer, signal: AbortSignal): Promise<FromThread> {
+async function answered(
+  { data, pieces, annotations, stats, loadedSamples = 0 }: Answer,
+  signal: AbortSignal,
+): Promise<FromThread> {
   const warnings = annotations?.warnings ?? [];
   const infos = annotations?.infos ?? [];
-  const answer = { kind: 'answer', data, warnings, infos, end: undefined } as const;
+  const answer = { kind: 'answer', data, warnings, infos, stats, loadedSamples, end: undefined } as const;
   if (pieces === undefined) return { ...answer, piece: undefined };
   assert(Symbol.iterator in pieces, 'query thread: an answer from elsewhere');
   const filled = writer.fill(pieces);

@@ -42,6 +42,11 @@ export class QueryThreads {
     this.#gate = new QueryGate(this.#limit, options.clock);
   }
 
+  /** How many may work at a time. */
+  get size(): number {
+    return this.#limit;
+  }
+
   /** Ends all threads; requests under way fail. */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#all, (thread) => thread.end()));
@@ -53,13 +58,19 @@ export class QueryThreads {
     const { limits } = this.#options;
     const timeoutMs = timeoutOf(params, limits.queryTimeoutMs);
     const taken = Promise.withResolvers<Answer>();
+    const askedAtMs = this.#options.clock.monotonicMs();
     // The place is kept until the last piece is taken, the caller goes on with the first.
     const done = this.#gate.run(timeoutMs ?? limits.queryTimeoutMs, signal, async (restMs) => {
       const rest = new URLSearchParams(params);
       if (timeoutMs !== undefined) rest.set('timeout', `${Math.ceil(restMs)}ms`);
       const thread = this.#idle.pop() ?? this.#start();
       try {
-        await thread.run(endpoint, { ...request, params: rest }, restMs, taken.resolve);
+        await thread.run(
+          endpoint,
+          { ...request, params: rest, queuedMs: this.#options.clock.monotonicMs() - askedAtMs },
+          restMs,
+          taken.resolve,
+        );
       } finally {
         this.#rest(thread);
       }

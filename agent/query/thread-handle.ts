@@ -91,7 +91,7 @@ export class ThreadHandle {
    */
   run(
     endpoint: string,
-    { params, name, signal }: ApiRequest,
+    { params, name, signal, queuedMs = 0, countSamples = false }: ApiRequest,
     restMs: number,
     onAnswer: (answer: Answer) => void,
   ): Promise<void> {
@@ -145,7 +145,7 @@ export class ThreadHandle {
     this.#killAfter(restMs + GRACE_MS);
     if (signal.aborted) cancel();
     else signal.addEventListener('abort', cancel, { once: true });
-    this.#send({ kind: 'run', endpoint, name, params: params.toString(), handle: loan.handle });
+    this.#send({ kind: 'run', endpoint, name, params: params.toString(), queuedMs, countSamples, handle: loan.handle });
     return promise.finally(() => {
       signal.removeEventListener('abort', cancel);
       this.#receive = undefined;
@@ -202,9 +202,13 @@ export class ThreadHandle {
   }
 }
 
-function answerOf({ data, warnings, infos }: FromThread & { kind: 'answer' }, pieces: Answer['pieces']): Answer {
+function answerOf(
+  { data, warnings, infos, stats, loadedSamples }: FromThread & { kind: 'answer' },
+  pieces: Answer['pieces'],
+): Answer {
   const annotations = new Annotations();
   for (const warning of warnings) annotations.warn(warning);
   for (const info of infos) annotations.info(info);
-  return pieces === undefined ? { data, annotations } : { pieces, annotations };
+  const about = { annotations, loadedSamples, ...(stats && { stats }) };
+  return pieces === undefined ? { data, ...about } : { pieces, ...about };
 }

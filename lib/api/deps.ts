@@ -5,6 +5,7 @@ import type { Annotations, Labels, Matcher } from '../model/index.ts';
 import type { Engine, PromqlFeatures } from '../promql/index.ts';
 import type { Metadata, Queryable, SeriesExemplars, Spend } from '../storage/index.ts';
 import type { ApiLimits } from './limits.ts';
+import type { QueryObserver, QueryOrigin } from './query-observer.ts';
 import type { Answer } from './respond.ts';
 
 /** What a request says about the view it wants. */
@@ -130,6 +131,7 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
   /** Is told of the work of reading and evaluating; what it throws ends the request. */
   readonly spend?: Spend;
+  readonly origin?: QueryOrigin;
   /** How long it has waited already, elsewhere; ms. */
   readonly queuedMs?: number;
   /** Whether samples are counted though the client does not ask for it. */
@@ -188,6 +190,8 @@ export interface ApiDeps extends QueryDeps {
   readonly remote?: () => readonly Middleware[];
   /** Group → feature → whether it is on, besides those of the API and of PromQL. */
   readonly features?: Readonly<Record<string, Readonly<Record<string, boolean>>>>;
+  /** Is told of every query. */
+  readonly queryObserver?: QueryObserver;
   /** Added to what `/federate` tells. */
   readonly externalLabels?: () => Labels;
   /** How far back `/federate` looks for samples. Default 5 min. */

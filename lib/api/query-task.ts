@@ -32,6 +32,7 @@ export interface QueryAnswer {
   readonly pieces: Iterable<Piece>;
   readonly annotations: Annotations;
   readonly stats: QueryStats;
+  readonly loadedSamples: number;
 }
 
 export interface QueryRun {
@@ -116,9 +117,10 @@ export async function runQueryTask(
   const value = truncated(result.value, task.limit, annotations);
   const steps = perStepStats && task.stats === 'all' ? { startMs, stepMs } : undefined;
   const stats = queryStats({ evaluatedMs: nowMs() - startedMs, queuedMs }, result.samples, steps);
-  if (!isAsked) return { pieces: queryData(value), annotations, stats };
+  const { loadedSamples } = result;
+  if (!isAsked) return { pieces: queryData(value), annotations, stats, loadedSamples };
   if (task.stats !== 'true' && task.stats !== 'all') annotations.warn(deprecatedStats(task.stats));
-  return { pieces: queryData(value, JSON.stringify(stats)), annotations, stats };
+  return { pieces: queryData(value, JSON.stringify(stats)), annotations, stats, loadedSamples };
 }
 
 function truncated(value: QueryValue, limit: number, annotations: Annotations): QueryValue {

@@ -36,6 +36,8 @@ export interface Answer {
   readonly annotations?: Annotations;
   /** Of a query; for us, not for the client. */
   readonly stats?: QueryStats;
+  /** Samples that a query read from storage. */
+  readonly loadedSamples?: number;
 }
 
 /** Sends `{"status":"success","data":…}`, piece by piece when it is long, compressed when the client takes gzip. */

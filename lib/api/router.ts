@@ -11,6 +11,8 @@ import { mountLifecycle, sendUnready } from './lifecycle.ts';
 import { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
 import { readParams } from './params.ts';
 import { queryEndpoints } from './query-endpoints.ts';
+import { observedEndpoint } from './observed-endpoint.ts';
+import type { QueryOrigin } from './query-observer.ts';
 import { sendAnswer, sendError } from './respond.ts';
 import { rulesEndpoints } from './rules.ts';
 import { earlyEndpoints, statusEndpoints } from './status.ts';
@@ -31,7 +33,8 @@ export function createApi(deps: ApiDeps): Middleware {
   const handlers = new Map<string, (ctx: Context) => Promise<void>>();
   const mount = (endpoints: Endpoints, methods: readonly string[], early = false): void => {
     for (const [path, own] of Object.entries(endpoints)) {
-      const endpoint = deps.endpoints?.[path] ?? own;
+      const answering = deps.endpoints?.[path] ?? own;
+      const endpoint = observedEndpoint(path, answering, deps.queryObserver, limits, deps.clock);
       // The name of a label is part of the path, so that its values are not asked for by a form.
       const taken = path.includes(':') ? ['GET'] : [...methods];
       const handle = async (ctx: Context): Promise<void> => {
@@ -98,7 +101,7 @@ async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: E
   try {
     const query = new URLSearchParams(ctx.querystring);
     const params = await readParams(ctx.req, query, limits.bodyBytes);
-    await sendAnswer(ctx, await endpoint({ params, name: ctx.params?.['name'] ?? '', signal }));
+    await sendAnswer(ctx, await endpoint({ params, name: ctx.params?.['name'] ?? '', signal, origin: originOf(ctx) }));
   } catch (error) {
     const shown = toApiError(error, signal);
     if (shown.errorType === 'internal') {
@@ -110,6 +113,11 @@ async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: E
     if (!ctx.req.complete) ctx.set('Connection', 'close');
     sendError(ctx, shown);
   }
+}
+
+function originOf({ req, method, path }: Context): QueryOrigin {
+  const clientIP = (req.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+  return { clientIP, method, path };
 }
 
 async function serveRemote(ctx: Context, deps: ApiDeps, path: string): Promise<void> {

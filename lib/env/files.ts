@@ -31,4 +31,7 @@ export type FileSystem = Pick<
   | 'unlink'
 >;
 
-export const nodeFileSystem: FileSystem = fs;
+/** The part of `node:fs` that logs are written with, by nobody who waits. */
+export type AppendFiles = Pick<typeof fs, 'open' | 'write' | 'close'>;
+
+export const nodeFileSystem: FileSystem & AppendFiles = fs;

@@ -1,6 +1,6 @@
 export { Engine, type EngineOptions, type QueryOptions } from './eval/engine.ts';
 export type { MatrixSeries, QueryResult, QuerySamples, QueryValue, VectorSample } from './eval/value.ts';
-export type { PromqlFeatures } from './features.ts';
+export { FEATURE_NAMES, featuresOf, PER_STEP_STATS, type PromqlFeatures } from './features.ts';
 export type { Assistance, Assistants, AssistTask, PartAnswer } from './parallel/assistance.ts';
 export { languageFeatures } from './language-features.ts';
 export {

@@ -57,6 +57,8 @@ export class QueryContext {
   readonly annotations = new Annotations();
   /** Of the evaluation that runs now, when what is looked at is to be counted. */
   counts: SampleCounts | undefined;
+  /** Read from storage so far. */
+  loadedSamples = 0;
   /** By metric: notes that more calls than one add to. */
   readonly monotonicity = new Map<string, MonotonicityNote>();
   readonly #clock: Clock;

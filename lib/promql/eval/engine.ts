@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../../env/index.ts';
 import { createKernels, type Kernels } from '../../kernels/index.ts';
-import { type Annotations, assert, Labels, PromletError } from '../../model/index.ts';
+import { assert, Labels, PromletError } from '../../model/index.ts';
 import type { Queryable, Spend } from '../../storage/index.ts';
 import type { PromqlFeatures } from '../features.ts';
 import {
@@ -34,7 +34,7 @@ import { leastWork } from '../parallel/partial.ts';
 import { Sharing } from '../parallel/sharing.ts';
 import { SampleCounts } from './sample-counts.ts';
 import { SelectorReader } from './select.ts';
-import type { MatrixSeries, QueryResult, QuerySamples, QueryValue, VectorSample } from './value.ts';
+import type { MatrixSeries, QueryResult, QueryValue, VectorSample } from './value.ts';
 
 export interface EngineOptions {
   readonly lookbackDeltaMs?: number;
@@ -168,7 +168,7 @@ export class Engine {
     times: QueryTimes,
     options: QueryOptions & { readonly maxBytes?: number },
     evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<T>,
-  ): Promise<{ value: T; annotations: Annotations; samples: QuerySamples | undefined }> {
+  ): Promise<Omit<QueryResult, 'value'> & { value: T }> {
     const defaults = this.#options;
     const memory = new ColumnMemory(defaults.kernels ?? (threadKernels ??= createKernels()));
     const context = new QueryContext({
@@ -197,7 +197,7 @@ export class Engine {
       const evaluator = new Evaluator(context, reader, defaults.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS, sharing);
       const value = await evaluate(evaluator, context);
       const samples = counts && { ...counts.counted, peak: context.peakSamples };
-      return { value, annotations: context.annotations, samples };
+      return { value, annotations: context.annotations, samples, loadedSamples: context.loadedSamples };
     } finally {
       reader.close();
       memory.close();

@@ -174,6 +174,7 @@ export class SelectorReader {
     const roomBefore = buffer.timestamps.length;
     buffer.clear();
     series.read(buffer);
+    this.#context.loadedSamples += buffer.length;
     this.#context.requireRoom(buffer.length);
     if (buffer.timestamps.length > roomBefore) {
       this.#context.keepBytes(SAMPLE_BYTES * (buffer.timestamps.length - roomBefore));

@@ -18,6 +18,7 @@ describe('configuration in force', () => {
         jobErrors: new Map(),
         storage: {},
         externalLabels: Labels.EMPTY,
+        queryLogFile: undefined,
       }),
       apply: async ({ jobs }) => void applied.push(jobs),
     });

@@ -29,6 +29,9 @@ describe('agent flags', () => {
       queryMaxSamples: 50_000_000,
       queryMaxBytes: 256 << 20,
       queryLookbackDeltaMs: 300_000,
+      enabledFeatures: [],
+      promqlFeatures: {},
+      perStepStats: false,
       logLevel: 'info',
     });
   });
@@ -39,6 +42,20 @@ describe('agent flags', () => {
     assert.equal(flags.retentionSizeBytes, 10 * 2 ** 30);
     assert.equal(parse(['--no-storage.tsdb.wal-compression']).walCompression, 'none');
     assert.equal(parse(['--storage.tsdb.wal-segment-size=32MB']).walSegmentBytes, 32 << 20);
+  });
+
+  it('enable parts of the language by their names, given together or one by one', () => {
+    const names = [
+      'promql-experimental-functions',
+      'promql-per-step-stats',
+      'native-histograms',
+      'use-start-timestamps',
+    ];
+    const flags = parse([`--enable-feature=${names.slice(0, 3).join(',')}`, `--enable-feature=${names[3]}`]);
+    assert.deepEqual(flags.enabledFeatures, names);
+    assert.deepEqual(flags.promqlFeatures, { experimentalFunctions: true, startTimes: true });
+    assert.equal(flags.perStepStats, true);
+    assert.equal(flagValues(flags)['enable-feature'], names.join(','));
   });
 
   it('take the node from the environment unless it is given', () => {
