@@ -159,10 +159,7 @@ export interface LabelHints {
   readonly spend?: Spend;
 }
 
-/**
- * Some series of a selection that follow one another in the order of their labels: plain data, which a querier of the same
- * storage on another thread reads.
- */
+/** Some series of a selection that follow one another: plain data, which a querier of the same storage on another thread reads. */
 export type SelectionPart = unknown;
 
 /** A selection that is made but not yet read. */
@@ -177,8 +174,8 @@ export interface PreparedSelection {
 /** A consistent view of [minTimeMs, maxTimeMs], both inclusive. Close it. */
 export interface Querier {
   select(sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet>;
-  /** As `select` with the series sorted, but to be read by `selectPart`. Absent where storage is not read in parts. */
-  prepare?(hints: SelectHints, matchers: readonly Matcher[]): Promise<PreparedSelection>;
+  /** As `select`, but to be read by `selectPart`. Absent where storage is not read in parts. */
+  prepare?(sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<PreparedSelection>;
   selectPart?(part: SelectionPart, hints: SelectHints): Promise<SeriesSet>;
   labelNames(hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer>;
   labelValues(name: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer>;

@@ -1,7 +1,7 @@
 import type { Labels } from '../model/index.ts';
 import type { PreparedSelection, Querier } from '../storage/index.ts';
 
-/** Series of one source, in the order of their labels; in memory that threads share. */
+/** Series of one source, in memory that threads share. */
 export interface SourcePart {
   readonly refs: Uint32Array;
   /** The last time each may be read to, where that is the source's to say. */
@@ -9,8 +9,8 @@ export interface SourcePart {
 }
 
 /**
- * A part of a selection (`SelectionPart`): of each source, in their order, its series with labels from one label set up to
- * another. Who selects anew would not find the same: the head goes on.
+ * A part of a selection (`SelectionPart`): of each source, in their order, some of its series; where there are several sources
+ * those with labels from one label set up to another. Who selects anew would not find the same: the head goes on.
  */
 export type Part = readonly SourcePart[];
 
@@ -48,7 +48,10 @@ export class SourceSelection implements PreparedSelection {
   }
 
   divide(count: number): Part[] {
-    return divideTogether([this], count);
+    const length = this.seriesCount;
+    const parts = Math.max(1, Math.min(count, length));
+    const end = (part: number): number => Math.floor((length * (part + 1)) / parts);
+    return Array.from({ length: parts }, (_, i) => [this.slice(end(i - 1), end(i))]);
   }
 
   /** Labels of the first series from index `from` on that is still there. */
@@ -61,7 +64,7 @@ export class SourceSelection implements PreparedSelection {
     return undefined;
   }
 
-  /** Index of the first series whose labels do not come before those. */
+  /** Index of the first series whose labels do not come before those, when they are sorted. */
   indexOf(labels: Labels): number {
     let low = 0;
     let high = this.seriesCount;
@@ -80,7 +83,7 @@ export class SourceSelection implements PreparedSelection {
   }
 }
 
-/** Cuts selections at the same labels, those of the largest of them at about equal distances. */
+/** Cuts sorted selections at the same labels, those of the largest of them at about equal distances. */
 export function divideTogether(selections: readonly SourceSelection[], count: number): Part[] {
   const largest = selections.reduce((a, b) => (b.seriesCount > a.seriesCount ? b : a), selections[0]!);
   const parts: Part[] = [];

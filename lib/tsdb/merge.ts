@@ -72,10 +72,10 @@ class MergeQuerier<Source extends Querier = Querier> implements Querier {
 }
 
 class DividingMergeQuerier extends MergeQuerier<DividingQuerier> implements DividingQuerier {
-  async prepare(hints: SelectHints, matchers: readonly Matcher[]): Promise<PreparedSelection> {
+  async prepare(_sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<PreparedSelection> {
     const selections: SourceSelection[] = [];
     for (const querier of this.queriers) {
-      const selection = await querier.prepare(hints, matchers);
+      const selection = await querier.prepare(true, hints, matchers);
       assert(selection instanceof SourceSelection, 'merge: a selection of several sources');
       selections.push(selection);
     }

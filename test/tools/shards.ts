@@ -7,6 +7,7 @@ import { collectSeries, type Querier, type Queryable, type Series } from '../../
 interface Part {
   readonly from: number;
   readonly end: number;
+  readonly sorted: boolean;
   readonly matchers: readonly Pick<Matcher, 'type' | 'name' | 'value'>[];
 }
 
@@ -21,19 +22,24 @@ function dividedQuerier(querier: Querier, count: number, tally: PartTally | unde
     labelNames: (hints, matchers) => querier.labelNames(hints, matchers),
     labelValues: (name, hints, matchers) => querier.labelValues(name, hints, matchers),
     close: () => querier.close(),
-    async prepare(hints, matchers) {
-      const { length } = await collectSeries(await querier.select(true, hints, matchers));
+    async prepare(sorted, hints, matchers) {
+      const { length } = await collectSeries(await querier.select(sorted, hints, matchers));
       const plain = matchers.map(({ type, name, value }) => ({ type, name, value }));
       const end = (i: number): number => Math.floor((length * (i + 1)) / count);
-      const parts = Array.from({ length: count }, (_, i): Part => ({ from: end(i - 1), end: end(i), matchers: plain }));
+      const parts = Array.from({ length: count }, (_, i): Part => ({
+        from: end(i - 1),
+        end: end(i),
+        sorted,
+        matchers: plain,
+      }));
       // However little there is, help is asked for.
       return { seriesCount: length, work: 1e12, divide: () => parts };
     },
     async selectPart(part, hints) {
       if (tally !== undefined) tally.read++;
-      const { from, end, matchers } = part as Part;
+      const { from, end, sorted, matchers } = part as Part;
       const again = matchers.map(({ type, name, value }) => new Matcher(type, name, value));
-      const series = await collectSeries(await querier.select(true, hints, again));
+      const series = await collectSeries(await querier.select(sorted, hints, again));
       return { batches: oneBatch(series.slice(from, end)), annotations: new Annotations() };
     },
   };

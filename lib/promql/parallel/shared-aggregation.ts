@@ -78,7 +78,7 @@ export class SharedAggregation implements SeriesSource {
 
   async select(querier: Querier, hints: SelectHints): Promise<SeriesSet> {
     this.selections++;
-    if (querier.prepare === undefined) return querier.select(true, hints, this.selector.matchers);
+    if (querier.prepare === undefined) return querier.select(false, hints, this.selector.matchers);
     const annotations = new Annotations();
     if (!this.#readsRest) await this.#divide(querier, hints);
     return { batches: this.#batches(querier, hints, annotations), annotations };
@@ -86,7 +86,7 @@ export class SharedAggregation implements SeriesSource {
 
   async #divide(querier: Querier, hints: SelectHints): Promise<void> {
     const { index, grid, context, assistants } = this.#options;
-    const prepared = await querier.prepare!(hints, this.selector.matchers);
+    const prepared = await querier.prepare!(false, hints, this.selector.matchers);
     const work = prepared.work + prepared.seriesCount * grid.count;
     const parts = prepared.divide(Math.min(MAX_PARTS, Math.max(1, Math.floor(work / PART_WORK))));
     this.#parts = parts;

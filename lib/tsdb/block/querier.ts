@@ -51,7 +51,7 @@ export class BlockQuerier implements DividingQuerier {
   }
 
   // eslint-disable-next-line typescript/require-await
-  async prepare(hints: SelectHints, matchers: readonly Matcher[]): Promise<SourceSelection> {
+  async prepare(_sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SourceSelection> {
     assert(!this.#closed, 'block querier: used after close');
     const { index, meta } = this.#block;
     const refs = selectPostings(index, matchers, hints);

@@ -116,20 +116,16 @@ export class HeadReader implements DividingQuerier {
   }
 
   // eslint-disable-next-line typescript/require-await
-  async prepare(hints: SelectHints, matchers: readonly Matcher[]): Promise<SourceSelection> {
+  async prepare(sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SourceSelection> {
     assert(!this.#closed, 'querier: used after close');
     const view = this.#view;
     const minMs = Math.max(this.#minTimeMs, hints.startMs);
     const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
     const found = this.#select(minMs, maxMs, matchers, hints);
-    const { order } = orderByLabels(view, found.refs);
-    const sorted = {
-      refs: Uint32Array.from(order, (i) => found.refs[i]!),
-      maxTimesMs: Float64Array.from(order, (i) => found.maxTimesMs[i]!),
-    };
+    const ordered = sorted ? inOrder(found, orderByLabels(view, found.refs).order) : found;
     const spanMs = view.read(() => Math.min(maxMs, view.maxTimeMs) - Math.max(minMs, view.minTimeMs));
-    const work = order.length * (SORTED_SERIES_WORK + Math.max(0, spanMs) / SUPPOSED_INTERVAL_MS);
-    return new SourceSelection(sorted, work, (ref) =>
+    const work = found.refs.length * (SORTED_SERIES_WORK + Math.max(0, spanMs) / SUPPOSED_INTERVAL_MS);
+    return new SourceSelection(ordered, work, (ref) =>
       view.read(() => {
         const record = view.series.record(ref);
         return record === 0 ? undefined : view.labels(record);
@@ -245,6 +241,13 @@ export class HeadReader implements DividingQuerier {
       if (batch.length > 0) yield batch;
     }
   }
+}
+
+function inOrder({ refs, maxTimesMs }: Selection, order: Uint32Array): Selection {
+  return {
+    refs: Uint32Array.from(order, (i) => refs[i]!),
+    maxTimesMs: Float64Array.from(order, (i) => maxTimesMs[i]!),
+  };
 }
 
 function postingsOf(view: HeadView): PostingsSource {

@@ -77,20 +77,23 @@ describe('tsdb: a selection in parts', () => {
         assert.equal(db.blocks().length > 0, rounds > 1);
         loan = db.lend();
         const asked = querier();
-        const all = await rowsOf(await asked.select(true, HINTS, matchers));
-        for (const count of [1, 2, 3, 7, 100]) {
-          const selection = await asked.prepare!(HINTS, matchers);
-          const parts = selection.divide(count);
-          assert.ok(parts.length <= count);
-          const other = querier();
-          const rows: Rows = [];
-          for (const [i, part] of parts.entries()) {
-            const own = await rowsOf(await (i % 2 === 0 ? asked : other).selectPart!(structuredClone(part), HINTS));
-            if (rounds === 1) assert.ok(own.length <= all.length / count + 1, `${own.length} in one of ${count} parts`);
-            rows.push(...own);
+        for (const sorted of [true, false]) {
+          const all = await rowsOf(await asked.select(sorted, HINTS, matchers));
+          for (const count of [1, 2, 3, 7, 100]) {
+            const selection = await asked.prepare!(sorted, HINTS, matchers);
+            const parts = selection.divide(count);
+            assert.ok(parts.length <= count);
+            const other = querier();
+            const rows: Rows = [];
+            for (const [i, part] of parts.entries()) {
+              const own = await rowsOf(await (i % 2 === 0 ? asked : other).selectPart!(structuredClone(part), HINTS));
+              if (rounds === 1)
+                assert.ok(own.length <= all.length / count + 1, `${own.length} in one of ${count} parts`);
+              rows.push(...own);
+            }
+            assert.deepEqual(rows, all);
+            assert.ok(selection.seriesCount <= all.length && (selection.work > 0 || all.length === 0));
           }
-          assert.deepEqual(rows, all);
-          assert.ok(selection.seriesCount <= all.length && (selection.work > 0 || all.length === 0));
         }
       });
     }
@@ -102,7 +105,7 @@ describe('tsdb: a selection in parts', () => {
     const asked = querier();
     const matchers = [new Matcher('=', '__name__', 'm')];
     const all = await rowsOf(await asked.select(true, HINTS, matchers));
-    const parts = (await asked.prepare!(HINTS, matchers)).divide(3);
+    const parts = (await asked.prepare!(true, HINTS, matchers)).divide(3);
     await fill(50, 20);
     const other = querier();
     const rows: Rows = [];
