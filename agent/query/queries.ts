@@ -27,7 +27,11 @@ export class Queries {
       (path: string): Endpoint =>
       async (request: ApiRequest) =>
         (await this.attempts?.answer(path, request)) ?? this.threads.answer(path, request);
-    return Object.fromEntries(ENDPOINTS.map((path) => [path, answer(path)]));
+    return {
+      ...Object.fromEntries(ENDPOINTS.map((path) => [path, answer(path)])),
+      // Asked for by servers, for many series: never small.
+      federate: (request) => this.threads.answer('federate', request),
+    };
   }
 
   /** Ends all threads; requests under way on them fail. */

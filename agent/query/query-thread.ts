@@ -1,7 +1,15 @@
 /** A thread that answers the endpoints that read storage: the database is lent to it, one request at a time. */
 import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type Answer, ApiError, DEFAULT_API_LIMITS, queryEndpoints, toApiError } from '../../lib/api/query/index.ts';
+import {
+  type Answer,
+  ApiError,
+  DEFAULT_API_LIMITS,
+  type Endpoints,
+  federateEndpoint,
+  queryEndpoints,
+  toApiError,
+} from '../../lib/api/query/index.ts';
 import { nodeFileSystem, systemClock } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { assert } from '../../lib/model/index.ts';
@@ -44,15 +52,17 @@ const shared: Pick<Engine, 'instant' | 'range'> = {
   range: (queryable, query, startMs, endMs, stepMs, options) =>
     engine.range(queryable, query, startMs, endMs, stepMs, { ...options, assistants }),
 };
-const endpoints = queryEndpoints(
-  {
-    queryable: () => lent!,
-    engine: others === 0 ? engine : shared,
-    clock: systemClock,
-    perStepStats: limits.perStepStats ?? false,
-  },
-  { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
-);
+const deps = {
+  queryable: () => lent!,
+  engine: others === 0 ? engine : shared,
+  clock: systemClock,
+  perStepStats: limits.perStepStats ?? false,
+  lookbackDeltaMs: limits.queryLookbackDeltaMs,
+};
+const endpoints: Endpoints = {
+  ...queryEndpoints(deps, { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs }),
+  federate: federateEndpoint(deps),
+};
 
 port.on('message', (message: ToThread) => {
   if (message.kind === 'run') void run(message);

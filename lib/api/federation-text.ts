@@ -21,11 +21,11 @@ const PIECE_LENGTH = 64 * 1024;
  * The text format of samples that come in the order of their names (expfmt `text_create.go`).
  * @param external labels of the whole program, for series that have none of the name; `instance` is told even when empty
  */
-export async function* federationText(
+export function* federationText(
   samples: readonly FederatedSample[],
   external: Labels | undefined,
   escaping: Escaping,
-): AsyncGenerator<string> {
+): Generator<string> {
   const added = [...(external ?? Labels.EMPTY)];
   if (external === undefined || !external.has('instance')) added.push(['instance', '']);
   added.sort(([a], [b]) => (a < b ? -1 : 1));

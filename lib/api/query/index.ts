@@ -5,6 +5,7 @@
 export type { ApiRequest, Endpoint, QueryDeps } from '../deps.ts';
 export type { Endpoints } from '../endpoint.ts';
 export { ApiError, type ErrorType, toApiError } from '../errors.ts';
+export { federateEndpoint } from '../federate-endpoint.ts';
 export { QueryGate } from '../gate.ts';
 export { type ApiLimits, DEFAULT_API_LIMITS } from '../limits.ts';
 export { queryEndpoints } from '../query-endpoints.ts';
