@@ -67,6 +67,8 @@ class RemoteAssistance implements Assistance {
 
   end(): void {
     for (const port of this.#ports) port.close();
+    this.#failure ??= new PromletError('promql/canceled', 'query was canceled in expression evaluation');
+    this.#arrived?.();
   }
 
   #listen(port: MessagePort): void {

@@ -126,7 +126,7 @@ describe('queries with the help of other threads', function () {
     await assert.rejects(failing, { errorType: 'unavailable' });
   });
 
-  describe('that end', () => {
+  describe('that are ended', () => {
     const engine = new Engine({ clock: systemClock });
     const parts = (): ReturnType<typeof divided> => divided(db, 4);
     const sum = (helper: (task: AssistTask, port: MessagePort) => void): Promise<unknown> => {
@@ -143,6 +143,19 @@ describe('queries with the help of other threads', function () {
           .then(() => port.close());
       });
       await assert.rejects(ending, { code: 'query/helper-ended' });
+    });
+
+    it('are not waited for when nobody wants the answer any more', async () => {
+      const abort = new AbortController();
+      const assistants = new OtherThreads(1, ({ task, ports }) => {
+        ports[0]!.postMessage({ kind: 'begun' });
+        void engine
+          .assist(parts(), task, {})
+          .next()
+          .then(() => setTimeout(() => abort.abort(), 50));
+      });
+      const waiting = engine.instant(parts(), 'sum(m)', START_MS, { assistants, signal: abort.signal });
+      await assert.rejects(waiting, { code: 'promql/canceled' });
     });
 
     it('before they have begun are not missed', async () => {

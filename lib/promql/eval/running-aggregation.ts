@@ -19,6 +19,9 @@ export const IGNORING_HISTOGRAMS: ReadonlySet<AggregateOperator> = new Set([
   'quantile',
 ]);
 
+/** What the most columns of a partial take per step. */
+const PARTIAL_STEP_BYTES = 25;
+
 /** One output series. A group of one series is that series; only the second makes an accumulator of it. */
 interface RunningGroup {
   readonly labels: Labels;
@@ -79,6 +82,7 @@ export class RunningAggregation {
   /** What was added up to now, for `addPartials` of another; then this one is used up. Undefined when that cannot be told. */
   partial(): PartialAggregation | undefined {
     if (!this.takesPartials) return undefined;
+    this.#context.takeBytes(PARTIAL_STEP_BYTES * this.#groups.size * this.#grid.count);
     const builder = new PartialBuilder(this.#groups.size, this.#grid.count);
     for (const group of this.#groups.values()) {
       if (group.accumulator === undefined) this.#accumulate(group);

@@ -41,7 +41,7 @@ export interface PartAnswer extends PartRange {
 export interface Assistance {
   /** Of the parts that they have claimed from this one on. Rejects with what went wrong. */
   answer(from: number): Promise<PartAnswer>;
-  /** Nothing more is wanted of them. */
+  /** Nothing more is wanted of them; what is waited for is rejected. */
   end(): void;
 }
 

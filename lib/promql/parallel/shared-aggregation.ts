@@ -97,6 +97,8 @@ export class SharedAggregation implements SeriesSource {
     const { shared: claims } = this.#claims;
     const task = { query, times, lookbackDeltaMs, timeoutMs, maxBytes, distribution: index, grid, parts, claims };
     this.#assistance = assistants.assist({ ...task, work, sharers: assistants.count + 1 });
+    // What is waited for of others is not any more.
+    context.signal?.addEventListener('abort', () => this.#leave(), { once: true });
   }
 
   async *#batches(querier: Querier, hints: SelectHints, annotations: Annotations): AsyncGenerator<readonly Series[]> {
