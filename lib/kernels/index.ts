@@ -129,6 +129,8 @@ export interface KernelExports {
     capacity: number,
     used: number,
   ): number;
+  /** Whether `count` big-endian u32 from an address on ascend and the first is `least` or above. @returns 0 or 1 */
+  postingsAscend(at: number, count: number, least: number): number;
   /**
    * Reads entries of the postings offset table of a block to rows of 16 bytes; see assembly/postings-offsets.ts.
    * @returns how many; the u32 at `consumed` becomes the bytes that they take
