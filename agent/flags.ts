@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../lib/config/index.ts';
 import type { ObjectName } from '../lib/kube/index.ts';
 import { compileRegex, errorMessage, formatDuration, parseDuration } from '../lib/model/index.ts';
-import { featuresOf, PER_STEP_STATS, type PromqlFeatures } from '../lib/promql/index.ts';
+import { FEATURE_NAMES, featuresOf, PER_STEP_STATS, type PromqlFeatures } from '../lib/promql/index.ts';
 
 /** The command line, checked. Durations are ms. */
 export interface AgentFlags {
@@ -191,7 +191,7 @@ function agentCommand(version: string): Command {
     )
     .addOption(duration('--query.lookback-delta <duration>', 'how far back a sample counts as current', '5m'))
     .addOption(
-      new Option('--enable-feature <names>', 'parts of the language that are experimental, by comma; see the README')
+      new Option('--enable-feature <names>', `of PromQL, by comma: ${FEATURE_NAMES.join(', ')}`)
         .argParser((text: string, before: readonly string[]) => [...before, ...text.split(',').filter(Boolean)])
         .default([], '""'),
     )

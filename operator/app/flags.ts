@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../../lib/config/index.ts';
 import { compileRegex, errorMessage, formatDuration, parseDuration } from '../../lib/model/index.ts';
+import { FEATURE_NAMES } from '../../lib/promql/index.ts';
 
 export interface OperatorFlags {
   /** URL of an API server that asks for no credentials. */
@@ -20,6 +21,8 @@ export interface OperatorFlags {
   readonly queryTimeoutMs: number;
   /** Of one query. */
   readonly queryMaxBytes: number;
+  /** Names given to `--enable-feature`. */
+  readonly enabledFeatures: readonly string[];
   /** `HOST:PORT` or `:PORT`. */
   readonly listenAddress: string;
   /** Regex of allowed origins, anchored. */
@@ -45,6 +48,7 @@ export function parseFlags(argv: readonly string[]): OperatorFlags {
     externalLabels: Object.fromEntries(values['externalLabel'] as [string, string][]),
     queryTimeoutMs: values['query.timeout'] as number,
     queryMaxBytes: values['query.maxBytes'] as number,
+    enabledFeatures: values['enableFeature'] as string[],
     listenAddress: values['web.listenAddress'] as string,
     corsOrigin: values['web.cors.origin'] as string,
   };
@@ -85,6 +89,7 @@ function command(): Command {
     .addOption(
       parsed('--query.max-bytes <size>', 'most memory a query may take, by estimate', size, 256 * 2 ** 20, '256MiB'),
     )
+    .addOption(parsed('--enable-feature <names>', `of PromQL: ${FEATURE_NAMES.join(', ')}`, moreNames, [], 'none'))
     .option('--web.listen-address <address>', 'address to listen on', ':9090')
     .addOption(parsed('--web.cors.origin <regex>', 'origins that pages may ask from, anchored', regex, '.*', '".*"'))
     .addOption(new Option('--log-level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'));
@@ -98,6 +103,7 @@ export function flagValues(flags: OperatorFlags): Record<string, string> {
     'agent-selector': flags.agentSelector,
     apiserver: flags.apiserver ?? '',
     'deny-namespaces': flags.denyNamespaces.join(','),
+    'enable-feature': flags.enabledFeatures.join(','),
     kubeconfig: flags.kubeconfig ?? '',
     'leader-elect': String(flags.leaderElect),
     'log-level': flags.logLevel,
@@ -124,6 +130,10 @@ function parsed<T>(
 
 function list(text: string): string[] {
   return text.split(',').filter((item) => item !== '');
+}
+
+function moreNames(text: string, previous: readonly string[]): string[] {
+  return [...previous, ...list(text)];
 }
 
 function duration(text: string): number {

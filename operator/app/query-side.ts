@@ -4,7 +4,7 @@ import type { Clock, Logger } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { type KubeClient, type KubeObject, NODES, PODS, Reflector } from '../../lib/kube/index.ts';
 import { Labels } from '../../lib/model/index.ts';
-import { Engine } from '../../lib/promql/index.ts';
+import { Engine, FEATURE_NAMES, featuresOf, PER_STEP_STATS } from '../../lib/promql/index.ts';
 import { createWireCodec, remoteRead } from '../../lib/remote/index.ts';
 import { type AgentPod, createFederation, kubernetesDirectory } from '../federation/index.ts';
 import { flagValues, type OperatorFlags } from './flags.ts';
@@ -51,6 +51,10 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
     logger: logger.child({ component: 'remote-read' }),
   });
 
+  for (const name of flags.enabledFeatures) {
+    if (!FEATURE_NAMES.includes(name)) logger.warn({ option: name }, 'unknown option for --enable-feature');
+  }
+  const features = featuresOf(flags.enabledFeatures);
   const deps: ApiDeps = {
     queryable: ({ partialResponse }) => federation.queryable({ partialResponse }),
     targets: ({ partialResponse }) => federation.targets({ partialResponse }),
@@ -62,7 +66,9 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
     externalLabels: () => Labels.of(flags.externalLabels),
     corsOrigin: flags.corsOrigin,
     features: { prometheus: { agent_mode: false, auto_reload_config: false, server_mode: true } },
-    engine: new Engine({ clock, timeoutMs: flags.queryTimeoutMs, maxBytes: flags.queryMaxBytes }),
+    engine: new Engine({ clock, timeoutMs: flags.queryTimeoutMs, maxBytes: flags.queryMaxBytes, features }),
+    promqlFeatures: features,
+    perStepStats: flags.enabledFeatures.includes(PER_STEP_STATS),
     limits: { queryTimeoutMs: flags.queryTimeoutMs },
     clock,
     log: logger.child({ component: 'api' }),

@@ -23,6 +23,8 @@ describe('the command line of the operator', () => {
       '--service-discovery-role=endpointslice',
       '--no-leader-elect',
       '--web.listen-address=[::1]:80',
+      '--enable-feature=promql-experimental-functions,promql-per-step-stats',
+      '--enable-feature=use-start-timestamps',
       '--log-level=debug',
     ]);
     assert.equal(flags.kubeconfig, '/k');
@@ -33,6 +35,8 @@ describe('the command line of the operator', () => {
     assert.equal(flags.serviceDiscoveryRole, 'endpointslice');
     assert.equal(flags.leaderElect, false);
     assert.equal(flags.listenAddress, '[::1]:80');
+    const features = ['promql-experimental-functions', 'promql-per-step-stats', 'use-start-timestamps'];
+    assert.deepEqual(flags.enabledFeatures, features);
     assert.equal(flags.corsOrigin, '.*');
     assert.equal(flags.logLevel, 'debug');
   });
