@@ -101,7 +101,10 @@ class SumAccumulator implements Accumulator {
       return;
     }
     const { values, present: isThere, histograms } = series;
-    for (let i = 0; i < sums.length; i++) {
+    const first = isThere.indexOf(1);
+    // Data seldom covers a long grid.
+    const end = first < 0 ? 0 : isThere.lastIndexOf(1) + 1;
+    for (let i = first; i < end; i++) {
       if (isThere[i] === 0 || histograms?.[i] !== undefined) continue;
       const value = values[i]!;
       if (present[i] === 0) {

@@ -1,6 +1,7 @@
 import { type FloatHistogram, type Labels, METRIC_NAME } from '../../model/index.ts';
 import type { ColumnMemory } from './column-memory.ts';
 import type { QueryContext } from './context.ts';
+import { extraWeight } from './sample-counts.ts';
 import type { MatrixSeries } from './value.ts';
 
 /** The times an expression is evaluated at: `startMs + i × stepMs`, 0 ≤ i < count. */
@@ -86,7 +87,9 @@ export function hasHistograms({ histograms, present }: ColumnSeries): boolean {
 /** What a value costs of the sample budget: columns are dense, so an absent sample takes as much memory as any. */
 export function countSamples(columns: Columns): number {
   if (columns.type === 'scalar') return columns.values.length;
-  return columns.series.length * (columns.series[0]?.values.length ?? 0);
+  let count = columns.series.length * (columns.series[0]?.values.length ?? 0);
+  for (const { histograms } of columns.series) if (histograms !== undefined) count += extraWeight(histograms);
+  return count;
 }
 
 /** The samples that are there, with their times. @param gridTimes all times of the grid, which complete series share */

@@ -4,6 +4,7 @@ import { ReachableSamples } from './column-memory.ts';
 import { type ColumnSeries, type ColumnVisitor, copyOf, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { seriesBytes, stepsBytes } from './memory.ts';
+import { extraWeight } from './sample-counts.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 
 /** When the data for a step is looked up: fixed by `@`, moved by `offset`. Ascending or constant over the steps. */
@@ -57,12 +58,13 @@ export async function selectInstant(
   what: InstantValue = 'value',
 ): Promise<ColumnSeries[]> {
   const out: ColumnSeries[] = [];
-  const heldBefore = context.samples;
+  let held = context.samples;
   const full = new Uint8Array(grid.count).fill(1);
   const collect = (series: ColumnSeries): void => {
     context.takeBytes(seriesBytes(series));
     out.push(copyOf(series, full));
-    context.holdSamples(heldBefore + out.length * grid.count);
+    held += series.values.length + (series.histograms === undefined ? 0 : extraWeight(series.histograms));
+    context.holdSamples(held);
   };
   await visitInstant(selector, grid, context, reader, hints, collect, what);
   return out;

@@ -105,7 +105,10 @@ class VectorOperation {
     const { values: manyValues, present: isMany } = many.series;
     const { values: oneValues, present: isOne } = one.series;
     let output: ColumnSeries | undefined;
-    for (let step = 0; step < end; step++) {
+    // Data seldom covers a long grid.
+    const first = isMany.indexOf(1);
+    const last = first < 0 ? 0 : Math.min(end, isMany.lastIndexOf(1) + 1);
+    for (let step = first; step < last; step++) {
       if (isMany[step] === 0 || isOne[step] === 0) continue;
       const left = isSwapped ? oneValues[step]! : manyValues[step]!;
       const right = isSwapped ? manyValues[step]! : oneValues[step]!;

@@ -50,7 +50,6 @@ export function selectRange(
       const selectHints = { ...hints, stepMs: grid.stepMs, rangeMs };
       const minMs = times.firstMs - rangeMs - beforeMs + 1;
       await reader.read(selector, minMs, times.lastMs + afterMs, selectHints, (labels, samples) => {
-        context.requireRoom(samples.length);
         return visitor(labels, withoutStaleMarkers(samples, scratch), false);
       });
     },

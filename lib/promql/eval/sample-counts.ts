@@ -145,6 +145,13 @@ export function weightFrom({ histograms, length }: SampleColumns, from: number):
   return weight;
 }
 
+/** What histograms, sparse in a list, count for beside the samples that they are. */
+export function extraWeight(histograms: readonly (FloatHistogram | undefined)[]): number {
+  let extra = 0;
+  for (const histogram of histograms) extra += weightOf(histogram) - 1;
+  return extra;
+}
+
 /** A histogram counts as many samples as its size in Prometheus's memory is larger (`HPoint.size`). */
 function weightOf(histogram: FloatHistogram | undefined): number {
   if (histogram === undefined) return 1;

@@ -6,6 +6,7 @@ import type { QueryContext } from './context.ts';
 import { HistogramStatistics, statisticsSelectors } from './histogram-statistics.ts';
 import { ENTRY_BYTES, histogramsBytes, labelsBytes, SAMPLE_BYTES } from './memory.ts';
 import type { NameLoss } from './name-loss.ts';
+import { extraWeight } from './sample-counts.ts';
 
 /** What surrounds a selector; storage may read less for it. */
 export interface SelectorHints {
@@ -175,7 +176,8 @@ export class SelectorReader {
     buffer.clear();
     series.read(buffer);
     this.#context.loadedSamples += buffer.length;
-    this.#context.requireRoom(buffer.length);
+    const { histograms } = buffer;
+    this.#context.requireRoom(buffer.length + (histograms === undefined ? 0 : extraWeight(histograms)));
     if (buffer.timestamps.length > roomBefore) {
       this.#context.keepBytes(SAMPLE_BYTES * (buffer.timestamps.length - roomBefore));
     }

@@ -12,6 +12,7 @@ import type { QueryContext } from '../eval/context.ts';
 import type { LookupTimes } from '../eval/instant-selector.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
 import { KERNEL_SAMPLE_BYTES, seriesBytes, stepsBytes } from '../eval/memory.ts';
+import { extraWeight } from '../eval/sample-counts.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
 import { WORK_PER_HISTOGRAM } from '../limits.ts';
 import type { CallExpr, Expr, SourceRange } from '../parse/ast.ts';
@@ -109,12 +110,13 @@ export async function evaluateWindows(
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
   const out: ColumnSeries[] = [];
-  const heldBefore = context.samples;
+  let held = context.samples;
   const full = new Uint8Array(call.grid.count).fill(1);
   await visitWindows(windowFunction, call, context, (series) => {
     context.takeBytes(seriesBytes(series));
     out.push(copyOf(series, full));
-    context.holdSamples(heldBefore + out.length * call.grid.count);
+    held += series.values.length + (series.histograms === undefined ? 0 : extraWeight(series.histograms));
+    context.holdSamples(held);
   });
   return out;
 }

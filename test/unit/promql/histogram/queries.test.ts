@@ -150,4 +150,17 @@ describe('promql: queries over native histograms', () => {
     );
     assert.deepEqual(warnings, ['PromQL warning: conflicting counter resets during histogram aggregation (1:31)']);
   });
+
+  it('count for as many samples as Prometheus says, in the budget of a query', async () => {
+    const storage = new MemoryStorage();
+    const one = histogram([1, 2, 3]);
+    // 168 bytes, a span and three buckets of 8 bytes each, and the time; 16 bytes a sample.
+    const weight = Math.floor((168 + 8 * (one.positiveSpans.length + 3) + 8) / 16);
+    for (const i of ['0', '1']) storage.add(Labels.of({ __name__: 'h', i }), 0, NaN, one);
+    const ask = (maxSamples: number, query: string) => new Engine({ maxSamples }).instant(storage, query, 0);
+    for (const query of ['h', 'last_over_time(h[1m])']) {
+      await ask(2 * weight, query);
+      await assert.rejects(ask(2 * weight - 1, query), { code: 'promql/too-many-samples' });
+    }
+  });
 });
