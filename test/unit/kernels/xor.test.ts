@@ -198,8 +198,12 @@ describe('kernels: XOR chunks', () => {
     const twin = new XorTwin();
     const samples: [number, number][] = [];
     for (let i = 0; i < 150; i++) {
-      const timeMs = (samples.at(-1)?.[0] ?? -5000) + 1 + Math.floor(random() * (i % 10 === 0 ? 1e9 : 20));
-      samples.push([timeMs, i % 3 === 0 ? i : random()]);
+      const [lastMs, last] = samples.at(-1) ?? [-5000, 0];
+      // Some in a row are as expected, and more of them than a word of the stream has.
+      const isIdle = i > 60 && i <= 100;
+      const stepMs = isIdle ? 15 : 1 + Math.floor(random() * (i % 10 === 0 ? 1e9 : 20));
+      samples.push([lastMs + stepMs, isIdle ? last : i % 3 === 0 ? i : random()]);
+      const timeMs = lastMs + stepMs;
       twin.append(timeMs, samples[i]![1]);
     }
     const stored = storedChunk(1, twin.bytes, (bytes) => {
