@@ -18,7 +18,7 @@ export const INDEX_TOC_BYTES = 52;
 export const SERIES_ALIGN_BYTES = 16;
 /** A ref of 32 bits reaches this far into an index. */
 export const MAX_INDEX_BYTES = SERIES_ALIGN_BYTES * 2 ** 32;
-/** Of symbols and of postings offset table entries, the place of every 32nd is kept in memory. */
+/** Of postings offset table entries, the place of every 32nd is kept in memory. */
 export const SAMPLE_EVERY = 32;
 /** Of symbols more: they are looked up far more often, and a place takes 4 bytes. */
 export const SYMBOL_SAMPLE_EVERY = 8;

@@ -37,7 +37,7 @@ const POSTINGS_SLICE = 4096;
 /**
  * The index of a block, versions 1 and 2 (tsdb/index/index.go, `Reader`). Table of contents, symbols and postings offset
  * table are checked when it is opened, each entry of series and postings whenever it is read. In memory lie, per open
- * block: the label names, 4 bytes for every 32 symbols and for every 32 label pairs, and the texts used last (about 60 kB).
+ * block: the label names, 4 bytes for every 8 symbols and for every 32 label pairs, and the texts used last (about 60 kB).
  */
 export class IndexReader implements PostingsSource {
   readonly version: number;

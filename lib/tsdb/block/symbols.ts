@@ -9,7 +9,7 @@ const CACHE_SIZE = 1024;
 
 /**
  * The symbol table of an index: sorted texts that series name by id. Version 2 ids are the texts' positions in the
- * order, version 1 ids their offsets in the file. In memory lies the offset of every 32nd (tsdb/index, `Symbols`).
+ * order, version 1 ids their offsets in the file. In memory lies the offset of every 8th (tsdb/index, `Symbols`).
  */
 export class Symbols {
   readonly count: number;
@@ -18,7 +18,7 @@ export class Symbols {
   readonly #section: Section;
   readonly #version: number;
   readonly #walk: SectionReader;
-  /** Of symbols 0, 32, 64, …: offset behind the start of the section. */
+  /** Of symbols 0, 8, 16, …: offset behind the start of the section. */
   readonly #samples: Uint32Array;
   readonly #cachedIds = new Float64Array(CACHE_SIZE).fill(-1);
   #cached: string[] | undefined;
