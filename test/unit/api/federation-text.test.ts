@@ -40,7 +40,7 @@ describe('api: the text that federation gives', () => {
       sample({ __name__: 'b' }),
     ];
     let out = '';
-    for await (const piece of federationText(samples, Labels.of({ zone: 'z' }), 'underscores')) out += piece;
+    for (const piece of federationText(samples, Labels.of({ zone: 'z' }), 'underscores')) out += piece;
     assert.equal(
       out,
       '# TYPE a untyped\na{zone="own",instance=""} 2 1\na{instance="i",zone="z"} 2 1\n# TYPE b untyped\nb{instance="",zone="z"} 2 1\n',
