@@ -6,6 +6,9 @@ import { type Cell, MB, table } from './table.ts';
 const PROMETHEUS = 'prometheus';
 const VICTORIA_METRICS = 'victoria-metrics';
 
+/** The kernel counts CPU time in steps that are too coarse for quicker ones. */
+const CPU_FROM_MS = 1;
+
 /** @param figures ours first; of others those that were there */
 export function printQueries(title: string, figures: readonly ServerFigures[]): void {
   const [ours, ...others] = figures;
@@ -69,10 +72,14 @@ function agreement(
 }
 
 function printBeside(ours: ServerFigures, prometheus: ServerFigures, victoriaMetrics: ServerFigures | undefined): void {
-  const means = [ours, ...(victoriaMetrics === undefined ? [] : [victoriaMetrics])].map(
-    (one) => `${one.program} ${geometricMean(one, prometheus).toFixed(3)}`,
+  const compared = [ours, ...(victoriaMetrics === undefined ? [] : [victoriaMetrics])];
+  const means = (read: (one: QueryFigures) => number, fromMs: number): string =>
+    compared.map((one) => `${one.program} ${geometricMean(one, prometheus, read, fromMs).toFixed(3)}`).join(', ');
+  console.log(`  geometric means of the ratios to ${prometheus.program}`);
+  console.log(`    of times: ${means(({ milliseconds }) => milliseconds, 0)}`);
+  console.log(
+    `    of CPU times from ${CPU_FROM_MS} ms: ${means(({ cpuMilliseconds }) => cpuMilliseconds, CPU_FROM_MS)}`,
   );
-  console.log(`  geometric mean of the ratios of times to ${prometheus.program}: ${means.join(', ')}`);
   printSlower('queries', ours.queries, ours, prometheus);
   if (victoriaMetrics !== undefined) {
     const aggregations = ours.queries.filter((one) => one.case.isRangeAggregation);
@@ -91,7 +98,16 @@ function printSlower(what: string, queries: readonly QueryFigures[], ours: Serve
   for (const { case: one } of slower) console.log(`    slower: ${one.title}`);
 }
 
-function geometricMean(one: ServerFigures, to: ServerFigures): number {
-  const logs = one.queries.map(({ milliseconds }, i) => Math.log(milliseconds / to.queries[i]!.milliseconds));
+/** Over the queries that take the other at least so long. */
+function geometricMean(
+  one: ServerFigures,
+  to: ServerFigures,
+  read: (one: QueryFigures) => number,
+  fromMs: number,
+): number {
+  const logs = one.queries.flatMap((query, i) => {
+    const theirs = read(to.queries[i]!);
+    return theirs >= fromMs ? [Math.log(read(query) / theirs)] : [];
+  });
   return Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length);
 }
