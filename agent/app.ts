@@ -61,7 +61,7 @@ const REPLAYED_EXEMPLARS = 100_000;
 const SECTIONS = ['global', 'runtime', 'scrape_configs', 'storage'];
 
 /** For pages of blocks, in each query thread; and on the thread of the server, for small requests. */
-const QUERY_CACHE_BYTES = 16 << 20;
+const QUERY_CACHE_BYTES = 8 << 20;
 const SERVER_CACHE_BYTES = 8 << 20;
 
 /** `$(NAME)` of these is expanded. Not of all variables: monitors of tenants end up in the configuration. */

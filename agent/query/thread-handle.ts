@@ -18,8 +18,8 @@ const GRACE_MS = 2_000;
 const STALL_MS = 30_000;
 /** Of JavaScript objects; a query's own budget is below it, and this is the wall behind it. */
 const MAX_OLD_GENERATION_MB = 768;
-/** Of objects that are mostly gone when they are looked at next: with more it is but later that they are. */
-const MAX_YOUNG_GENERATION_MB = 8;
+/** Of objects that are mostly gone when they are looked at next: with more it is but later that they are (8: 10 MB of RSS). */
+const MAX_YOUNG_GENERATION_MB = 4;
 
 export interface ThreadOptions {
   readonly tsdb: () => Tsdb;
