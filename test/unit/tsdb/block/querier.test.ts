@@ -137,7 +137,13 @@ describe('tsdb: querying a block', () => {
   });
 
   describe('in a range of time', () => {
-    const content: Content = { 'm a=1': samples(600), 'm a=2': samples(2, 3_000_000), 'm a=3': samples(10, 100) };
+    const content: Content = {
+      'm a=1': samples(600),
+      'm a=2': samples(2, 3_000_000),
+      'm a=3': samples(10, 100),
+      // More than are put together at a time, and more than a page of chunks.
+      'm a=4': samples(30_000),
+    };
     let path: string;
     before(async () => {
       path = await writeBlock(join(dir, 'range'), content);
@@ -166,6 +172,7 @@ describe('tsdb: querying a block', () => {
         [60_000, 1_800_000],
         [1_795_000, 1_800_001],
         [8_985_000, 1e15],
+        [100_000_000, 300_000_000],
         [1e10, 1e11],
       ] as const) {
         const narrow = new BlockQuerier(block, startMs, endMs);
