@@ -1,5 +1,6 @@
 import { Labels, LabelsBuilder, type Matcher, METRIC_NAME } from '../../model/index.ts';
 import type { Expr } from '../parse/ast.ts';
+import type { ColumnSeries, Columns, StepGrid } from './columns.ts';
 
 /** What is known of the series that `absent` misses: its labels under a single `=` (`createLabelsForAbsentFunction`). */
 export function absentLabels(expr: Expr): Labels {
@@ -26,4 +27,13 @@ function inOrderOfSelection(matchers: readonly Matcher[]): Matcher[] {
   const takesAway = (matcher: Matcher): boolean =>
     !needed.has(matcher.name) || (matcher.type.startsWith('!') && matcher.matches(''));
   return [...matchers.filter((matcher) => !takesAway(matcher)), ...matchers.filter(takesAway)];
+}
+
+/** 1 at every step at which no series has a sample in its window. */
+export function absentWindows(series: readonly ColumnSeries[], arg: Expr, grid: StepGrid): Columns {
+  const labels = absentLabels(arg);
+  const present = new Uint8Array(grid.count).fill(1);
+  for (const one of series) for (let i = 0; i < grid.count; i++) if (one.present[i] === 1) present[i] = 0;
+  const values = new Float64Array(grid.count).fill(1);
+  return { type: 'vector', series: [{ labels, dropName: true, values, present }] };
 }

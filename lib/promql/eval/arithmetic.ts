@@ -1,4 +1,5 @@
 import { assert, type FloatHistogram } from '../../model/index.ts';
+import { multiplied } from '../histogram/arithmetic.ts';
 import { histogramBinary } from '../histogram/binary.ts';
 import { type BinaryOperator, isComparison, type SourceRange } from '../parse/ast.ts';
 import { type ColumnSeries, renamed } from './columns.ts';
@@ -120,4 +121,15 @@ function withHistograms(
     histograms[i] = value;
   }
   return histograms.length === 0 ? { values, present } : { values, present, histograms };
+}
+
+/** The columns with every sample's sign turned. */
+export function negated({
+  values,
+  present,
+  histograms,
+}: ColumnSeries): Pick<ColumnSeries, 'values' | 'present' | 'histograms'> {
+  const negative = { values: values.map((value) => -value), present };
+  if (histograms === undefined) return negative;
+  return { ...negative, histograms: histograms.map((one) => one && multiplied(one, -1)) };
 }

@@ -1,15 +1,14 @@
 import type { SelectionPart } from '../../storage/index.ts';
-import { assert, type FloatHistogram, type Labels, type SampleColumns } from '../../model/index.ts';
+import { assert } from '../../model/index.ts';
 import { checkExtension } from '../functions/extended-window.ts';
 import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
 import { checkLabelArguments } from '../functions/labels.ts';
-import { evaluateWindows, visitWindows, type WindowCall, type WindowFunction } from '../functions/window-driver.ts';
-import { WINDOW_FUNCTIONS } from '../functions/windows.ts';
-import { multiplied, withHint } from '../histogram/arithmetic.ts';
+import { type WindowArgument, windowArgument, windowFunctionOf } from '../functions/window-argument.ts';
+import { evaluateWindows, visitWindows, type WindowCall } from '../functions/window-driver.ts';
 import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, SubqueryExpr } from '../parse/ast.ts';
-import { valueTypeOf, withoutParens } from '../parse/ast.ts';
+import { withoutParens } from '../parse/ast.ts';
 import { aggregate } from './aggregate.ts';
-import { scalarBinary, vectorScalarBinary } from './arithmetic.ts';
+import { negated, scalarBinary, vectorScalarBinary } from './arithmetic.ts';
 import {
   type ColumnSeries,
   type Columns,
@@ -18,30 +17,30 @@ import {
   METADATA_LABELS,
   renamed,
   type StepGrid,
-  withoutMetadata,
 } from './columns.ts';
-import { ReachableSamples } from './column-memory.ts';
+import { collectMatrix } from './collect-matrix.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { countedWindows } from './counted-windows.ts';
 import type { PartAnswer } from '../parallel/assistance.ts';
 import type { Distribution } from '../parallel/distribution.ts';
 import { PartSource } from '../parallel/part-source.ts';
 import type { Sharing } from '../parallel/sharing.ts';
-import { absentLabels } from './absent.ts';
+import { absentWindows } from './absent.ts';
 import { evaluateInfo } from './info.ts';
 import { lookupTimes, selectInstant, visitInstant } from './instant-selector.ts';
-import { columnsBytes, histogramsBytes, newSeriesBytes, SAMPLE_BYTES, seriesBytes, stepsBytes } from './memory.ts';
+import { columnsBytes, SAMPLE_BYTES, stepsBytes } from './memory.ts';
 import { vectorBinary } from './matching.ts';
 import { NameLoss } from './name-loss.ts';
-import { extendSamples } from './extended-range.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
 import type { SelectorHints, SelectorReader, SeriesSource } from './select.ts';
-import { SampleCounts, weightFrom } from './sample-counts.ts';
+import { SampleCounts } from './sample-counts.ts';
 import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
 import { isRunning, RunningAggregation } from './running-aggregation.ts';
 import { RunningTop } from './running-top.ts';
-import { isStepInvariant } from './step-invariance.ts';
+import { isStepInvariant, repeated } from './step-invariance.ts';
+import { subqueryWindows } from './subquery-windows.ts';
 import type { MatrixSeries } from './value.ts';
 
 /** Evaluates expressions column by column: every operator sees all steps of its inputs at once. */
@@ -142,29 +141,7 @@ export class Evaluator {
     const inner = withoutParens(expr);
     const isSubquery = inner.kind === 'subquery';
     const range = isSubquery ? await this.#subquery(inner, grid, true) : await this.#rangeVector(inner, grid, {});
-    const fromMs = range.times.firstMs - range.rangeMs;
-    const out: MatrixSeries[] = [];
-    const { extension } = range;
-    const hiddenUntilMs = extension === undefined ? fromMs : -Infinity;
-    const seen = new Set<string>();
-    await range.visit((named, read, dropName) => {
-      const samples = extension === undefined ? read : extendSamples(read, fromMs, range.times.lastMs, extension);
-      let from = 0;
-      while (from < samples.length && samples.timestamps[from]! <= hiddenUntilMs) from++;
-      if (from === samples.length) return;
-      if (!isSubquery) this.#context.counts?.add(0, weightFrom(samples, from));
-      const labels = dropName ? withoutMetadata(named) : named;
-      if (seen.has(labels.key)) throw executionError('vector cannot contain metrics with the same labelset');
-      seen.add(labels.key);
-      this.#context.holdSamples(this.#context.samples + samples.length - from);
-      this.#context.takeBytes(newSeriesBytes(grid, labels) + SAMPLE_BYTES * (samples.length - from));
-      const timestamps = samples.timestamps.slice(from, samples.length);
-      const values = samples.values.slice(from, samples.length);
-      const histograms = samples.histograms?.slice(from, samples.length);
-      if (histograms !== undefined) this.#context.takeBytes(histogramsBytes(histograms));
-      out.push(histograms === undefined ? { labels, timestamps, values } : { labels, timestamps, values, histograms });
-    });
-    return out;
+    return collectMatrix(range, this.#context, !isSubquery);
   }
 
   async #select(expr: Expr & { kind: 'vector' }, grid: StepGrid, hints: SelectorHints): Promise<Columns> {
@@ -437,21 +414,7 @@ export class Evaluator {
       if (isWhole) counts!.addSubquery(own);
       else counts!.addReadOf(own, expr.offset as number, rangeMs);
     }
-    const samples = new ReachableSamples(context.memory);
-    context.takeBytes(SAMPLE_BYTES * count);
-    samples.reserve(count);
-    return {
-      times,
-      rangeMs,
-      async visit(visitor) {
-        for (const one of series) {
-          collectSamples(one, startMs, stepMs, samples);
-          const pending = visitor(one.labels, samples, one.dropName);
-          if (pending !== undefined) await pending;
-          if (context.spend(count)) await context.pause();
-        }
-      },
-    };
+    return subqueryWindows(series, inner, times, rangeMs, context);
   }
 }
 
@@ -459,86 +422,4 @@ export class Evaluator {
 function inputHints({ op, grouping, without }: AggregateExpr): SelectorHints {
   // Those that choose show all labels of what they choose.
   return isRunning(op) ? { func: op, grouping, by: !without } : { func: op };
-}
-
-/** The same windows, counted. @param isRead whether their samples come from storage */
-function countedWindows(range: RangeVector, counts: SampleCounts, isRead: boolean): RangeVector {
-  return {
-    ...range,
-    visit: (visitor) =>
-      range.visit((labels, samples, dropName) => {
-        counts.addWindows(samples, range, isRead);
-        return visitor(labels, samples, dropName);
-      }),
-  };
-}
-
-/** A call of a window function, its arguments without parentheses, and the range vector among them. */
-interface WindowArgument {
-  readonly expr: CallExpr;
-  readonly matrixArg: Expr;
-}
-
-function windowArgument(call: CallExpr): WindowArgument | undefined {
-  const args = call.args.map(withoutParens);
-  const matrixArg = args.find((arg) => valueTypeOf(arg) === 'matrix');
-  return matrixArg === undefined ? undefined : { expr: { ...call, args }, matrixArg };
-}
-
-/** @throws PromletError `promql/execution` */
-function windowFunctionOf({ func: { name } }: CallExpr): WindowFunction {
-  const windowFunction = WINDOW_FUNCTIONS.get(name);
-  if (windowFunction === undefined) throw executionError(`function ${name} is not supported`);
-  return windowFunction;
-}
-
-function collectSamples(series: ColumnSeries, startMs: number, stepMs: number, into: SampleColumns): void {
-  into.clear();
-  const { present, values, histograms } = series;
-  for (let i = 0; i < present.length; i++) {
-    if (present[i] === 0) continue;
-    const histogram = histograms?.[i];
-    if (histogram === undefined) into.push(startMs + i * stepMs, values[i]!);
-    else into.pushHistogram(startMs + i * stepMs, withoutResetHint(histogram));
-  }
-}
-
-/** Steps skip samples or repeat them, so that what was true of neighbours in storage is not of those in a subquery. */
-function withoutResetHint(histogram: FloatHistogram): FloatHistogram {
-  const { counterResetHint } = histogram;
-  return counterResetHint === 'reset' || counterResetHint === 'not_reset' ? withHint(histogram, 'unknown') : histogram;
-}
-
-function negated({
-  values,
-  present,
-  histograms,
-}: ColumnSeries): Pick<ColumnSeries, 'values' | 'present' | 'histograms'> {
-  const negative = { values: values.map((value) => -value), present };
-  if (histograms === undefined) return negative;
-  return { ...negative, histograms: histograms.map((one) => one && multiplied(one, -1)) };
-}
-
-/** One step's value at every step. */
-function repeated(columns: Columns, count: number, context: QueryContext): Columns {
-  context.requireBytes(stepsBytes(count));
-  if (columns.type === 'scalar') return { type: 'scalar', values: new Float64Array(count).fill(columns.values[0]!) };
-  const series = columns.series.map((one): ColumnSeries => {
-    context.takeBytes(seriesBytes(one) + stepsBytes(count));
-    const values = new Float64Array(count).fill(one.values[0]!);
-    const present = new Uint8Array(count).fill(one.present[0]!);
-    const histogram = one.histograms?.[0];
-    const base = { labels: one.labels, dropName: one.dropName, values, present };
-    return histogram === undefined ? base : { ...base, histograms: Array.from({ length: count }, () => histogram) };
-  });
-  return { type: 'vector', series };
-}
-
-/** 1 at every step at which no series has a sample in its window. */
-function absentWindows(series: readonly ColumnSeries[], arg: Expr, grid: StepGrid): Columns {
-  const labels: Labels = absentLabels(arg);
-  const present = new Uint8Array(grid.count).fill(1);
-  for (const one of series) for (let i = 0; i < grid.count; i++) if (one.present[i] === 1) present[i] = 0;
-  const values = new Float64Array(grid.count).fill(1);
-  return { type: 'vector', series: [{ labels, dropName: true, values, present }] };
 }

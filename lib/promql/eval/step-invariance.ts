@@ -1,5 +1,8 @@
 import type { Expr } from '../parse/ast.ts';
+import type { ColumnSeries, Columns } from './columns.ts';
+import type { QueryContext } from './context.ts';
 import { sharedReference } from './info-reference.ts';
+import { seriesBytes, stepsBytes } from './memory.ts';
 
 /** Their result depends on the evaluation time even when their arguments do not (`AtModifierUnsafeFunctions`). */
 const TIME_DEPENDENT: ReadonlySet<string> = new Set([
@@ -43,4 +46,19 @@ export function isStepInvariant(expr: Expr): boolean {
       }
       return !TIME_DEPENDENT.has(expr.func.name) && expr.args.every(isStepInvariant);
   }
+}
+
+/** One step's value at every step. */
+export function repeated(columns: Columns, count: number, context: QueryContext): Columns {
+  context.requireBytes(stepsBytes(count));
+  if (columns.type === 'scalar') return { type: 'scalar', values: new Float64Array(count).fill(columns.values[0]!) };
+  const series = columns.series.map((one): ColumnSeries => {
+    context.takeBytes(seriesBytes(one) + stepsBytes(count));
+    const values = new Float64Array(count).fill(one.values[0]!);
+    const present = new Uint8Array(count).fill(one.present[0]!);
+    const histogram = one.histograms?.[0];
+    const base = { labels: one.labels, dropName: one.dropName, values, present };
+    return histogram === undefined ? base : { ...base, histograms: Array.from({ length: count }, () => histogram) };
+  });
+  return { type: 'vector', series };
 }
