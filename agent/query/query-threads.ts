@@ -96,25 +96,26 @@ export class QueryThreads {
   #help(request: HelpRequest, loan: SharedLoan): void {
     for (const port of request.ports) {
       const mayStart = request.mayStart && this.#all.size < this.#limit;
-      const thread = this.#idle.pop() ?? (mayStart ? this.#start() : undefined);
+      const thread = this.#idle.shift() ?? (mayStart ? this.#start() : undefined);
       if (thread === undefined || !loan.retain()) {
-        if (thread !== undefined) this.#rest(thread);
+        if (thread !== undefined) this.#rest(thread, 'helper');
         port.close();
         continue;
       }
       this.helped++;
       void thread.assist(request, port, loan).finally(() => {
         loan.release();
-        this.#rest(thread);
+        this.#rest(thread, 'helper');
       });
     }
   }
 
-  /** When it can take the next request, or was ended. */
-  #rest(thread: ThreadHandle): void {
+  /** When it can take the next request, or was ended. Who helped helps again: it needs less memory than who is asked. */
+  #rest(thread: ThreadHandle, role?: 'helper'): void {
     if (thread.isSpent || this.#all.size > this.#limit) void thread.end();
     if (thread.isEnded) return;
-    this.#idle.push(thread);
+    if (role === 'helper') this.#idle.unshift(thread);
+    else this.#idle.push(thread);
     thread.rest(IDLE_MS);
   }
 }

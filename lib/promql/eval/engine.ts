@@ -146,14 +146,20 @@ export class Engine {
       const range = claims.takeLast(sharers, leastParts);
       if (range === undefined) return;
       const own = parts.slice(range.from, range.end);
-      const { value, annotations } = await this.#run(queryable, query, expr, times, options, (evaluator, context) =>
-        evaluator.partial(distribution, grid, own).catch((error: unknown) => {
-          // There may be room where the query has its whole budget.
-          if (isOfBudget(error)) return { partial: undefined, nameHashes: undefined, samples: context.samples };
-          throw error;
-        }),
+      const { value, annotations, loadedSamples } = await this.#run(
+        queryable,
+        query,
+        expr,
+        times,
+        options,
+        (evaluator, context) =>
+          evaluator.partial(distribution, grid, own).catch((error: unknown) => {
+            // There may be room where the query has its whole budget.
+            if (isOfBudget(error)) return { partial: undefined, nameHashes: undefined, samples: context.samples };
+            throw error;
+          }),
       );
-      yield { ...range, ...value, annotations: annotations.data };
+      yield { ...range, ...value, annotations: annotations.data, loadedSamples };
       // The rest will not be otherwise.
       if (value.partial === undefined) return;
       // Telling of further parts costs as much as this did.

@@ -40,6 +40,6 @@ export interface QueryResult {
   readonly annotations: Annotations;
   /** When they were to be counted. */
   readonly samples: QuerySamples | undefined;
-  /** Samples that were read from storage, but for those that others read who helped. */
+  /** Samples that were read from storage, by others who helped too. */
   readonly loadedSamples: number;
 }

@@ -33,6 +33,8 @@ export interface PartAnswer extends PartRange {
   readonly annotations: Annotations['data'];
   /** That were held at a time, beside those of others. */
   readonly samples: number;
+  /** That were read from storage. */
+  readonly loadedSamples: number;
   /** Of NameLoss; undefined where names stay. */
   readonly nameHashes: Float64Array | undefined;
 }

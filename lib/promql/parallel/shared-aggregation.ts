@@ -136,7 +136,8 @@ export class SharedAggregation implements SeriesSource {
     }
     if (!this.#aggregation.addPartials(partials)) return false;
     const { context } = this.#options;
-    for (const { annotations, nameHashes, samples } of answers) {
+    for (const { annotations, nameHashes, samples, loadedSamples } of answers) {
+      context.loadedSamples += loadedSamples;
       context.holdSamples(context.samples + samples);
       context.annotations.mergeData(annotations);
       if (nameHashes !== undefined) this.names?.addHashes(nameHashes);

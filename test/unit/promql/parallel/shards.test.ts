@@ -176,6 +176,17 @@ describe('Aggregations in parts', () => {
     assert.equal(named.tally.taken, (vectors.length + 2) * 2 * (1 + 6));
   });
 
+  it('count the samples that all have read', async () => {
+    const storage = gauges();
+    const engine = new Engine();
+    const { loadedSamples } = await engine.instant(storage, 'sum(rate(b_total[5m]))', 300_000);
+    const parts = divided(storage, 4);
+    const options = { assistants: localHelp(engine, parts, 3) };
+    const found = await engine.instant(parts, 'sum(rate(b_total[5m]))', 300_000, options);
+    assert.ok(loadedSamples > 0);
+    assert.equal(found.loadedSamples, loadedSamples);
+  });
+
   it('fail as one pass does', async () => {
     // 60 series of 121 steps are 7,260 samples.
     for (const maxSamples of [1_000, 4_000, 7_000, 8_000]) {
