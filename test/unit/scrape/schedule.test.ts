@@ -30,7 +30,7 @@ describe('the schedule of scrapes', () => {
       const groups = intervalMs / groupMs;
       const offsets = schedules(intervalMs).map(({ offsetMs }) => offsetMs);
       const phaseMs = Math.min(...offsets.map((ms) => ms % groupMs));
-      const perGroup = new Array<number>(groups).fill(0);
+      const perGroup = Array.from({ length: groups }, () => 0);
       for (const ms of offsets) {
         assert.ok(ms >= 0 && ms < intervalMs && Number.isInteger(ms));
         assert.ok((ms - phaseMs) % groupMs < drawnMs, `${ms} ms`);
@@ -57,7 +57,7 @@ describe('the schedule of scrapes', () => {
       [15_000, 1_000],
       [500, 500],
     ] as const) {
-      const tenths = new Array<number>(10).fill(0);
+      const tenths = Array.from({ length: 10 }, () => 0);
       for (const { firstDelayMs } of schedules(intervalMs)) tenths[Math.floor((firstDelayMs / windowMs) * 10)]!++;
       for (const count of tenths) assert.ok(Math.abs(count - TARGETS / 10) < 70, tenths.join(' '));
     }
