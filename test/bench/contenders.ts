@@ -12,6 +12,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export interface Contender {
   readonly name: string;
   readonly command: string;
+  /** Beside that of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Whether a Prometheus block in its data directory is its data. */
   readonly readsBlocks: boolean;
   args(run: { readonly configFile: string; readonly dataDir: string; readonly listen: string }): readonly string[];
@@ -36,10 +38,15 @@ const PROMETHEUS_LIKE = {
   seriesMetric: 'prometheus_tsdb_head_series',
 } as const;
 
-/** Flags of Node that the image starts the agent with. */
-function imageFlags(): string[] {
-  const [, command] = /^CMD (\[.*\])$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))!;
-  return (JSON.parse(command!) as string[]).slice(0, -1);
+/** What the image starts the agent with: Node's flags and the environment. */
+function imageStart(): { readonly flags: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+  const text = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
+  const [, command] = /^CMD (\[.*\])$/m.exec(text)!;
+  const [, variables] = /^ENV (.*)$/m.exec(text)!;
+  return {
+    flags: (JSON.parse(command!) as string[]).slice(0, -1),
+    env: Object.fromEntries(variables!.split(' ').map((one) => one.split('=') as [string, string])),
+  };
 }
 
 /** The agent as it is shipped. @param bundleDir where `bundlePrograms` put it */
@@ -53,10 +60,12 @@ export function sourceContender(): Contender {
 }
 
 function nodeContender(name: string, script: string): Contender {
+  const { flags, env } = imageStart();
   return {
     name,
     command: process.execPath,
-    args: (run) => [...imageFlags(), script, ...prometheusArgs(run)],
+    env,
+    args: (run) => [...flags, script, ...prometheusArgs(run)],
     ...PROMETHEUS_LIKE,
   };
 }
@@ -110,6 +119,7 @@ export class Server {
       name: contender.name,
       command: contender.command,
       args: [...contender.args({ configFile, dataDir: dataDirOf(dir), listen }), ...extraArgs],
+      ...(contender.env && { env: contender.env }),
       logFile: join(dir, 'log'),
     });
     return new Server(contender, `http://${listen}`, server, configFile);
