@@ -13,6 +13,8 @@ import { ThreadHandle, type ThreadOptions } from './thread-handle.ts';
 
 /** A thread that nobody needs for so long is ended: it holds some 15 MB. */
 const IDLE_MS = 60_000;
+/** How long a request waits for a thread that helps another: starting one more takes as long. */
+const HELPER_WAIT_MS = 40;
 
 export interface QueryThreadsOptions extends ThreadOptions {
   /** Default: one for each core. */
@@ -29,12 +31,15 @@ export class QueryThreads {
   readonly #gate: QueryGate;
   readonly #idle: ThreadHandle[] = [];
   readonly #all = new Set<ThreadHandle>();
+  /** Requests that wait for a thread. */
+  readonly #waiting: ((thread: ThreadHandle) => void)[] = [];
   /** Threads at a time, but for those that requests need while others help. */
   readonly #limit: number;
   /** Threads that were killed. */
   killed = 0;
   /** Times that a thread helped another. */
   helped = 0;
+  #isClosed = false;
 
   constructor(options: QueryThreadsOptions) {
     this.#options = options;
@@ -49,6 +54,7 @@ export class QueryThreads {
 
   /** Ends all threads; requests under way fail. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(Array.from(this.#all, (thread) => thread.end()));
   }
 
@@ -63,7 +69,7 @@ export class QueryThreads {
     const done = this.#gate.run(timeoutMs ?? limits.queryTimeoutMs, signal, async (restMs) => {
       const rest = new URLSearchParams(params);
       if (timeoutMs !== undefined) rest.set('timeout', `${Math.ceil(restMs)}ms`);
-      const thread = this.#idle.pop() ?? this.#start();
+      const thread = await this.#free();
       try {
         await thread.run(
           endpoint,
@@ -77,6 +83,25 @@ export class QueryThreads {
     });
     done.catch(taken.reject);
     return taken.promise;
+  }
+
+  /** A thread that has nothing to do. There may be one more than there are cores, while others help for long. */
+  #free(): Promise<ThreadHandle> | ThreadHandle {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#all.size < this.#limit) return this.#start();
+    const { promise, resolve, reject } = Promise.withResolvers<ThreadHandle>();
+    const timer = this.#options.clock.setTimer(() => {
+      this.#waiting.splice(this.#waiting.indexOf(found), 1);
+      if (this.#isClosed) reject(new ApiError('unavailable', 'the server is stopping'));
+      else resolve(this.#start());
+    }, HELPER_WAIT_MS);
+    const found = (thread: ThreadHandle): void => {
+      timer.cancel();
+      resolve(thread);
+    };
+    this.#waiting.push(found);
+    return promise;
   }
 
   #start(): ThreadHandle {
@@ -114,6 +139,11 @@ export class QueryThreads {
   #rest(thread: ThreadHandle, role?: 'helper'): void {
     if (thread.isSpent || this.#all.size > this.#limit) void thread.end();
     if (thread.isEnded) return;
+    const waiting = this.#waiting.shift();
+    if (waiting !== undefined) {
+      waiting(thread);
+      return;
+    }
     if (role === 'helper') this.#idle.unshift(thread);
     else this.#idle.push(thread);
     thread.rest(IDLE_MS);
