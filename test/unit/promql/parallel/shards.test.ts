@@ -106,7 +106,7 @@ describe('Aggregations in parts', () => {
 
   for (const operator of operators) {
     it(`${operator} as in one pass`, async () => {
-      const { taken } = twins.tally;
+      const { read, taken } = twins.tally;
       for (const vector of vectors) {
         for (const grouping of ['', 'by (x)', 'without (i)', 'by (i)']) {
           const query = `${operator} ${grouping} (${vector})`;
@@ -115,6 +115,8 @@ describe('Aggregations in parts', () => {
         }
       }
       assert.equal(twins.tally.taken - taken, vectors.length * 4 * 2 * (1 + 6));
+      // Each part is read once: what others make of it is of use.
+      assert.equal(twins.tally.read - read, vectors.length * 4 * 2 * (2 + 7));
     });
   }
 
