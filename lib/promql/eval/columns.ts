@@ -2,7 +2,6 @@ import { type FloatHistogram, type Labels, METRIC_NAME } from '../../model/index
 import type { ColumnMemory } from './column-memory.ts';
 import type { QueryContext } from './context.ts';
 import { extraWeight } from './sample-counts.ts';
-import type { MatrixSeries } from './value.ts';
 
 /** The times an expression is evaluated at: `startMs + i × stepMs`, 0 ≤ i < count. */
 export interface StepGrid {
@@ -46,13 +45,9 @@ export function newSeries(grid: StepGrid, labels: Labels, dropName = false): Col
  */
 export type ColumnVisitor = (series: ColumnSeries) => void | Promise<void>;
 
-/** One that keeps its columns. @param full all steps, which series that are at all of them share; nobody writes to it */
-export function copyOf(
-  { labels, dropName, values, present, histograms }: ColumnSeries,
-  full?: Uint8Array,
-): ColumnSeries {
-  const isFull = full !== undefined && !present.includes(0);
-  const copy = { labels, dropName, values: values.slice(), present: isFull ? full : present.slice() };
+/** One that keeps its columns. */
+export function copyOf({ labels, dropName, values, present, histograms }: ColumnSeries): ColumnSeries {
+  const copy = { labels, dropName, values: values.slice(), present: present.slice() };
   return histograms === undefined ? copy : { ...copy, histograms };
 }
 
@@ -90,29 +85,6 @@ export function countSamples(columns: Columns): number {
   let count = columns.series.length * (columns.series[0]?.values.length ?? 0);
   for (const { histograms } of columns.series) if (histograms !== undefined) count += extraWeight(histograms);
   return count;
-}
-
-/** The samples that are there, with their times. @param gridTimes all times of the grid, which complete series share */
-export function toMatrixSeries(series: ColumnSeries, grid: StepGrid, gridTimes: Float64Array): MatrixSeries {
-  if (series.histograms === undefined && !series.present.includes(0)) {
-    return { labels: series.labels, timestamps: gridTimes, values: series.values };
-  }
-  let count = 0;
-  for (let i = 0; i < grid.count; i++) count += series.present[i]!;
-  const timestamps = new Float64Array(count);
-  const values = new Float64Array(count);
-  const histograms: (FloatHistogram | undefined)[] = [];
-  let at = 0;
-  for (let i = 0; i < grid.count; i++) {
-    if (series.present[i] === 0) continue;
-    timestamps[at] = grid.startMs + i * grid.stepMs;
-    values[at] = series.values[i]!;
-    const histogram = series.histograms?.[i];
-    if (histogram !== undefined) histograms[at] = histogram;
-    at++;
-  }
-  const { labels } = series;
-  return histograms.length === 0 ? { labels, timestamps, values } : { labels, timestamps, values, histograms };
 }
 
 /** Labels that describe the metric rather than the series; they go with the name. */

@@ -13,20 +13,13 @@ import {
 import { type Expr, valueTypeOf } from '../parse/ast.ts';
 import { parseExpr } from '../parse/parser.ts';
 import { ColumnMemory } from './column-memory.ts';
-import {
-  type ColumnSeries,
-  type Columns,
-  gridTimes,
-  toMatrixSeries,
-  hasSamples,
-  type StepGrid,
-  withoutMetadata,
-} from './columns.ts';
+import { type ColumnSeries, gridTimes, hasSamples, type StepGrid, withoutMetadata } from './columns.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { QueryContext, type QueryTimes } from './context.ts';
 import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';
-import { ENTRY_BYTES, SAMPLE_BYTES, stepsBytes } from './memory.ts';
+import { MatrixCollector } from './matrix-collector.ts';
+import { ENTRY_BYTES, stepsBytes } from './memory.ts';
 import type { Assistants, AssistTask, PartAnswer } from '../parallel/assistance.ts';
 import { distributionsOf } from '../parallel/distribution.ts';
 import { PartClaims } from '../parallel/part-claims.ts';
@@ -119,8 +112,7 @@ export class Engine {
     return this.#run(queryable, query, expr, times, options, async (evaluator, context) => {
       context.requireRoom(grid.count);
       context.requireBytes(stepsBytes(grid.count));
-      const columns = await evaluator.evaluate(expr, grid);
-      return { type: 'matrix', series: sortedByLabels(await toMatrix(columns, grid, context)) };
+      return { type: 'matrix', series: sortedByLabels(await matrixOf(expr, evaluator, grid, context)) };
     });
   }
 
@@ -236,18 +228,27 @@ function toSamples(series: readonly ColumnSeries[], timestampMs: number): Vector
   });
 }
 
-async function toMatrix(columns: Columns, grid: StepGrid, context: QueryContext): Promise<MatrixSeries[]> {
-  const times = gridTimes(grid);
-  if (columns.type === 'scalar') return [{ labels: Labels.EMPTY, timestamps: times, values: columns.values }];
-  const out: MatrixSeries[] = [];
+/** The value over a grid, made series by series where that can be: it has a value at each step, and few may be there. */
+async function matrixOf(
+  expr: Expr,
+  evaluator: Evaluator,
+  grid: StepGrid,
+  context: QueryContext,
+): Promise<readonly MatrixSeries[]> {
+  const matrix = new MatrixCollector(grid, context);
+  const before = context.held;
+  if (await evaluator.visit(expr, grid, (series) => matrix.add(series))) return matrix.series;
+  matrix.clear();
+  context.holdOnly(before, 0, 0);
+  const columns = await evaluator.evaluate(expr, grid);
+  if (columns.type === 'scalar') {
+    return [{ labels: Labels.EMPTY, timestamps: gridTimes(grid), values: columns.values }];
+  }
   for (const series of finished(columns.series, context)) {
     if (context.spend(grid.count)) await context.pause();
-    if (!hasSamples(series)) continue;
-    const result = toMatrixSeries(series, grid, times);
-    context.takeBytes(ENTRY_BYTES + (result.timestamps === times ? 0 : SAMPLE_BYTES * result.timestamps.length));
-    out.push(result);
+    matrix.add(series, true);
   }
-  return out;
+  return matrix.series;
 }
 
 function sortedByLabels(series: readonly MatrixSeries[]): MatrixSeries[] {

@@ -72,6 +72,20 @@ export class Evaluator {
     return result;
   }
 
+  /**
+   * The value of an expression of type vector series by series, none of them held.
+   * @returns false when it has to be evaluated as a whole: what was visited does not count
+   */
+  async visit(expr: Expr, grid: StepGrid, visitor: ColumnVisitor): Promise<boolean> {
+    const { counts, delayedNameRemoval } = this.#context;
+    // Names that go in the end may make series equal.
+    if (delayedNameRemoval) return false;
+    const before = counts?.mark();
+    if (await this.#visit(expr, grid, {}, visitor)) return true;
+    if (before !== undefined) counts?.restore(before);
+    return false;
+  }
+
   /** What has one value at all steps. */
   async #once(expr: Expr, grid: StepGrid, hints: SelectorHints): Promise<Columns> {
     const { counts } = this.#context;

@@ -1,7 +1,8 @@
 import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
+import { ColumnCopies } from './column-copies.ts';
 import { ReachableSamples } from './column-memory.ts';
-import { type ColumnSeries, type ColumnVisitor, copyOf, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
+import { type ColumnSeries, type ColumnVisitor, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { seriesBytes, stepsBytes } from './memory.ts';
 import { extraWeight } from './sample-counts.ts';
@@ -59,10 +60,10 @@ export async function selectInstant(
 ): Promise<ColumnSeries[]> {
   const out: ColumnSeries[] = [];
   let held = context.samples;
-  const full = new Uint8Array(grid.count).fill(1);
+  const copies = new ColumnCopies(grid);
   const collect = (series: ColumnSeries): void => {
     context.takeBytes(seriesBytes(series));
-    out.push(copyOf(series, full));
+    out.push(copies.of(series));
     held += series.values.length + (series.histograms === undefined ? 0 : extraWeight(series.histograms));
     context.holdSamples(held);
   };

@@ -1,13 +1,7 @@
 import { type FloatHistogram, type Labels, METRIC_NAME, quote, type SampleColumns } from '../../model/index.ts';
+import { ColumnCopies } from '../eval/column-copies.ts';
 import { type ColumnMemory, ReachableSamples } from '../eval/column-memory.ts';
-import {
-  type ColumnSeries,
-  type ColumnVisitor,
-  copyOf,
-  renamed,
-  scratchColumns,
-  type StepGrid,
-} from '../eval/columns.ts';
+import { type ColumnSeries, type ColumnVisitor, renamed, scratchColumns, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
 import type { LookupTimes } from '../eval/instant-selector.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
@@ -111,10 +105,10 @@ export async function evaluateWindows(
 ): Promise<ColumnSeries[]> {
   const out: ColumnSeries[] = [];
   let held = context.samples;
-  const full = new Uint8Array(call.grid.count).fill(1);
+  const copies = new ColumnCopies(call.grid);
   await visitWindows(windowFunction, call, context, (series) => {
     context.takeBytes(seriesBytes(series));
-    out.push(copyOf(series, full));
+    out.push(copies.of(series));
     held += series.values.length + (series.histograms === undefined ? 0 : extraWeight(series.histograms));
     context.holdSamples(held);
   });
