@@ -65,13 +65,17 @@ export interface FloatHistogram {
   readonly customValues: Float64Array;
 }
 
+const NO_ROOM = new Float64Array(0);
+/** The first room that is made. */
+const MIN_CAPACITY = 256;
+
 /**
  * Columns that an iterator fills: `timestamps[i]` ms, `values[i]`, and for a histogram sample `histograms[i]` (its
- * `values[i]` is then NaN). Reused between series; grows, never shrinks.
+ * `values[i]` is then NaN). Reused between series; grows, never shrinks. Without room at first: many are made and never used.
  */
 export class SampleColumns {
-  timestamps: Float64Array = new Float64Array(256);
-  values: Float64Array = new Float64Array(256);
+  timestamps: Float64Array = NO_ROOM;
+  values: Float64Array = NO_ROOM;
   /** Sparse; `undefined` while no histogram was pushed since the last `clear`. */
   histograms: (FloatHistogram | undefined)[] | undefined = undefined;
   /**
@@ -91,7 +95,7 @@ export class SampleColumns {
   reserve(extra: number): void {
     const needed = this.length + extra;
     if (needed <= this.timestamps.length) return;
-    const capacity = Math.max(needed, this.timestamps.length * 2);
+    const capacity = Math.max(needed, this.timestamps.length * 2, MIN_CAPACITY);
     const timestamps = new Float64Array(capacity);
     timestamps.set(this.timestamps.subarray(0, this.length));
     const values = new Float64Array(capacity);

@@ -3,6 +3,8 @@ import { SampleColumns } from '../../model/index.ts';
 
 /** The most that one query keeps here; what is beyond lies on the heap, where no kernel reaches it. */
 const MAX_HELD_BYTES = 32 << 20;
+/** Samples that there is room for from the beginning. */
+const MIN_CAPACITY = 256;
 
 /**
  * Columns where kernels reach them, of one query: in linear memory, outside of the heap. They are the query's until `close`.
@@ -84,7 +86,7 @@ export class ReachableSamples extends SampleColumns {
   constructor(memory: ColumnMemory) {
     super();
     this.#memory = memory;
-    this.#move(this.timestamps.length);
+    this.#move(MIN_CAPACITY);
   }
 
   /** Where timestamps and values lie, if kernels reach them. */

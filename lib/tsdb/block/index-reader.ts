@@ -17,6 +17,7 @@ import {
   SERIES_ALIGN_BYTES,
 } from './format.ts';
 import { IndexSeries } from './index-series.ts';
+import { LastPostings } from './last-postings.ts';
 import { type PositionedFile, u32At } from './positioned-file.ts';
 import { type PostingsOffsets, SampledPostingsOffsets, WholePostingsOffsets } from './postings-table.ts';
 import { crcOf } from './section.ts';
@@ -37,7 +38,8 @@ const POSTINGS_SLICE = 4096;
 /**
  * The index of a block, versions 1 and 2 (tsdb/index/index.go, `Reader`). Table of contents, symbols and postings offset
  * table are checked when it is opened, each entry of series and postings whenever it is read. In memory lie, per open
- * block: the label names, 4 bytes for every 8 symbols and for every 32 label pairs, and the texts used last (about 60 kB).
+ * block: the label names, 4 bytes for every 8 symbols and for every 32 label pairs, the texts used last (about 60 kB), and the
+ * postings used last (64 kB).
  */
 export class IndexReader implements PostingsSource {
   readonly version: number;
@@ -49,6 +51,7 @@ export class IndexReader implements PostingsSource {
   readonly #offsets: PostingsOffsets;
   readonly #reader = new ByteReader();
   readonly #scratch = new IndexSeries();
+  readonly #lists = new LastPostings();
   /** See `stretch`. */
   address = 0;
 
@@ -99,7 +102,8 @@ export class IndexReader implements PostingsSource {
       if (accepts(value)) offsets.push(offset);
       return true;
     });
-    return offsets.map((offset) => this.#postingsAt(offset));
+    // They may be many, each asked for once.
+    return offsets.map((offset) => this.#decodePostings(offset));
   }
 
   valueCount(name: string): number {
@@ -239,8 +243,16 @@ export class IndexReader implements PostingsSource {
     into.labelCount = count;
   }
 
-  /** Decodes a postings list, slice by slice. */
   #postingsAt(offset: number, spend?: Spend): Uint32Array {
+    const known = this.#lists.get(offset);
+    if (known !== undefined) return known;
+    const refs = this.#decodePostings(offset, spend);
+    this.#lists.add(offset, refs);
+    return refs;
+  }
+
+  /** Decodes a postings list, slice by slice. */
+  #decodePostings(offset: number, spend?: Spend): Uint32Array {
     const { arena, wasm } = this.#kernels;
     const file = this.#file;
     const length = u32At(arena, file, offset);
