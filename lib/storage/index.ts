@@ -101,6 +101,8 @@ export interface SelectHints {
   readonly by?: boolean;
   /** The only labels that are looked at: see `Series.projected`. */
   readonly projection?: readonly string[];
+  /** Labels without which series are to be told apart: see `Series.hashWithout`. */
+  readonly hashWithout?: ReadonlySet<string>;
   /** At most this many series. */
   readonly limit?: number;
   readonly signal?: AbortSignal;
@@ -122,6 +124,11 @@ export interface Series {
    * where storage cannot do better than from `labels`.
    */
   readonly projected?: Labels;
+  /**
+   * Where asked for: a hash of the labels but for those named, an integer below 2^53, which says something beside others of
+   * the same selection only. Absent where storage cannot do better than from `labels`.
+   */
+  readonly hashWithout?: number;
   /** Appends all samples in the querier's range, in order, stale markers included, behind `into.length`. */
   read(into: SampleColumns): void;
 }

@@ -41,7 +41,8 @@ class MergeQuerier<Source extends Querier = Querier> implements Querier {
 
   async select(_sorted: boolean, hints: SelectHints, matchers: readonly Matcher[]): Promise<SeriesSet> {
     const sets: SeriesSet[] = [];
-    for (const querier of this.queriers) sets.push(await querier.select(true, hints, matchers));
+    const ofOne = hintsOfOne(hints);
+    for (const querier of this.queriers) sets.push(await querier.select(true, ofOne, matchers));
     const annotations = new Annotations();
     return { batches: mergedBatches(this.kernels, sets, annotations, hints.limit ?? 0), annotations };
   }
@@ -89,13 +90,20 @@ class DividingMergeQuerier extends MergeQuerier<DividingQuerier> implements Divi
   async selectPart(part: SelectionPart, hints: SelectHints): Promise<SeriesSet> {
     const sources = part as Part;
     const sets: SeriesSet[] = [];
+    const ofOne = hintsOfOne(hints);
     for (const [i, querier] of this.queriers.entries()) {
       // One that was not there where the selection was made has nothing of it.
-      if (i < sources.length) sets.push(await querier.selectPart([sources[i]], hints));
+      if (i < sources.length) sets.push(await querier.selectPart([sources[i]], ofOne));
     }
     const annotations = new Annotations();
     return { batches: mergedBatches(this.kernels, sets, annotations, hints.limit ?? 0), annotations };
   }
+}
+
+/** Hashes of different sources say nothing beside each other. */
+function hintsOfOne(hints: SelectHints): SelectHints {
+  const { hashWithout: _, ...others } = hints;
+  return others;
 }
 
 /** The first `limit` of two sorted lists as one; maybe one of them. */

@@ -304,14 +304,15 @@ export class Evaluator {
       return true;
     }
     const known = this.#reader.source?.names;
-    const loss = known ?? new NameLoss(matrixArg.kind === 'matrix' ? matrixArg.selector : undefined);
-    const call = await this.#windows(windows.expr, matrixArg, grid, loss.takesProjections ? projecting : hints);
+    const selector = matrixArg.kind === 'matrix' ? matrixArg.selector : undefined;
+    const loss = known ?? new NameLoss(selector);
+    const call = await this.#windows(windows.expr, matrixArg, grid, { ...projecting, names: loss });
     const { range } = call;
     const watched: RangeVector = {
       ...range,
       visit: (visit) =>
         range.visit((labels, samples, dropName) => {
-          if (known === undefined) loss.add(labels);
+          if (known === undefined && selector === undefined) loss.add(labels);
           return loss.mayCollide ? undefined : visit(labels, samples, dropName);
         }),
     };
@@ -369,13 +370,13 @@ export class Evaluator {
     const loss = new NameLoss(matrixArg.kind === 'matrix' ? matrixArg.selector : undefined);
     const visit: RangeVector['visit'] = (visitor) =>
       range.visit((labels, samples, dropName) => {
-        if (loss.takesProjections) loss.add(labels);
+        if (loss.haveOneName) loss.add(labels);
         return visitor(labels, samples, dropName);
       });
     const series = await evaluateWindows(windowFunction, { ...call, range: { ...range, visit } }, this.#context);
     if (expr.func.name === 'absent_over_time') return absentWindows(series, expr.args[0]!, grid);
     // Series of one metric differ in other labels than the name.
-    const areDistinct = loss.takesProjections && !loss.mayCollide;
+    const areDistinct = loss.haveOneName && !loss.mayCollide;
     return { type: 'vector', series: areDistinct ? series : this.#mergeRenamed(series) };
   }
 

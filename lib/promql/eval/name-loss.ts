@@ -6,11 +6,13 @@ import { hashOfLabels } from './labels-hash.ts';
 
 /**
  * Sees whether series become equal when their names go, without a list of them. It may say so when they do not: labels are
- * compared by hashes of 53 bits.
+ * compared by hashes of 53 bits, of their texts or of what stands for them in storage.
  */
 export class NameLoss {
   readonly #haveOneName: boolean;
   readonly #hashes = new HashList();
+  /** The hashes; undefined before the first. */
+  #areOfStorage: boolean | undefined;
   mayCollide = false;
 
   /** @param selector of the series, when they come from one */
@@ -19,18 +21,22 @@ export class NameLoss {
       selector?.matchers.some(({ type, name, value }) => type === '=' && name === METRIC_NAME && value !== '') ?? false;
   }
 
-  /** Only the labels that aggregation looks at need to be given. */
-  get takesProjections(): boolean {
+  /** All series have one name; with their names they differ without it, too. */
+  get haveOneName(): boolean {
     return this.#haveOneName;
   }
 
-  /** @param labels of a series that still has its name */
-  add(labels: Labels): void {
+  /**
+   * @param labels of a series that still has its name; all of them, unless all have one name, or there is a hash
+   * @param hash of storage, without METADATA_LABELS
+   */
+  add(labels: Labels, hash?: number): void {
     if (this.#haveOneName) {
       if (hasOtherMetadata(labels)) this.mayCollide = true;
       return;
     }
-    this.#addHash(hashOfLabels(labels, METADATA_LABELS));
+    // Those of storage are kept below zero: beside hashes of texts they say nothing.
+    this.#addHash(hash === undefined ? hashOfLabels(labels, METADATA_LABELS) : -1 - hash);
   }
 
   /** Of the series that were added, where they are needed: another takes them. */
@@ -45,6 +51,9 @@ export class NameLoss {
 
   #addHash(hash: number): void {
     const { length } = this.#hashes;
+    const isOfStorage = hash < 0;
+    this.#areOfStorage ??= isOfStorage;
+    if (isOfStorage !== this.#areOfStorage) this.mayCollide = true;
     if (this.#hashes.add(hash) < length) this.mayCollide = true;
   }
 }

@@ -2,6 +2,7 @@ import { type Labels, SampleColumns } from '../../model/index.ts';
 import type { Querier, Queryable, SelectHints, Series, SeriesSet } from '../../storage/index.ts';
 import { childrenOf, type Expr, type VectorSelector } from '../parse/ast.ts';
 import { ReachableSamples } from './column-memory.ts';
+import { METADATA_LABELS } from './columns.ts';
 import type { QueryContext } from './context.ts';
 import { HistogramStatistics, statisticsSelectors } from './histogram-statistics.ts';
 import { ENTRY_BYTES, histogramsBytes, labelsBytes, SAMPLE_BYTES } from './memory.ts';
@@ -17,6 +18,8 @@ export interface SelectorHints {
   readonly rangeMs?: number;
   /** The only labels that are looked at; visitors may be given those alone. */
   readonly projection?: readonly string[];
+  /** Sees all series that are read: their names go. */
+  readonly names?: NameLoss;
 }
 
 /** The samples are the caller's until it returns; a returned promise is awaited. */
@@ -90,11 +93,12 @@ export class SelectorReader {
     let kept = this.#kept.get(key);
     if (kept === undefined) {
       // Others may look at other labels.
-      const { projection: _, ...others } = hints;
+      const { projection: _, names: __, ...others } = hints;
       kept = await this.#keep(selector, minMs, maxMs, others);
       this.#kept.set(key, kept);
     }
     for (const { labels, samples } of kept) {
+      hints.names?.add(labels);
       const pending = visit(labels, this.#bring(samples));
       if (pending !== undefined) await pending;
       if (this.#context.spend(samples.length + 16)) await this.#context.pause();
@@ -130,7 +134,7 @@ export class SelectorReader {
     selector: VectorSelector,
     minMs: number,
     maxMs: number,
-    hints: SelectorHints,
+    { projection, names: ownNames, ...hints }: SelectorHints,
     visit: SeriesVisitor,
   ): Promise<void> {
     const context = this.#context;
@@ -138,8 +142,13 @@ export class SelectorReader {
     this.#queriers.push(querier);
     const { signal, onSpend: spend } = context;
     const watch = { ...(signal !== undefined && { signal }), ...(spend !== undefined && { spend }) };
-    const selectHints: SelectHints = { startMs: minMs, endMs: maxMs, ...hints, ...watch };
     const source = this.source?.selector === selector ? this.source : undefined;
+    const names = source?.names ?? ownNames;
+    const wanted = {
+      ...(projection !== undefined && { projection }),
+      ...(names?.haveOneName === false && { hashWithout: METADATA_LABELS }),
+    };
+    const selectHints: SelectHints = { startMs: minMs, endMs: maxMs, ...hints, ...wanted, ...watch };
     // In no order, as Prometheus asks for them: the head takes 1 µs a series for sorting, and a merge sorts what it needs.
     const set = await (source === undefined
       ? querier.select(false, selectHints, selector.matchers)
@@ -147,8 +156,10 @@ export class SelectorReader {
     for await (const batch of set.batches) {
       for (const series of batch) {
         const samples = this.#fill(series);
-        const labels = hints.projection === undefined ? series.labels : (series.projected ?? series.labels);
-        source?.names?.add(labels);
+        const { hashWithout: hash } = series;
+        const needsAll = projection === undefined || (names?.haveOneName === false && hash === undefined);
+        const labels = needsAll ? series.labels : (series.projected ?? series.labels);
+        names?.add(labels, hash);
         const pending = visit(labels, samples);
         if (pending !== undefined) await pending;
         if (context.spend(samples.length + 16)) await context.pause();

@@ -137,6 +137,7 @@ export async function visitWindows(
   const { values, present } = columns;
   const maySweep = columns.memory !== undefined && range.extension === undefined && windowFunction.check === undefined;
   let isChecked = false;
+  let noted = '';
   await range.visit((labels, read, dropName) => {
     const kernel = read.histograms === undefined || mixed === undefined ? floats : mixed;
     const takesAll = windowFunction.takesHistograms === true || kernel === mixed;
@@ -156,13 +157,20 @@ export async function visitWindows(
     if (maySweep && isPlain && kernel.sweep !== undefined && window.memory !== undefined) {
       context.countWork(grid.count);
       if (!kernel.sweep(window, range.times, values, present, window.memory)) return;
-      if (windowFunction.expectsCounter === true) noteNonCounter(window.metric, call, context);
+      if (windowFunction.expectsCounter === true) note();
       return visitor({ ...name, ...columns });
     }
     kernel.begin?.(window);
     return stepByStep(kernel, name, ignored);
   });
   window.overlaps.report(context, notePosition(call));
+
+  /** Once for series of one metric that follow one another: of many the words take time. */
+  function note(): void {
+    if (window.metric === noted) return;
+    noted = window.metric;
+    noteNonCounter(noted, call, context);
+  }
 
   /** When there is any window with samples, whatever they are. */
   function checkAll(samples: SampleColumns, labels: Labels): void {
@@ -189,7 +197,7 @@ export async function visitWindows(
       if (step < grid.count) await context.pause();
     }
     if (!hasAny) return;
-    if (windowFunction.expectsCounter === true && hasFloats) noteNonCounter(window.metric, call, context);
+    if (windowFunction.expectsCounter === true && hasFloats) note();
     const result = histograms.length === 0 ? { ...name, ...columns } : { ...name, ...columns, histograms };
     const pending = visitor(result);
     if (pending !== undefined) await pending;

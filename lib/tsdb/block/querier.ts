@@ -16,6 +16,7 @@ import { selectLabelNames, selectLabelValues, selectPostings } from '../select.t
 import type { Block } from './block.ts';
 import type { ReadChunk } from './chunk-reader.ts';
 import { IndexSeries } from './index-series.ts';
+import { LabelHasher } from './label-hasher.ts';
 import { Projector } from './projector.ts';
 import { SampleReader } from './sample-reader.ts';
 import { type FoundChunks, type FoundSeries, SeriesBatch } from './series-batch.ts';
@@ -96,7 +97,9 @@ export class BlockQuerier implements DividingQuerier {
     const maxMs = Math.min(this.#maxTimeMs, hints.endMs);
     const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
     const { index, tombstones, kernels } = this.#block;
-    const projector = hints.projection === undefined ? undefined : new Projector(index.symbols, hints.projection);
+    const { projection, hashWithout } = hints;
+    const projector = projection === undefined ? undefined : new Projector(index.symbols, projection);
+    const hasher = hashWithout === undefined ? undefined : new LabelHasher(index.symbols, hashWithout);
     const found = new SeriesBatch(kernels, index, tombstones, minMs, maxMs);
     this.#selections.add(found);
     try {
@@ -112,7 +115,7 @@ export class BlockQuerier implements DividingQuerier {
           if (!found.add(refs[i]!)) break;
         }
         given += found.length;
-        if (found.length > 0) yield this.#series(found.take(), { minMs, maxMs, projector });
+        if (found.length > 0) yield this.#series(found.take(), { minMs, maxMs, projector, hasher });
         if (i - turned >= TURN_SERIES) {
           turned = i;
           await nextTurn();
@@ -124,7 +127,7 @@ export class BlockQuerier implements DividingQuerier {
     }
   }
 
-  #series(found: FoundSeries, shared: Pick<Shared, 'minMs' | 'maxMs' | 'projector'>): BlockSeries[] {
+  #series(found: FoundSeries, shared: Omit<Shared, 'querier' | 'found'>): BlockSeries[] {
     const all = { querier: this, found, ...shared };
     return found.chunkEnds.map((_, i) => new BlockSeries(all, i));
   }
@@ -163,6 +166,7 @@ interface Shared {
   readonly querier: BlockQuerier;
   readonly found: FoundSeries;
   readonly projector: Projector | undefined;
+  readonly hasher: LabelHasher | undefined;
   readonly minMs: number;
   readonly maxMs: number;
 }
@@ -170,6 +174,7 @@ interface Shared {
 /** One series of a block, read when asked. */
 class BlockSeries implements ChunkSeries {
   readonly projected?: Labels;
+  readonly hashWithout?: number;
   readonly #shared: Shared;
   /** Its place in the batch. */
   readonly #i: number;
@@ -178,9 +183,12 @@ class BlockSeries implements ChunkSeries {
   constructor(shared: Shared, i: number) {
     this.#shared = shared;
     this.#i = i;
-    const { symbols, symbolEnds } = shared.found;
-    const projected = shared.projector?.project(symbols, symbolEnds[i - 1] ?? 0, symbolEnds[i]!);
-    if (projected !== undefined) this.projected = projected;
+    const { projector, hasher, found } = shared;
+    const { symbols, symbolEnds } = found;
+    const from = symbolEnds[i - 1] ?? 0;
+    const end = symbolEnds[i]!;
+    if (projector !== undefined) this.projected = projector.project(symbols, from, end);
+    if (hasher !== undefined) this.hashWithout = hasher.hash(symbols, from, end);
   }
 
   get labels(): Labels {

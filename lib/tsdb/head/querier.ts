@@ -15,6 +15,7 @@ import { type DividingQuerier, type Part, SourceSelection } from '../division.ts
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { type PostingsSource, selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
 import type { ChunkReader } from './chunk-reader.ts';
+import { HeadLabelHasher } from './head-label-hasher.ts';
 import { HeadPostings } from './head-postings.ts';
 import { HeadProjector } from './head-projector.ts';
 import type { HeadView } from './head-view.ts';
@@ -32,6 +33,7 @@ const SUPPOSED_INTERVAL_MS = 15_000;
 /** One series of the head, read when asked. */
 class HeadSeries implements ChunkSeries {
   readonly projected?: Labels;
+  readonly hashWithout?: number;
   readonly #view: HeadView;
   readonly #chunks: ChunkReader;
   readonly #ref: SeriesRef;
@@ -48,6 +50,7 @@ class HeadSeries implements ChunkSeries {
     minMs: number,
     maxMs: number,
     projector: HeadProjector | undefined,
+    hasher: HeadLabelHasher | undefined,
   ) {
     this.#view = view;
     this.#chunks = chunks;
@@ -56,6 +59,7 @@ class HeadSeries implements ChunkSeries {
     this.#maxMs = maxMs;
     if (projector === undefined) this.#labels = view.labels(record);
     else this.projected = projector.project(record);
+    if (hasher !== undefined) this.hashWithout = hasher.hash(record);
   }
 
   /** @throws PromletError `storage/head-read` when the series was removed, which no reader need fear that is waited for */
@@ -218,7 +222,9 @@ export class HeadReader implements DividingQuerier {
   async *#batches(selection: Selection, minMs: number, sorted: boolean, hints: SelectHints): AsyncGenerator<Series[]> {
     const view = this.#view;
     const { refs, maxTimesMs } = selection;
-    const projector = hints.projection === undefined ? undefined : new HeadProjector(view, hints.projection);
+    const { projection, hashWithout } = hints;
+    const projector = projection === undefined ? undefined : new HeadProjector(view, projection);
+    const hasher = hashWithout === undefined ? undefined : new HeadLabelHasher(view, hashWithout);
     const order = sorted && refs.length > 1 ? orderByLabels(view, refs).order : undefined;
     const limit = hints.limit !== undefined && hints.limit > 0 ? hints.limit : Infinity;
     const count = Math.min(refs.length, limit);
@@ -227,13 +233,15 @@ export class HeadReader implements DividingQuerier {
       assert(!this.#closed, 'querier: read after close');
       const batch = view.read(() => {
         projector?.begin();
+        hasher?.begin();
         const series: Series[] = [];
         for (let i = from; i < Math.min(count, from + SELECT_BATCH_SIZE); i++) {
           const at = order?.[i] ?? i;
           const record = view.series.record(refs[at]!);
           // Removed since it was selected: then its samples are not in the head any more.
           if (record === 0) continue;
-          series.push(new HeadSeries(view, this.#chunks, refs[at]!, record, minMs, maxTimesMs[at]!, projector));
+          const maxMs = maxTimesMs[at]!;
+          series.push(new HeadSeries(view, this.#chunks, refs[at]!, record, minMs, maxMs, projector, hasher));
         }
         return series;
       });

@@ -3,6 +3,7 @@ import { seededRandom } from '../../../lib/env/index.ts';
 import { type FloatHistogram, Labels, STALE_NAN } from '../../../lib/model/index.ts';
 import { Engine, type QueryResult } from '../../../lib/promql/index.ts';
 import { MemoryStorage } from '../../conformance/promqltest/memory-storage.ts';
+import { open, START_MS, temporaryDirectory, write } from '../tsdb/harness.ts';
 
 const STEP_MS = 15_000;
 
@@ -123,4 +124,39 @@ describe('Aggregations that take series as they are read', () => {
     assert.ok(value.type === 'vector');
     assert.equal(value.samples[0]!.value, 2);
   });
+
+  for (const rangeMs of [60_000, 6_000_000]) {
+    it(`sees that in a database too, ${rangeMs === 60_000 ? 'in its head' : 'in blocks and head'}`, async () => {
+      let remove = (): void => {};
+      const dir = temporaryDirectory((removing) => (remove = removing));
+      const blockMs = 600_000;
+      const db = await open(dir, {
+        minBlockDurationMs: blockMs,
+        maxBlockDurationMs: blockMs,
+        limits: { maxFutureMs: 0 },
+      });
+      for (let s = 0; s < 200; s++) {
+        const timeMs = START_MS + s * STEP_MS;
+        await write(db, [
+          ['a i=0 j=x', timeMs, s],
+          ['b i=0 j=y', timeMs, s],
+          ['c i=0', timeMs, s],
+          ...(s < 100 ? [] : ([['d i=0 j=y', timeMs, s]] as const)),
+        ]);
+        if (s % 50 === 49) await db.compact();
+      }
+      assert.ok(db.blocks().length > 0);
+      const endMs = START_MS + 199 * STEP_MS;
+      const count = async (names: string): Promise<number> => {
+        const query = `count(rate({__name__=~"${names}"}[${rangeMs}ms]))`;
+        const { value } = await engine.instant(db, query, endMs);
+        assert.ok(value.type === 'vector');
+        return value.samples[0]!.value;
+      };
+      assert.equal(await count('a|b|c'), 3);
+      await assert.rejects(count('a|b|c|d'), { message: 'vector cannot contain metrics with the same labelset' });
+      await db.close();
+      remove();
+    });
+  }
 });

@@ -83,6 +83,21 @@ describe('tsdb: merging queriers', () => {
     querier.close();
   });
 
+  it('gives no hashes, which say nothing of series of different blocks', async () => {
+    const hints = { startMs: -1e15, endMs: 1e15, hashWithout: new Set(['__name__']) };
+    const matchers = [new Matcher('=', 'a', '1')];
+    const samples: [number, number][] = [[0, 1]];
+    const querier = await merged({ 'l a=1': samples, 'm a=1': samples }, { 'm a=1': samples, 'n a=1': samples });
+    const hashes = async (of: Querier): Promise<(number | undefined)[]> =>
+      (await collectSeries(await of.select(false, hints, matchers))).map(({ hashWithout }) => hashWithout);
+    assert.deepEqual(await hashes(querier), [undefined, undefined, undefined]);
+    const single = new BlockQuerier(blocks[0]!, -1e15, 1e15);
+    const [one, other] = await hashes(mergeQueriers(kernels, [single]));
+    assert.ok(one !== undefined && one === other);
+    single.close();
+    querier.close();
+  });
+
   it('keeps one of two samples of one time', async () => {
     const one = [0, 10, 20].map((timeMs): [number, number] => [timeMs, 1]);
     const other = [5, 10, 20, 30].map((timeMs): [number, number] => [timeMs, 2]);

@@ -67,6 +67,22 @@ describe('tsdb: querying a block', () => {
       querier.close();
     });
 
+    it('gives hashes of labels without some that tell apart what the other labels tell apart', async () => {
+      const querier = new BlockQuerier(block, -Infinity, Infinity);
+      const without = new Set(['__name__', 'unique', 'none']);
+      const hints = { startMs: -1e15, endMs: 1e15, hashWithout: without };
+      const series = await collectSeries(await querier.select(true, hints, [new Matcher('=~', 'x', 'a|b')]));
+      const byHash = new Map<number, string>();
+      for (const { labels, hashWithout } of series) {
+        const { key } = labels.without(without);
+        assert.equal(byHash.get(hashWithout!) ?? key, key);
+        byHash.set(hashWithout!, key);
+      }
+      assert.equal(byHash.size, new Set(series.map(({ labels }) => labels.without(without).key)).size);
+      assert.ok(byHash.size > 1 && byHash.size < series.length);
+      querier.close();
+    });
+
     const texts: Record<MatchType, string[]> = {
       '=': ['', 'a', 'abc', 'none'],
       '!=': ['', 'a', 'none'],

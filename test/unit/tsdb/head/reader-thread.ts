@@ -86,6 +86,8 @@ const SELECTIONS: { matchers: Matcher[]; perGroup: number }[] = [
 ];
 
 const PROJECTION = ['pod', 'i', 'none'];
+/** And of which not. */
+const HASHED_WITHOUT: ReadonlySet<string> = new Set(['pod', 'none']);
 
 /** Undefined when the series was removed meanwhile: nobody waits for this reader. */
 function labelsOf(series: Series): Labels | undefined {
@@ -102,7 +104,8 @@ async function selectAll(sorted: boolean, { matchers, perGroup }: (typeof SELECT
   const reader = new HeadReader(view, chunks, keptFrom * INTERVAL_MS, Infinity);
   const projection = (selections >> 1) % 2 === 0 ? PROJECTION : undefined;
   const range = { startMs: keptFrom * INTERVAL_MS, endMs: Infinity };
-  const hints = projection === undefined ? range : { ...range, projection };
+  const hints = { ...range, hashWithout: HASHED_WITHOUT, ...(projection && { projection }) };
+  const byHash = new Map<number, string>();
   const groups = new Map<number, { last: number; first: number; series: number }>();
   let before: Labels | undefined;
   for await (const batch of (await reader.select(sorted, hints, matchers)).batches) {
@@ -111,6 +114,9 @@ async function selectAll(sorted: boolean, { matchers, perGroup }: (typeof SELECT
       if (labels === undefined) continue;
       if (sorted && before !== undefined) assert.ok(before.compare(labels) < 0, 'sorted');
       before = labels;
+      const others = labels.without(HASHED_WITHOUT).key;
+      assert.equal(byHash.get(series.hashWithout!) ?? others, others);
+      byHash.set(series.hashWithout!, others);
       if (projection !== undefined) assert.ok(series.projected!.equals(labels.keep(new Set(projection))));
       columns.clear();
       series.read(columns);
