@@ -2,7 +2,13 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../lib/config/index.ts';
 import type { ObjectName } from '../lib/kube/index.ts';
 import { compileRegex, errorMessage, formatDuration, parseDuration } from '../lib/model/index.ts';
-import { FEATURE_NAMES, featuresOf, PER_STEP_STATS, type PromqlFeatures } from '../lib/promql/index.ts';
+import {
+  DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES,
+  FEATURE_NAMES,
+  featuresOf,
+  PER_STEP_STATS,
+  type PromqlFeatures,
+} from '../lib/promql/index.ts';
 
 /** The command line, checked. Durations are ms. */
 export interface AgentFlags {
@@ -35,6 +41,8 @@ export interface AgentFlags {
   readonly queryMaxSamples: number;
   /** Of one query. */
   readonly queryMaxBytes: number;
+  /** Of all of them together. */
+  readonly queryMaxTotalBytes: number;
   readonly queryLookbackDeltaMs: number;
   /** Names given to `--enable-feature`. */
   readonly enabledFeatures: readonly string[];
@@ -56,6 +64,7 @@ export function flagValues(flags: AgentFlags): Record<string, string> {
     'query.lookback-delta': formatDuration(flags.queryLookbackDeltaMs),
     'query.max-bytes': formatSize(flags.queryMaxBytes),
     'query.max-samples': String(flags.queryMaxSamples),
+    'query.max-total-bytes': formatSize(flags.queryMaxTotalBytes),
     'query.timeout': formatDuration(flags.queryTimeoutMs),
     'storage.tsdb.head-memory-limit': formatSize(flags.headMemoryLimitBytes),
     'storage.tsdb.max-block-duration':
@@ -118,6 +127,7 @@ export function parseFlags(
     queryTimeoutMs: flags['query.timeout'] as number,
     queryMaxSamples: flags['query.maxSamples'] as number,
     queryMaxBytes: flags['query.maxBytes'] as number,
+    queryMaxTotalBytes: flags['query.maxTotalBytes'] as number,
     queryLookbackDeltaMs: flags['query.lookbackDelta'] as number,
     enabledFeatures,
     promqlFeatures: featuresOf(enabledFeatures),
@@ -188,6 +198,11 @@ function agentCommand(version: string): Command {
       new Option('--query.max-bytes <size>', 'most memory a query may take, as the engine estimates it')
         .argParser(toMemoryBytes)
         .default(256 * 2 ** 20, '"256MiB"'),
+    )
+    .addOption(
+      new Option('--query.max-total-bytes <size>', 'most memory all queries may take together, likewise')
+        .argParser(toMemoryBytes)
+        .default(DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES, '"256MiB"'),
     )
     .addOption(duration('--query.lookback-delta <duration>', 'how far back a sample counts as current', '5m'))
     .addOption(

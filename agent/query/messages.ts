@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { AssistTask } from '../../lib/promql/index.ts';
 import type { ReadHandle } from '../../lib/tsdb/index.ts';
 import type { ErrorType, QueryStats } from '../../lib/api/query/index.ts';
-import type { PromqlFeatures } from '../../lib/promql/index.ts';
+import type { PoolPlace, PromqlFeatures } from '../../lib/promql/index.ts';
 import type { HelpRequest } from './assistance.ts';
 import type { Filled } from './slots.ts';
 
@@ -10,6 +10,8 @@ export interface QueryLimits {
   readonly queryTimeoutMs: number;
   readonly queryMaxSamples: number;
   readonly queryMaxBytes: number;
+  /** Of all queries together. */
+  readonly queryMaxTotalBytes?: number;
   readonly queryLookbackDeltaMs: number;
   readonly promqlFeatures?: PromqlFeatures;
   readonly perStepStats?: boolean;
@@ -24,6 +26,8 @@ export interface ThreadData {
   readonly slots: SharedArrayBuffer;
   /** How many threads there may be beside it. */
   readonly others: number;
+  /** What it takes of the memory for all queries. */
+  readonly memory: PoolPlace;
 }
 
 /** To a thread; it works on one request at a time. */

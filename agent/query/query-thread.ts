@@ -14,7 +14,7 @@ import {
 import { nodeFileSystem, systemClock } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { assert } from '../../lib/model/index.ts';
-import { Engine } from '../../lib/promql/index.ts';
+import { Engine, PoolShare } from '../../lib/promql/index.ts';
 import type { Queryable } from '../../lib/storage/index.ts';
 import { TsdbReader } from '../../lib/tsdb/index.ts';
 import { assist, OtherThreads } from './assistance.ts';
@@ -32,7 +32,7 @@ const LOWER_PRIORITY = 5;
 // On Linux this is said of the thread, not of the process.
 if (process.platform === 'linux') setPriority(0, Math.min(19, getPriority(0) + LOWER_PRIORITY));
 
-const { limits, slots, others } = workerData as ThreadData;
+const { limits, slots, others, memory } = workerData as ThreadData;
 const port = parentPort!;
 const reader = new TsdbReader({
   fileSystem: nodeFileSystem,
@@ -41,6 +41,7 @@ const reader = new TsdbReader({
 });
 const heldAtStartBytes = heldBytes();
 const writer = new SlotWriter(slots);
+const pool = new PoolShare(memory);
 let lent: Queryable | undefined;
 let running: AbortController | undefined;
 let wake: (() => void) | undefined;
@@ -50,6 +51,7 @@ const engine = new Engine({
   timeoutMs: limits.queryTimeoutMs,
   maxSamples: limits.queryMaxSamples,
   maxBytes: limits.queryMaxBytes,
+  pool,
   lookbackDeltaMs: limits.queryLookbackDeltaMs,
   features: limits.promqlFeatures ?? {},
 });
@@ -104,6 +106,7 @@ async function run({
     const { errorType, message } = toApiError(error, signal);
     last = { kind: 'error', errorType, message, end: undefined };
   }
+  pool.release();
   running = undefined;
   wake = undefined;
   send({ ...last, end: { isSpent: isSpent() } });
@@ -112,6 +115,7 @@ async function run({
 async function help({ task, handle, port: asking }: ToThread & { kind: 'assist' }): Promise<void> {
   assert(running === undefined, 'query thread: two requests at a time');
   await assist(engine, () => reader.queryable(handle), task, asking);
+  pool.release();
   send({ kind: 'assisted', end: { isSpent: isSpent() } });
 }
 

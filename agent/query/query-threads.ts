@@ -7,6 +7,7 @@ import {
   QueryGate,
   queryTimeoutMs,
 } from '../../lib/api/query/index.ts';
+import { DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES, MemoryPool } from '../../lib/promql/index.ts';
 import type { HelpRequest } from './assistance.ts';
 import type { SharedLoan } from './shared-loan.ts';
 import { ThreadHandle, type ThreadOptions } from './thread-handle.ts';
@@ -15,6 +16,9 @@ import { ThreadHandle, type ThreadOptions } from './thread-handle.ts';
 const IDLE_MS = 60_000;
 /** How long a request waits for a thread that helps another: starting one more takes as long. */
 const HELPER_WAIT_MS = 40;
+
+/** For those at work, those that help, and those that come to an end. */
+const PLACES_PER_THREAD = 8;
 
 export interface QueryThreadsOptions extends ThreadOptions {
   /** Default: one for each core. */
@@ -35,6 +39,7 @@ export class QueryThreads {
   readonly #waiting: ((thread: ThreadHandle) => void)[] = [];
   /** Threads at a time, but for those that requests need while others help. */
   readonly #limit: number;
+  readonly #memory: MemoryPool;
   /** Threads that were killed. */
   killed = 0;
   /** Times that a thread helped another. */
@@ -44,7 +49,14 @@ export class QueryThreads {
   constructor(options: QueryThreadsOptions) {
     this.#options = options;
     this.#limit = options.threads ?? availableParallelism();
+    const maxBytes = options.limits.queryMaxTotalBytes ?? DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES;
+    this.#memory = new MemoryPool(maxBytes, PLACES_PER_THREAD * this.#limit);
     this.#gate = new QueryGate(this.#limit, options.clock);
+  }
+
+  /** Memory that queries have taken, as the engine estimates it. */
+  get takenBytes(): number {
+    return this.#memory.takenBytes;
   }
 
   /** How many may work at a time. */
@@ -105,14 +117,16 @@ export class QueryThreads {
   }
 
   #start(): ThreadHandle {
+    const place = this.#memory.open();
     const onEnd = (): void => {
+      this.#memory.close(place);
       this.#all.delete(thread);
       const at = this.#idle.indexOf(thread);
       if (at >= 0) this.#idle.splice(at, 1);
       if (thread.wasKilled) this.killed++;
     };
     const onHelp = (request: HelpRequest, loan: SharedLoan): void => this.#help(request, loan);
-    const thread = new ThreadHandle(this.#options, this.#limit - 1, { onEnd, onHelp });
+    const thread = new ThreadHandle(this.#options, this.#limit - 1, place, { onEnd, onHelp });
     this.#all.add(thread);
     return thread;
   }

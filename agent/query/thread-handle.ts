@@ -3,6 +3,7 @@ import { type MessagePort, Worker } from 'node:worker_threads';
 import { type Answer, ApiError, type ApiRequest } from '../../lib/api/query/index.ts';
 import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
 import { Annotations, assert } from '../../lib/model/index.ts';
+import type { PoolPlace } from '../../lib/promql/index.ts';
 import type { Tsdb } from '../../lib/tsdb/index.ts';
 import type { HelpRequest } from './assistance.ts';
 import type { FromThread, QueryLimits, ThreadData, ToThread } from './messages.ts';
@@ -29,6 +30,7 @@ export interface ThreadOptions {
 }
 
 export interface ThreadEvents {
+  /** Nothing runs any more. */
   readonly onEnd: () => void;
   /** It asks for help with its request, which reads what is lent. */
   readonly onHelp: (request: HelpRequest, loan: SharedLoan) => void;
@@ -48,11 +50,14 @@ export class ThreadHandle {
   /** Its last request left much behind. */
   isSpent = false;
 
-  /** @param others how many threads there may be beside it */
-  constructor(options: ThreadOptions, others: number, { onEnd, onHelp }: ThreadEvents) {
+  /**
+   * @param others how many threads there may be beside it
+   * @param memory what it takes of the memory for all queries
+   */
+  constructor(options: ThreadOptions, others: number, memory: PoolPlace, { onEnd, onHelp }: ThreadEvents) {
     this.#options = options;
     this.#onHelp = onHelp;
-    const data: ThreadData = { limits: options.limits, slots: this.#slots, others };
+    const data: ThreadData = { limits: options.limits, slots: this.#slots, others, memory };
     this.#worker = new Worker(PROGRAM, {
       name: 'query',
       workerData: data,

@@ -8,6 +8,8 @@ export const MAX_NESTING_DEPTH = 512;
 export const DEFAULT_MAX_SAMPLES = 50_000_000;
 /** Memory one query may take at a time, as the engine estimates it (`--query.max-bytes`). */
 export const DEFAULT_MAX_QUERY_MEMORY_BYTES = 256 * 1024 * 1024;
+/** Memory that all queries of an agent may take together, likewise (`--query.max-total-bytes`). */
+export const DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES = 256 * 1024 * 1024;
 export const DEFAULT_LOOKBACK_DELTA_MS = 5 * 60_000;
 export const DEFAULT_TIMEOUT_MS = 30_000;
 /** Resolution of a subquery without a step: Prometheus takes the global evaluation interval. */

@@ -6,6 +6,7 @@ import { MAX_BLOCKING_MS, WORK_PER_CLOCK_CHECK } from '../limits.ts';
 import { positionOf } from '../parse/parse-error.ts';
 import type { SourceRange } from '../parse/ast.ts';
 import type { ColumnMemory } from './column-memory.ts';
+import type { PoolShare } from './memory-pool.ts';
 import type { SampleCounts } from './sample-counts.ts';
 import type { Spend } from '../../storage/index.ts';
 
@@ -25,6 +26,8 @@ export interface QueryContextOptions {
   readonly deadlineMs: number;
   readonly maxSamples: number;
   readonly maxBytes: number;
+  /** Of what all queries may take together. */
+  readonly pool: PoolShare | undefined;
   readonly lookbackDeltaMs: number;
   readonly delayedNameRemoval: boolean;
   /** Counters are known to begin where their samples' start times say. */
@@ -65,6 +68,9 @@ export class QueryContext {
   readonly #deadlineMs: number;
   readonly #maxSamples: number;
   readonly #maxBytes: number;
+  readonly #pool: PoolShare | undefined;
+  /** Known to be covered by the pool. */
+  #coveredBytes = 0;
   #samples = 0;
   #peakSamples = 0;
   /** Taken by the values that exist now. */
@@ -91,6 +97,7 @@ export class QueryContext {
     this.#deadlineMs = options.deadlineMs;
     this.#maxSamples = options.maxSamples;
     this.#maxBytes = options.maxBytes;
+    this.#pool = options.pool;
     this.#turnStartMs = options.clock.monotonicMs();
   }
 
@@ -146,10 +153,17 @@ export class QueryContext {
     this.requireBytes(0);
   }
 
-  /** Before memory is allocated that is soon garbage, or may turn out to be. @throws PromletError `promql/too-many-bytes` */
+  /**
+   * Before memory is allocated that is soon garbage, or may turn out to be.
+   * @throws PromletError `promql/too-many-bytes`, `query/unavailable` when other queries have too much for it
+   */
   requireBytes(extra: number): void {
     const needed = this.#bytes + this.#keptBytes + extra;
-    if (needed + this.#reservedBytes <= this.#maxBytes) return;
+    if (needed + this.#reservedBytes > this.#maxBytes) this.#requireReserved(needed);
+    if (needed > this.#coveredBytes && this.#pool !== undefined) this.#cover(needed, this.#pool);
+  }
+
+  #requireReserved(needed: number): void {
     this.#onShortage?.();
     this.releaseBytes();
     if (needed <= this.#maxBytes) return;
@@ -157,6 +171,16 @@ export class QueryContext {
       `query processing would take more than ${this.#maxBytes} bytes of memory (--query.max-bytes): ` +
       'select fewer series, a shorter time or a wider step';
     throw new PromletError('promql/too-many-bytes', what);
+  }
+
+  #cover(needed: number, pool: PoolShare): void {
+    if (!pool.cover(needed)) {
+      const what =
+        `all queries together would take more than ${pool.maxBytes} bytes of memory (--query.max-total-bytes): ` +
+        'ask again later, or select fewer series, a shorter time or a wider step';
+      throw new PromletError('query/unavailable', what);
+    }
+    this.#coveredBytes = needed;
   }
 
   /**

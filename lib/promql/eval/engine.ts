@@ -20,6 +20,7 @@ import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';
 import { MatrixCollector } from './matrix-collector.ts';
 import { ENTRY_BYTES, stepsBytes } from './memory.ts';
+import type { PoolShare } from './memory-pool.ts';
 import type { Assistants, AssistTask, PartAnswer } from '../parallel/assistance.ts';
 import { distributionsOf } from '../parallel/distribution.ts';
 import { PartClaims } from '../parallel/part-claims.ts';
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly maxSamples?: number;
   /** Memory of one query, as the engine estimates it. */
   readonly maxBytes?: number;
+  /** What queries of other threads take counts, too. Whoever asks gives it back, when the result is not needed any more. */
+  readonly pool?: PoolShare;
   readonly timeoutMs?: number;
   /** Resolution of subqueries that name none. */
   readonly subqueryStepMs?: number;
@@ -62,7 +65,8 @@ let threadKernels: Kernels | undefined;
  * 10 ms at a time.
  *
  * Errors are PromletErrors: `promql/parse`, `promql/execution` (the data does not fit the query), `promql/timeout`,
- * `promql/canceled`, `promql/too-many-samples`, `promql/too-many-bytes`, and whatever the storage throws.
+ * `promql/canceled`, `promql/too-many-samples`, `promql/too-many-bytes`, `query/unavailable` (of memory, when others have
+ * it), and whatever the storage throws.
  */
 export class Engine {
   readonly #options: EngineOptions;
@@ -176,6 +180,7 @@ export class Engine {
       deadlineMs: this.#clock.monotonicMs() + (options.timeoutMs ?? defaults.timeoutMs ?? DEFAULT_TIMEOUT_MS),
       maxSamples: defaults.maxSamples ?? DEFAULT_MAX_SAMPLES,
       maxBytes: options.maxBytes ?? defaults.maxBytes ?? DEFAULT_MAX_QUERY_MEMORY_BYTES,
+      pool: defaults.pool,
       lookbackDeltaMs: options.lookbackDeltaMs ?? defaults.lookbackDeltaMs ?? DEFAULT_LOOKBACK_DELTA_MS,
       delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
       usesStartTimes: defaults.features?.startTimes ?? false,
@@ -210,7 +215,7 @@ function stepsOf({ startMs, endMs, stepMs }: QueryTimes): StepGrid {
 
 function isOfBudget(error: unknown): boolean {
   const code = error instanceof PromletError ? error.code : '';
-  return code === 'promql/too-many-bytes' || code === 'promql/too-many-samples';
+  return code === 'promql/too-many-bytes' || code === 'promql/too-many-samples' || code === 'query/unavailable';
 }
 
 /** Names that were kept for the sake of outer operators go now. */

@@ -28,6 +28,7 @@ describe('agent flags', () => {
       queryTimeoutMs: 30_000,
       queryMaxSamples: 50_000_000,
       queryMaxBytes: 256 << 20,
+      queryMaxTotalBytes: 256 << 20,
       queryLookbackDeltaMs: 300_000,
       enabledFeatures: [],
       promqlFeatures: {},
@@ -95,6 +96,7 @@ describe('agent flags', () => {
     assert.equal(values['kube.config-secret'], 'a/b');
     assert.equal(values['storage.tsdb.head-memory-limit'], '1GiB');
     assert.equal(values['query.max-bytes'], '256MiB');
+    assert.equal(values['query.max-total-bytes'], '256MiB');
     assert.equal(values['web.listen-address'], ':1');
   });
 });

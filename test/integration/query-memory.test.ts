@@ -1,0 +1,112 @@
+/** The memory that the queries of all threads share: whatever becomes of a query, what it had is free afterwards. */
+import assert from 'node:assert/strict';
+import { Queries } from '../../agent/query/index.ts';
+import type { Answer } from '../../lib/api/query/index.ts';
+import { createLogger, systemClock } from '../../lib/env/index.ts';
+import type { Tsdb } from '../../lib/tsdb/index.ts';
+import { open, START_MS, temporaryDirectory, write } from '../unit/tsdb/harness.ts';
+
+const STEP_MS = 15_000;
+const SERIES = 300;
+const STEPS = 200;
+/** Room for one answer with all samples, not for two. */
+const MAX_TOTAL_BYTES = 2 << 20;
+
+describe('the memory of queries on threads', function () {
+  this.timeout(60_000);
+  let cleanUp = (): void => {};
+  let db: Tsdb;
+  let queries: Queries;
+
+  before(async () => {
+    db = await open(
+      temporaryDirectory((remove) => (cleanUp = remove)),
+      { limits: { maxFutureMs: 0 } },
+    );
+    for (let step = 0; step < STEPS; step++) {
+      const rows = Array.from({ length: SERIES }, (_, i): [string, number, number] => {
+        return [`m i=${i}`, START_MS + step * STEP_MS, i + step];
+      });
+      await write(db, rows);
+    }
+  });
+
+  after(async () => {
+    await db.close();
+    cleanUp();
+  });
+
+  beforeEach(() => {
+    queries = new Queries({
+      tsdb: () => db,
+      clock: systemClock,
+      logger: createLogger('silent'),
+      limits: {
+        queryTimeoutMs: 30_000,
+        queryMaxSamples: 50_000_000,
+        queryMaxBytes: 256 << 20,
+        queryMaxTotalBytes: MAX_TOTAL_BYTES,
+        queryLookbackDeltaMs: 300_000,
+        cacheBytes: 1 << 20,
+      },
+      threads: 2,
+      attempts: false,
+    });
+  });
+
+  afterEach(async () => {
+    await queries.close();
+    assert.equal(queries.threads.takenBytes, 0);
+  });
+
+  const ask = (query: string, signal = new AbortController().signal): Promise<Answer> => {
+    const [start, end] = [START_MS / 1000, (START_MS + STEPS * STEP_MS) / 1000];
+    const params = new URLSearchParams({ query, start: String(start), end: String(end), step: '15' });
+    return queries.threads.answer('query_range', { params, name: '', signal });
+  };
+
+  const lengthOf = async ({ pieces }: Answer): Promise<number> => {
+    let length = 0;
+    for await (const piece of pieces!) length += piece.length;
+    return length;
+  };
+
+  const isFree = async (): Promise<void> => {
+    while (queries.threads.takenBytes > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+
+  it('is held until the last of an answer was taken, and refused to others so long', async () => {
+    const first = await ask('m');
+    assert.ok(queries.threads.takenBytes > MAX_TOTAL_BYTES / 2, String(queries.threads.takenBytes));
+    const isRefused = {
+      code: 'api/unavailable',
+      message:
+        `all queries together would take more than ${MAX_TOTAL_BYTES} bytes of memory (--query.max-total-bytes): ` +
+        'ask again later, or select fewer series, a shorter time or a wider step',
+    };
+    await assert.rejects(ask('m'), isRefused);
+    assert.ok((await lengthOf(await ask('m{i="1"}'))) > 0);
+    assert.ok((await lengthOf(first)) > 1e6);
+    await isFree();
+    assert.ok((await lengthOf(await ask('m'))) > 1e6);
+  });
+
+  it('is given back when a query fails', async () => {
+    await assert.rejects(ask('m + m + m + m + m'), { code: 'api/unavailable' });
+    await isFree();
+    await assert.rejects(ask('m{i=~"1."} + on () m{i=~"1."}'), { code: 'api/execution' });
+    await isFree();
+  });
+
+  it('is given back when a query is canceled, and when its thread is ended', async () => {
+    const heavy = 'sum(quantile_over_time(0.5, m{i=~"1."}[5m:1s]))';
+    const client = new AbortController();
+    const canceled = assert.rejects(ask(heavy, client.signal), { code: 'api/canceled' });
+    const ended = assert.rejects(ask(heavy), { message: 'the query thread was ended' });
+    while (queries.threads.takenBytes === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    client.abort();
+    await canceled;
+    await queries.close();
+    await ended;
+  });
+});
