@@ -49,6 +49,20 @@ export interface KernelExports {
     results: number,
     present: number,
   ): number;
+  /** `irate` or `idelta` over those windows. @returns how many have a value */
+  sweepInstantDelta(
+    times: number,
+    values: number,
+    length: number,
+    firstMs: number,
+    stepMs: number,
+    rangeMs: number,
+    from: number,
+    end: number,
+    isRate: number,
+    results: number,
+    present: number,
+  ): number;
   /** The greatest (`sign` 1) or least (−1) sample of those windows. @param queue scratch, `length` u32 @returns how many have one */
   sweepExtreme(
     times: number,
@@ -68,6 +82,8 @@ export interface KernelExports {
   firstBeyond(values: number, present: number, bounds: number, sign: number, from: number, count: number): number;
   /** Adds a column to sums with compensations (f64) where `present` (u8) says so; `there` says which sums have begun. */
   addSums(values: number, present: number, count: number, sums: number, compensations: number, there: number): void;
+  /** Keeps the greatest (`sign` 1) or least (−1) of values where `present` says so; `there` says which have begun. */
+  addExtremes(values: number, present: number, count: number, sign: number, extremes: number, there: number): void;
   /** Adds `count` flags (u8) to counts (f64). */
   addCounts(present: number, count: number, counts: number): void;
   /** CRC-32C, unsigned; `seed` is 0 or the CRC so far. Returned as a signed 32-bit integer: apply `>>> 0`. */

@@ -62,6 +62,50 @@ export function addSums(
   }
 }
 
+/**
+ * Keeps of the values that are there the greatest, or with a `sign` of −1 the least, in `extremes`; `there` says which have
+ * begun. Any value takes the place of NaN.
+ */
+export function addExtremes(
+  values: usize,
+  present: usize,
+  count: u32,
+  sign: f64,
+  extremes: usize,
+  there: usize,
+): void {
+  const signs = f64x2.splat(sign);
+  let i: u32 = 0;
+  while (i < count) {
+    if (i + 8 <= count) {
+      const flags = load<u64>(present + i);
+      if (flags == 0) {
+        i += 8;
+        continue;
+      }
+      if (flags == ALL_PRESENT && load<u64>(there + i) == ALL_PRESENT) {
+        for (const end = i + 8; i < end; i += 2) {
+          const offset = <usize>i << 3;
+          const value = v128.load(values + offset);
+          const best = v128.load(extremes + offset);
+          const isBeyond = f64x2.lt(f64x2.mul(best, signs), f64x2.mul(value, signs));
+          const replaces = v128.or(isBeyond, f64x2.ne(best, best));
+          v128.store(extremes + offset, v128.bitselect(value, best, replaces));
+        }
+        continue;
+      }
+    }
+    if (load<u8>(present + i)) {
+      const at = extremes + (<usize>i << 3);
+      const value = load<f64>(values + (<usize>i << 3));
+      const best = load<f64>(at);
+      if (load<u8>(there + i) == 0 || best * sign < value * sign || best != best) store<f64>(at, value);
+      store<u8>(there + i, 1);
+    }
+    i++;
+  }
+}
+
 /** Adds 1 to the counts of the steps that are there. */
 export function addCounts(present: usize, count: u32, counts: usize): void {
   const one = f64x2.splat(1);

@@ -302,6 +302,41 @@ function findResets(values: usize, length: u32, resets: usize): u32 {
 }
 
 /**
+ * `irate` and `idelta` over those windows: from the last two samples.
+ * @returns how many windows have a value
+ */
+export function sweepInstantDelta(
+  times: usize,
+  values: usize,
+  length: u32,
+  firstMs: f64,
+  stepMs: f64,
+  rangeMs: f64,
+  from: u32,
+  end: u32,
+  isRate: u32,
+  results: usize,
+  present: usize,
+): u32 {
+  let found: u32 = 0;
+  let high: u32 = 0;
+  for (let step = from; step < end; step++) {
+    const endMs = firstMs + <f64>step * stepMs;
+    while (high < length && timeAt(times, high) <= endMs) high++;
+    if (high < 2) continue;
+    const previousTime = timeAt(times, high - 2);
+    const intervalMs = timeAt(times, high - 1) - previousTime;
+    if (previousTime <= endMs - rangeMs || intervalMs == 0) continue;
+    const last = valueAt(values, high - 1);
+    const previous = valueAt(values, high - 2);
+    const delta = isRate && last < previous ? last : last - previous;
+    put(results, present, step, isRate ? delta / (intervalMs / 1000) : delta);
+    found++;
+  }
+  return found;
+}
+
+/**
  * The greatest sample of each of those windows, or with a `sign` of −1 the least: a queue holds the samples that may still
  * become it. Where all are NaN, so is the result.
  * @param queue room for `length` u32

@@ -36,10 +36,9 @@ export const ACCUMULATORS: Readonly<
   sum: (grid, _, memory) => new SumAccumulator(grid, memory),
   avg: (grid) => new MeanAccumulator(grid),
   count: (grid, _, memory) => new CountAccumulator(grid, memory),
-  group: (grid) => new FoldAccumulator(grid, 1, () => 1, true),
-  min: (grid) =>
-    new FoldAccumulator(grid, undefined, (least, value) => (least > value || least !== least ? value : least)),
-  max: (grid) => new FoldAccumulator(grid, undefined, (most, value) => (most < value || most !== most ? value : most)),
+  group: (grid) => new GroupAccumulator(grid),
+  min: (grid, _, memory) => new ExtremeAccumulator(grid, -1, memory),
+  max: (grid, _, memory) => new ExtremeAccumulator(grid, 1, memory),
   stdvar: (grid) => new VarianceAccumulator(grid, (variance) => variance),
   stddev: (grid) => new VarianceAccumulator(grid, Math.sqrt),
   quantile: (grid, param) => new QuantileAccumulator(grid, param!),
@@ -271,57 +270,77 @@ class CountAccumulator implements Accumulator {
   }
 }
 
-/** `fold(so far, value)` from the first value on. */
-class FoldAccumulator implements Accumulator {
-  readonly #values: Float64Array;
+/** 1 where there is anything: histograms count too. */
+class GroupAccumulator implements Accumulator {
   readonly #present: Uint8Array;
-  readonly #first: number | undefined;
-  readonly #fold: (soFar: number, value: number) => number;
-  /** Histograms count too. */
-  readonly #takesAll: boolean;
 
-  constructor(
-    grid: StepGrid,
-    first: number | undefined,
-    fold: (soFar: number, value: number) => number,
-    takesAll = false,
-  ) {
-    this.#values = new Float64Array(grid.count);
-    this.#present = new Uint8Array(grid.count);
-    this.#first = first;
-    this.#fold = fold;
-    this.#takesAll = takesAll;
+  constructor({ count }: StepGrid) {
+    this.#present = new Uint8Array(count);
   }
 
   get state(): AccumulatorState {
-    return [this.#values, this.#present];
+    return [this.#present];
   }
 
-  merge([values, present]: AccumulatorState): void {
-    for (let i = 0; i < this.#values.length; i++) {
-      if (present![i] === 0) continue;
-      this.#values[i] = this.#present[i] === 1 ? this.#fold(this.#values[i]!, values![i]!) : values![i]!;
-      this.#present[i] = 1;
-    }
+  merge([present]: AccumulatorState): void {
+    for (let i = 0; i < this.#present.length; i++) this.#present[i]! |= present![i]!;
   }
 
-  add(series: ColumnSeries): void {
-    const values = this.#values;
-    const present = this.#present;
-    const fold = this.#fold;
-    for (let i = 0; i < values.length; i++) {
-      if (series.present[i] === 0 || (!this.#takesAll && !isFloat(series, i))) continue;
-      const value = series.values[i]!;
-      if (present[i] === 1) values[i] = fold(values[i]!, value);
-      else {
-        present[i] = 1;
-        values[i] = this.#first ?? value;
-      }
-    }
+  add({ present }: ColumnSeries): void {
+    for (let i = 0; i < this.#present.length; i++) this.#present[i]! |= present[i]!;
   }
 
   finish(): AggregatedColumn {
-    return { values: this.#values, present: this.#present };
+    return { values: new Float64Array(this.#present.length).fill(1), present: this.#present.slice() };
+  }
+}
+
+/** The greatest value, or the least. NaN is neither, unless there is nothing else. */
+class ExtremeAccumulator implements Accumulator {
+  readonly #extremes: Float64Array;
+  readonly #present: Uint8Array;
+  readonly #sign: 1 | -1;
+  readonly #memory: ColumnMemory | undefined;
+
+  /** @param sign 1 for the greatest @param memory where the series come from that a kernel may add */
+  constructor({ count }: StepGrid, sign: 1 | -1, memory: ColumnMemory | undefined) {
+    const extremes = memory?.floats(count);
+    const present = memory?.flags(count);
+    if (extremes !== undefined && present !== undefined) this.#memory = memory;
+    this.#extremes = extremes ?? new Float64Array(count);
+    this.#present = present ?? new Uint8Array(count);
+    this.#sign = sign;
+  }
+
+  get state(): AccumulatorState {
+    return [this.#extremes, this.#present];
+  }
+
+  merge([values, present]: AccumulatorState): void {
+    for (let i = 0; i < this.#extremes.length; i++) if (present![i] === 1) this.#addAt(i, values![i]!);
+  }
+
+  add(series: ColumnSeries): void {
+    const { values, present, memory, histograms } = series;
+    const extremes = this.#extremes;
+    if (memory !== undefined && memory === this.#memory && histograms === undefined) {
+      const { byteOffset: there } = this.#present;
+      const { wasm } = memory;
+      wasm.addExtremes(values.byteOffset, present.byteOffset, extremes.length, this.#sign, extremes.byteOffset, there);
+      return;
+    }
+    for (let i = 0; i < extremes.length; i++) if (isFloat(series, i)) this.#addAt(i, values[i]!);
+  }
+
+  #addAt(i: number, value: number): void {
+    const extreme = this.#extremes[i]!;
+    const isBeyond = this.#sign === 1 ? extreme < value : extreme > value;
+    if (this.#present[i] === 0 || isBeyond || extreme !== extreme) this.#extremes[i] = value;
+    this.#present[i] = 1;
+  }
+
+  finish(): AggregatedColumn {
+    return { values: this.#extremes.slice(), present: this.#present.slice() };
   }
 }
 

@@ -84,6 +84,25 @@ export class InstantDeltaKernel implements WindowKernel {
     this.result = this.#isRate ? delta / (intervalMs / 1000) : delta;
     return true;
   }
+
+  sweep(window: Window, times: LookupTimes, results: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean {
+    const { timestamps, values, length, rangeMs } = window;
+    const { from, end } = stepsWithSamples(times, timestamps[0]!, timestamps[length - 1]! + rangeMs, results.length);
+    const found = memory.wasm.sweepInstantDelta(
+      timestamps.byteOffset,
+      values.byteOffset,
+      length,
+      times.firstMs,
+      times.stepMs,
+      rangeMs,
+      from,
+      end,
+      Number(this.#isRate),
+      results.byteOffset,
+      present.byteOffset,
+    );
+    return found > 0;
+  }
 }
 
 /** The same of series that hold histograms: of two floats or of two histograms. */

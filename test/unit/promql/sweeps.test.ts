@@ -3,13 +3,15 @@ import { seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { ColumnMemory } from '../../../lib/promql/eval/column-memory.ts';
 import { ExtremeKernel } from '../../../lib/promql/functions/over-time.ts';
-import { DeltaKernel } from '../../../lib/promql/functions/rate.ts';
+import { DeltaKernel, InstantDeltaKernel } from '../../../lib/promql/functions/rate.ts';
 import { Window, type WindowKernel } from '../../../lib/promql/functions/window-driver.ts';
 
 const KERNELS: Readonly<Record<string, () => WindowKernel>> = {
   rate: () => new DeltaKernel({ isCounter: true, isRate: true }),
   increase: () => new DeltaKernel({ isCounter: true, isRate: false }),
   delta: () => new DeltaKernel({ isCounter: false, isRate: false }),
+  irate: () => new InstantDeltaKernel(true),
+  idelta: () => new InstantDeltaKernel(false),
   max_over_time: () => new ExtremeKernel('max'),
   min_over_time: () => new ExtremeKernel('min'),
 };
@@ -31,7 +33,7 @@ describe('Window functions that see all steps in one call', () => {
         const hasAny = create().sweep!(window, times, values, present, memory);
         assert.equal(hasAny, present.includes(1));
         const stepped = create();
-        stepped.begin!(window);
+        stepped.begin?.(window);
         for (let step = 0; step < count; step++) {
           slide(window, times.firstMs + step * times.stepMs);
           const has = window.high > window.low && stepped.evaluate(window);
