@@ -20,6 +20,18 @@ export function intersect(a: Uint32Array, b: Uint32Array): Uint32Array {
   return out.subarray(0, n);
 }
 
+/** Whether there is a ref in both. */
+export function intersects(a: Uint32Array, b: Uint32Array): boolean {
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    if (a[i] === b[j]) return true;
+    if (a[i]! < b[j]!) i = lowerBound(a, b[j]!, i);
+    else j = lowerBound(b, a[i]!, j);
+  }
+  return false;
+}
+
 export function without(a: Uint32Array, b: Uint32Array): Uint32Array {
   if (a.length === 0 || b.length === 0) return a;
   const out = new Uint32Array(a.length);

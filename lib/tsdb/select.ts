@@ -1,6 +1,6 @@
 import { type Matcher, sortUtf8 } from '../model/index.ts';
 import type { LabelHints, Spend } from '../storage/index.ts';
-import { intersect, unionDisjoint, without } from './postings.ts';
+import { intersect, intersects, unionDisjoint, without } from './postings.ts';
 
 /**
  * What selecting needs of an index, be it of a block or of the head. Lists of refs ascend and may be views that the
@@ -190,7 +190,7 @@ export function selectLabelValues(
     if (!wanted(value)) continue;
     const list = source.postings(name, value, spend);
     spend?.(REF_WORK * Math.min(list.length, refs.length));
-    if (intersect(list, refs).length > 0) found.push(value);
+    if (intersects(list, refs)) found.push(value);
   }
   return limited(found, hints, source.isSorted);
 }
