@@ -1,12 +1,12 @@
-import { type FloatHistogram, isStaleNaN, type SampleColumns } from '../../model/index.ts';
+import { type FloatHistogram, isStaleNaN, type Labels, type SampleColumns } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
 import { ColumnCopies } from './column-copies.ts';
-import { ReachableSamples } from './column-memory.ts';
+import { type ColumnMemory, ReachableSamples } from './column-memory.ts';
 import { type ColumnSeries, type ColumnVisitor, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { seriesBytes, stepsBytes } from './memory.ts';
 import { extraWeight } from './sample-counts.ts';
-import type { SelectorHints, SelectorReader } from './select.ts';
+import type { Labelled, SelectorHints, SelectorReader } from './select.ts';
 
 /** When the data for a step is looked up: fixed by `@`, moved by `offset`. Ascending or constant over the steps. */
 export interface LookupTimes {
@@ -93,15 +93,15 @@ export async function visitInstant(
   context.requireBytes(stepsBytes(grid.count));
   const columns = scratchColumns(grid, context.memory);
   const { present } = columns;
-  await reader.read(selector, minMs, maxMs, selectHints, (labels, samples) => {
+  await reader.read(selector, minMs, maxMs, selectHints, (found, samples) => {
     present.fill(0);
     // The reader adds the samples read and yields; the steps filled are work too.
     context.countWork(grid.count);
-    const series = { labels, dropName: false, ...columns };
+    const series = new FoundSeries(found, columns);
     if (what === 'value' && samples instanceof ReachableSamples && samples.histograms === undefined) {
-      const found = lookUp(series, samples, times, lookbackDeltaMs);
-      if (found === 0) return undefined;
-      if (found !== undefined) {
+      const count = lookUp(series, samples, times, lookbackDeltaMs);
+      if (count === 0) return undefined;
+      if (count !== undefined) {
         context.counts?.addPresent(present);
         return visitor(series);
       }
@@ -109,8 +109,30 @@ export async function visitInstant(
     const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
     if (!hasSamples(series)) return undefined;
     context.counts?.addPresent(present, histograms);
-    return visitor(histograms === undefined ? series : { ...series, histograms });
+    if (histograms !== undefined) series.histograms = histograms;
+    return visitor(series);
   });
+}
+
+/** Its labels are put together when they are looked at: `topk` does not look at those of most series. */
+class FoundSeries implements ColumnSeries {
+  readonly dropName = false;
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+  readonly memory?: ColumnMemory;
+  histograms?: (FloatHistogram | undefined)[];
+  readonly #source: Labelled;
+
+  constructor(source: Labelled, { values, present, memory }: ReturnType<typeof scratchColumns>) {
+    this.#source = source;
+    this.values = values;
+    this.present = present;
+    if (memory !== undefined) this.memory = memory;
+  }
+
+  get labels(): Labels {
+    return this.#source.labels;
+  }
 }
 
 /** `fillInstant` for the values of plain floats. @returns how many steps have one; undefined where kernels do not reach */

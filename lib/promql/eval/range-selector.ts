@@ -49,7 +49,7 @@ export function selectRange(
     async visit(visitor) {
       const selectHints = { ...hints, stepMs: grid.stepMs, rangeMs };
       const minMs = times.firstMs - rangeMs - beforeMs + 1;
-      await reader.read(selector, minMs, times.lastMs + afterMs, selectHints, (labels, samples) => {
+      await reader.read(selector, minMs, times.lastMs + afterMs, selectHints, ({ labels }, samples) => {
         return visitor(labels, withoutStaleMarkers(samples, scratch), false);
       });
     },

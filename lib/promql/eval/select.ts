@@ -22,8 +22,11 @@ export interface SelectorHints {
   readonly names?: NameLoss;
 }
 
+/** Labels that may have to be put together first; not behind the visit. */
+export type Labelled = Pick<Series, 'labels'>;
+
 /** The samples are the caller's until it returns; a returned promise is awaited. */
-export type SeriesVisitor = (labels: Labels, samples: SampleColumns) => void | Promise<void>;
+export type SeriesVisitor = (series: Labelled, samples: SampleColumns) => void | Promise<void>;
 
 /** Where the series of one selector come from, instead of the storage's own selection. */
 export interface SeriesSource {
@@ -86,7 +89,7 @@ export class SelectorReader {
   ): Promise<void> {
     const matchers = matchersKey(selector);
     const visit: SeriesVisitor = this.#statisticsOnly.has(selector)
-      ? (labels, samples) => visitor(labels, this.#statistics.of(samples))
+      ? (series, samples) => visitor(series, this.#statistics.of(samples))
       : visitor;
     if ((this.#uses.get(matchers) ?? 1) === 1) return this.#stream(selector, minMs, maxMs, hints, visit);
     const key = `${minMs}:${maxMs}:${matchers}`;
@@ -97,9 +100,10 @@ export class SelectorReader {
       kept = await this.#keep(selector, minMs, maxMs, others);
       this.#kept.set(key, kept);
     }
-    for (const { labels, samples } of kept) {
+    for (const series of kept) {
+      const { labels, samples } = series;
       hints.names?.add(labels);
-      const pending = visit(labels, this.#bring(samples));
+      const pending = visit(series, this.#bring(samples));
       if (pending !== undefined) await pending;
       if (this.#context.spend(samples.length + 16)) await this.#context.pause();
     }
@@ -121,7 +125,7 @@ export class SelectorReader {
     hints: SelectorHints,
   ): Promise<readonly KeptSeries[]> {
     const kept: KeptSeries[] = [];
-    await this.#stream(selector, minMs, maxMs, hints, (labels, samples) => {
+    await this.#stream(selector, minMs, maxMs, hints, ({ labels }, samples) => {
       this.#context.holdSamples(this.#context.samples + samples.length);
       const histograms = samples.histograms === undefined ? 0 : histogramsBytes(samples.histograms);
       this.#context.keepBytes(KEPT_SERIES_BYTES + labelsBytes(labels) + SAMPLE_BYTES * samples.length + histograms);
@@ -156,11 +160,11 @@ export class SelectorReader {
     for await (const batch of set.batches) {
       for (const series of batch) {
         const samples = this.#fill(series);
-        const { hashWithout: hash } = series;
+        const { hashWithout: hash, projected } = series;
         const needsAll = projection === undefined || (names?.haveOneName === false && hash === undefined);
-        const labels = needsAll ? series.labels : (series.projected ?? series.labels);
-        names?.add(labels, hash);
-        const pending = visit(labels, samples);
+        const labelled = needsAll || projected === undefined ? series : { labels: projected };
+        names?.add(labelled.labels, hash);
+        const pending = visit(labelled, samples);
         if (pending !== undefined) await pending;
         if (context.spend(samples.length + 16)) await context.pause();
       }

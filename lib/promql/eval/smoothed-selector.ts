@@ -31,7 +31,7 @@ export async function selectSmoothed(
   const notes = new HistogramNotes(context, selector);
   const minMs = times.firstMs - lookbackDeltaMs + 1;
   const selectHints = { ...hints, stepMs: grid.stepMs };
-  await reader.read(selector, minMs, times.lastMs + lookbackDeltaMs, selectHints, (labels, read) => {
+  await reader.read(selector, minMs, times.lastMs + lookbackDeltaMs, selectHints, ({ labels }, read) => {
     context.requireBytes(newSeriesBytes(grid, labels));
     notes.begin(labels.get(METRIC_NAME));
     const series = newSeries(grid, labels);
