@@ -106,21 +106,22 @@ async function run({
     const { errorType, message } = toApiError(error, signal);
     last = { kind: 'error', errorType, message, end: undefined };
   }
-  pool.release();
   running = undefined;
   wake = undefined;
-  send({ ...last, end: { isSpent: isSpent() } });
+  send({ ...last, end: ended() });
 }
 
 async function help({ task, handle, port: asking }: ToThread & { kind: 'assist' }): Promise<void> {
   assert(running === undefined, 'query thread: two requests at a time');
   await assist(engine, () => reader.queryable(handle), task, asking);
-  pool.release();
-  send({ kind: 'assisted', end: { isSpent: isSpent() } });
+  send({ kind: 'assisted', end: ended() });
 }
 
-function isSpent(): boolean {
-  return heldBytes() - heldAtStartBytes > SPENT_BYTES;
+/** What is left of a request is taken as long as it is there: when it is much, until the thread is gone. */
+function ended(): { readonly isSpent: boolean } {
+  const isSpent = heldBytes() - heldAtStartBytes > SPENT_BYTES;
+  if (!isSpent) pool.release();
+  return { isSpent };
 }
 
 /** Of this thread alone. */

@@ -90,7 +90,7 @@ export class QueryThreads {
           taken.resolve,
         );
       } finally {
-        this.#rest(thread);
+        await this.#rest(thread);
       }
     });
     done.catch(taken.reject);
@@ -137,21 +137,21 @@ export class QueryThreads {
       const mayStart = request.mayStart && this.#all.size < this.#limit;
       const thread = this.#idle.shift() ?? (mayStart ? this.#start() : undefined);
       if (thread === undefined || !loan.retain()) {
-        if (thread !== undefined) this.#rest(thread, 'helper');
+        if (thread !== undefined) void this.#rest(thread, 'helper');
         port.close();
         continue;
       }
       this.helped++;
       void thread.assist(request, port, loan).finally(() => {
         loan.release();
-        this.#rest(thread, 'helper');
+        void this.#rest(thread, 'helper');
       });
     }
   }
 
   /** When it can take the next request, or was ended. Who helped helps again: it needs less memory than who is asked. */
-  #rest(thread: ThreadHandle, role?: 'helper'): void {
-    if (thread.isSpent || this.#all.size > this.#limit) void thread.end();
+  async #rest(thread: ThreadHandle, role?: 'helper'): Promise<void> {
+    if (thread.isSpent || this.#all.size > this.#limit) await thread.end();
     if (thread.isEnded) return;
     const waiting = this.#waiting.shift();
     if (waiting !== undefined) {

@@ -2,7 +2,7 @@
  * Floats of so many bytes lie together. Arrays of their own for each series, of some KiB, left the C library with a heap full of
  * holes, which it does not give back: 50 MB of RSS after a few answers with 2,000 series.
  */
-const SLAB_LENGTH = (256 << 10) / Float64Array.BYTES_PER_ELEMENT;
+const SLAB_LENGTH = (1 << 20) / Float64Array.BYTES_PER_ELEMENT;
 
 /** Columns of many series, cut from large pieces of memory. One is collected when none of its columns is needed. */
 export class FloatSlabs {

@@ -18,6 +18,8 @@ export interface ProgramOptions {
   readonly configFile: string;
   readonly dataDir: string;
   readonly logFile: string;
+  /** Beside that of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Our agent from source; the caller stops its process. */
@@ -40,7 +42,7 @@ async function start(
   name: string,
   command: string,
   args: readonly string[],
-  { configFile, dataDir, logFile }: ProgramOptions,
+  { configFile, dataDir, logFile, env = {} }: ProgramOptions,
 ): Promise<Program> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -49,7 +51,7 @@ async function start(
     `--storage.tsdb.path=${dataDir}`,
     `--web.listen-address=127.0.0.1:${port}`,
   ];
-  const child = await ManagedProcess.start({ name, command, args: [...args, ...common], logFile });
+  const child = await ManagedProcess.start({ name, command, args: [...args, ...common], env, logFile });
   try {
     await eventually(`${name} is ready (log: ${logFile})`, START_TIMEOUT_MS, async () => {
       if (!child.running) throw new Error(`${name} ended early`);
