@@ -180,6 +180,7 @@ class StartingAgent implements Agent {
     this.#remote = this.#remoteMiddleware(tsdb, createWireCodec(kernels));
     this.#stops.push(() => tsdb.close());
     this.#stops.push(() => this.#queries.close());
+    await this.#queries.warm();
     const scrape = new ScrapeManager({
       ...this.#options,
       logger: logger.child({ component: 'scrape' }),

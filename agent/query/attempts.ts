@@ -9,7 +9,7 @@ import {
 import type { Clock } from '../../lib/env/index.ts';
 import { assert, PromletError } from '../../lib/model/index.ts';
 import { Engine } from '../../lib/promql/index.ts';
-import type { Queryable } from '../../lib/storage/index.ts';
+import type { Queryable, Spend } from '../../lib/storage/index.ts';
 import { Allowance } from './allowance.ts';
 import { LargeRequests } from './large-requests.ts';
 import type { QueryLimits } from './messages.ts';
@@ -61,6 +61,20 @@ export class Attempts {
   }
 
   /**
+   * Has the code of small requests loaded and compiled while this thread has nothing else to do. The first request takes longer
+   * than an attempt may, and would start a thread: 20 MB.
+   */
+  async warm(): Promise<void> {
+    const { signal } = new AbortController();
+    const answer = await this.#endpoints['query']!({
+      params: new URLSearchParams({ query: 'sum(up) + 1' }),
+      name: '',
+      signal,
+    });
+    printed(answer, () => {});
+  }
+
+  /**
    * @returns undefined when the request has to be answered elsewhere
    * @throws ApiError, PromletError as the endpoint does, of what it would throw elsewhere too
    */
@@ -73,7 +87,7 @@ export class Attempts {
     const allowance = new Allowance(this.#clock);
     try {
       const answer = await this.#endpoints[endpoint]!({ ...request, spend: allowance.spend });
-      const whole = printed(answer, allowance);
+      const whole = printed(answer, allowance.spend);
       if (!allowance.isExceeded) {
         this.answered++;
         this.#large.forget(kind);
@@ -97,14 +111,14 @@ function isOfLimits(error: unknown): boolean {
 }
 
 /** An answer with all of its text made. */
-function printed(answer: Answer, allowance: Allowance): Answer {
+function printed(answer: Answer, spend: Spend): Answer {
   const { pieces } = answer;
   assert(pieces !== undefined && Symbol.iterator in pieces, 'attempt: an answer from elsewhere');
   const texts: Piece[] = [];
   let length = 0;
   for (const piece of pieces) {
     length += piece.length;
-    allowance.spend(length >= MAX_ANSWER_LENGTH ? Infinity : CHARACTER_WORK * piece.length);
+    spend(length >= MAX_ANSWER_LENGTH ? Infinity : CHARACTER_WORK * piece.length);
     texts.push(piece);
   }
   return { ...answer, pieces: texts };

@@ -34,6 +34,11 @@ export class Queries {
     };
   }
 
+  /** Makes ready for small requests; best before anything is scraped. */
+  async warm(): Promise<void> {
+    await this.attempts?.warm();
+  }
+
   /** Ends all threads; requests under way on them fail. */
   close(): Promise<void> {
     return this.threads.close();

@@ -80,7 +80,7 @@ describe('queries with the help of other threads', function () {
       const expected = await textOf(plain['query_range']!(request(query)));
       assert.ok(expected.length > 1000 || query.startsWith('histogram'));
       const { helped } = queries.threads;
-      for (let i = 0; i < 20 && queries.threads.helped === helped; i++)
+      for (let i = 0; i < 200 && queries.threads.helped === helped; i++)
         assert.equal(await asked(queries, query), expected);
       assert.ok(queries.threads.helped > helped, 'nobody helped');
     });

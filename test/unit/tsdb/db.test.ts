@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Labels, Matcher } from '../../../lib/model/index.ts';
 import type { Tsdb, TsdbOptions } from '../../../lib/tsdb/index.ts';
+import { eventually } from '../../tools/prometheus-api.ts';
 import { dump, open, START_MS, temporaryDirectory, TestClock, write } from './harness.ts';
 
 const HOUR_MS = 3_600_000;
@@ -79,7 +80,7 @@ describe('tsdb: head and blocks', () => {
     await fill(db, 0, 200);
     assert.equal(db.blocks().length, 0);
     clock.fire();
-    for (let i = 0; i < 500 && db.stats().compactor.compactions < 3; i++) await new Promise(setImmediate);
+    await eventually('three compactions', 60_000, async () => db.stats().compactor.compactions >= 3);
     assert.ok(db.blocks().length > 0);
   });
 
