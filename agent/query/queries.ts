@@ -1,4 +1,6 @@
 import type { ApiRequest, Endpoint } from '../../lib/api/query/index.ts';
+import type { Logger } from '../../lib/env/index.ts';
+import { errorMessage } from '../../lib/model/index.ts';
 import { Attempts } from './attempts.ts';
 import { QueryThreads, type QueryThreadsOptions } from './query-threads.ts';
 
@@ -14,9 +16,11 @@ export interface QueriesOptions extends QueryThreadsOptions {
 export class Queries {
   readonly threads: QueryThreads;
   readonly attempts: Attempts | undefined;
+  readonly #logger: Logger;
 
   constructor(options: QueriesOptions) {
-    const { tsdb, clock, limits, attempts = true } = options;
+    const { tsdb, clock, limits, logger, attempts = true } = options;
+    this.#logger = logger;
     this.threads = new QueryThreads(options);
     this.attempts = attempts ? new Attempts({ queryable: tsdb, clock, limits }) : undefined;
   }
@@ -34,9 +38,13 @@ export class Queries {
     };
   }
 
-  /** Makes ready for small requests; best before anything is scraped. */
+  /** Makes ready for small requests; best before anything is scraped. What fails is for those who ask to see. */
   async warm(): Promise<void> {
-    await this.attempts?.warm();
+    try {
+      await this.attempts?.warm();
+    } catch (error) {
+      this.#logger.warn({ error: errorMessage(error) }, 'the first query failed');
+    }
   }
 
   /** Ends all threads; requests under way on them fail. */
