@@ -1,7 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { errorMessage, type Labels, PromletError, type SampleColumns } from '../../lib/model/index.ts';
-import { mergeRuns, type RemoteSeries, type WireCodec } from '../../lib/remote/index.ts';
-import type { Series } from '../../lib/storage/index.ts';
+import { type Chunk, type Encoding, rawEncoding } from '../../lib/chunk/index.ts';
+import { assert, errorMessage, type Labels, PromletError, SampleColumns } from '../../lib/model/index.ts';
+import {
+  ChunkedSeries,
+  type EncodedChunk,
+  mergeRuns,
+  type RemoteSeries,
+  type WireCodec,
+} from '../../lib/remote/index.ts';
+import type { ChunkSeries, RawChunk } from '../../lib/storage/index.ts';
 
 /** Series of one agent; `series` is sorted by labels. */
 export interface AgentSeries {
@@ -25,12 +32,12 @@ export async function* mergeSeries(
   sources: readonly AgentSeries[],
   range: ReadRange,
   signal: AbortSignal | undefined,
-): AsyncGenerator<readonly Series[]> {
+): AsyncGenerator<readonly ChunkSeries[]> {
   const heap = new CursorHeap();
   sources.forEach(({ node, series }, order) => {
     if (series.length > 0) heap.push({ node, series, order, index: 0 });
   });
-  let batch: Series[] = [];
+  let batch: ChunkSeries[] = [];
   for (let first = heap.first; first !== undefined; first = heap.first) {
     const { labels } = first.series[first.index]!;
     const parts: Part[] = [];
@@ -56,7 +63,7 @@ interface Part {
   readonly series: RemoteSeries;
 }
 
-class MergedSeries implements Series {
+class MergedSeries implements ChunkSeries {
   readonly labels: Labels;
   readonly #parts: readonly Part[];
   readonly #range: ReadRange;
@@ -81,6 +88,46 @@ class MergedSeries implements Series {
       mergeRuns(into, start, middle);
     }
   }
+
+  /** As the agents cut them where they follow one another, with the empty buckets their histograms have; else anew. */
+  *chunks(minMs: number, maxMs: number): Generator<RawChunk> {
+    const stored = this.#storedChunks(minMs, maxMs);
+    if (stored !== undefined) {
+      yield* stored;
+      return;
+    }
+    const samples = new SampleColumns();
+    this.read(samples);
+    yield* this.#range.codec.encodeChunks(samples).map(rawChunk);
+  }
+
+  /** @returns undefined when some overlap, or came in a way that cannot be passed on */
+  #storedChunks(minMs: number, maxMs: number): RawChunk[] | undefined {
+    const chunks: RawChunk[] = [];
+    for (const { series } of this.#parts) {
+      if (!(series instanceof ChunkedSeries)) return undefined;
+      for (const chunk of series.chunks()) {
+        if (chunk.maxTimeMs < minMs || chunk.minTimeMs > maxMs) continue;
+        const raw = passedOn(chunk);
+        if (raw === undefined) return undefined;
+        chunks.push(raw);
+      }
+    }
+    chunks.sort((a, b) => a.minTimeMs - b.minTimeMs);
+    const overlap = chunks.some(({ minTimeMs }, i) => i > 0 && minTimeMs <= chunks[i - 1]!.maxTimeMs);
+    return overlap ? undefined : chunks;
+  }
+}
+
+function passedOn({ minTimeMs, maxTimeMs, encoding: number, data }: EncodedChunk): RawChunk | undefined {
+  const encoding = rawEncoding(number as Encoding);
+  return encoding === undefined ? undefined : { minTimeMs, maxTimeMs, encoding, bytes: data };
+}
+
+function rawChunk({ minTimeMs, maxTimeMs, encoding: stored, bytes }: Chunk): RawChunk {
+  const encoding = rawEncoding(stored);
+  assert(encoding !== undefined, 'federation: a chunk in an encoding that is not handed out');
+  return { minTimeMs, maxTimeMs, encoding, bytes };
 }
 
 interface Cursor {

@@ -29,8 +29,9 @@ import { type Program, startAgentProgram, startPrometheusProgram } from './side-
 const codec = createWireCodec(createKernels());
 const STEP_MS = 15_000;
 const SAMPLES = 200;
-/** Fifty minutes ago, on a whole minute. */
-const START_MS = Math.floor((Date.now() - SAMPLES * STEP_MS) / 60_000) * 60_000;
+const BLOCK_MS = 2 * 3600_000;
+/** So that the newest start of a block that can be has 41 minutes before and 9 after it: chunks are cut there. */
+const START_MS = Math.floor((Date.now() - 9 * 60_000) / BLOCK_MS) * BLOCK_MS - 41 * 60_000;
 const START = START_MS / 1000;
 const END = START + (SAMPLES * STEP_MS) / 1000;
 const RECEIVER = '--web.enable-remote-write-receiver';

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import * as fc from 'fast-check';
+import { storedEncoding } from '../../../lib/chunk/index.ts';
 import { systemClock } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { Labels, Matcher, SampleColumns } from '../../../lib/model/index.ts';
-import { collectSeries, type Queryable, type SelectHints } from '../../../lib/storage/index.ts';
+import { createWireCodec } from '../../../lib/remote/index.ts';
+import { type ChunkSeries, collectSeries, type Queryable, type SelectHints } from '../../../lib/storage/index.ts';
 import {
   type AgentsDirectory,
   createFederation,
@@ -16,6 +18,7 @@ import { memoryQueryable, type MemorySeries } from '../remote/memory-queryable.t
 import { type FakeAgent, startAgent, startBrokenAgent } from './fake-agent.ts';
 
 const kernels = createKernels();
+const codec = createWireCodec(kernels);
 const UP = [new Matcher('=', '__name__', 'up')];
 const HINTS: SelectHints = { startMs: 0, endMs: 10_000 };
 
@@ -51,7 +54,11 @@ async function federate(
   }
 }
 
-/** Everything a selection gives, in order: label sets with their samples, then warnings. */
+function samplesOf({ timestamps, values, length }: SampleColumns): [number, number][] {
+  return Array.from({ length }, (_, k) => [timestamps[k]!, values[k]!]);
+}
+
+/** Everything a selection gives, in order: label sets with their samples, then warnings. Chunks must hold the same. */
 async function answerOf(
   queryable: Queryable,
   matchers: readonly Matcher[] = UP,
@@ -62,8 +69,15 @@ async function answerOf(
   const series = (await collectSeries(set)).map((one) => {
     const columns = new SampleColumns();
     one.read(columns);
-    const { timestamps, values, length } = columns;
-    return [one.labels.toString(), Array.from({ length }, (_, k) => [timestamps[k]!, values[k]!])] as const;
+    const samples = samplesOf(columns);
+    if ('chunks' in one) {
+      const decoded = new SampleColumns();
+      for (const { encoding, bytes } of (one as ChunkSeries).chunks(minTimeMs, maxTimeMs)) {
+        codec.decodeChunk(storedEncoding(encoding), bytes, minTimeMs, maxTimeMs, decoded);
+      }
+      assert.deepEqual(samplesOf(decoded), samples);
+    }
+    return [one.labels.toString(), samples] as const;
   });
   querier.close();
   return { series, warnings: set.annotations.warnings };
