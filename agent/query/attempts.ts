@@ -7,8 +7,8 @@ import {
   queryEndpoints,
 } from '../../lib/api/query/index.ts';
 import type { Clock } from '../../lib/env/index.ts';
-import { assert, PromletError } from '../../lib/model/index.ts';
-import { Engine } from '../../lib/promql/index.ts';
+import { assert } from '../../lib/model/index.ts';
+import { Engine, isOverBudget } from '../../lib/promql/index.ts';
 import type { Queryable, Spend } from '../../lib/storage/index.ts';
 import { Allowance } from './allowance.ts';
 import { LargeRequests } from './large-requests.ts';
@@ -94,7 +94,8 @@ export class Attempts {
         return whole;
       }
     } catch (error) {
-      if (!allowance.isExceeded && !isOfLimits(error)) throw error;
+      // The budgets of an attempt are not the user's.
+      if (!allowance.isExceeded && !isOverBudget(error)) throw error;
     } finally {
       this.#share.used(allowance.usedMs);
     }
@@ -102,12 +103,6 @@ export class Attempts {
     this.#large.add(kind, allowance.isExceeded && allowance.isSlow);
     return undefined;
   }
-}
-
-/** The limits of an attempt are not the user's. */
-function isOfLimits(error: unknown): boolean {
-  const code = error instanceof PromletError ? error.code : '';
-  return code === 'promql/too-many-samples' || code === 'promql/too-many-bytes';
 }
 
 /** An answer with all of its text made. */

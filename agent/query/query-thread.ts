@@ -12,7 +12,7 @@ import {
   toApiError,
 } from '../../lib/api/query/index.ts';
 import { nodeFileSystem, systemClock } from '../../lib/env/index.ts';
-import { createKernels } from '../../lib/kernels/index.ts';
+import { threadKernels } from '../../lib/kernels/index.ts';
 import { assert } from '../../lib/model/index.ts';
 import { Engine, PoolShare } from '../../lib/promql/index.ts';
 import type { Queryable } from '../../lib/storage/index.ts';
@@ -36,7 +36,7 @@ const { limits, slots, others, memory } = workerData as ThreadData;
 const port = parentPort!;
 const reader = new TsdbReader({
   fileSystem: nodeFileSystem,
-  kernels: createKernels(),
+  kernels: threadKernels(),
   cacheBytes: limits.cacheBytes,
 });
 const heldAtStartBytes = heldBytes();

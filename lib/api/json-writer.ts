@@ -1,4 +1,4 @@
-import { createKernels, type KernelExports } from '../kernels/index.ts';
+import { type KernelExports, threadKernels } from '../kernels/index.ts';
 import type { Labels } from '../model/index.ts';
 import { stringJson } from './json-strings.ts';
 import type { Piece } from './respond.ts';
@@ -40,10 +40,10 @@ interface Page {
 let pageOfThread: Page | undefined;
 
 function createPage(): Page {
-  const { arena, wasm } = createKernels();
+  const { arena, wasm } = threadKernels();
   const start = arena.allocate(PAGE_BYTES);
   const times = arena.allocate(2 * POINTS * 8);
-  // Nothing else is allocated there: the views stay.
+  // Where the memory grows these views do not, and the page stays in them.
   const { u8, f64, buffer } = arena;
   return { wasm, u8, f64, buffer, start, end: start + PAGE_BYTES - SPARE_BYTES, times, values: times + POINTS * 8 };
 }

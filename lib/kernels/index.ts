@@ -230,6 +230,13 @@ export function createKernels(): Kernels {
   return { arena, wasm };
 }
 
+let ofThread: Kernels | undefined;
+
+/** Kernels on a memory that all who need some on this thread share, made when they are first asked for. */
+export function threadKernels(): Kernels {
+  return (ofThread ??= createKernels());
+}
+
 function abort(_message: number, _file: number, line: number, column: number): never {
   throw new Error(`kernel aborted at ${line}:${column}`);
 }

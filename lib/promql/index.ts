@@ -1,3 +1,4 @@
+export { isOverBudget } from './eval/context.ts';
 export { Engine, type EngineOptions, type QueryOptions } from './eval/engine.ts';
 export { MemoryPool, type PoolPlace, PoolShare } from './eval/memory-pool.ts';
 export type { MatrixSeries, QueryResult, QuerySamples, QueryValue, VectorSample } from './eval/value.ts';

@@ -112,11 +112,8 @@ class SumAccumulator implements Accumulator {
         continue;
       }
       const sum = sums[i]!;
-      const total = sum + value;
-      if (total === Infinity || total === -Infinity) compensations[i] = 0;
-      else if (Math.abs(sum) >= Math.abs(value)) compensations[i]! += sum - total + value;
-      else compensations[i]! += value - total + sum;
-      sums[i] = total;
+      compensations[i] = compensationOf(sum, value, compensations[i]!);
+      sums[i] = sum + value;
     }
   }
 
@@ -195,9 +192,8 @@ class MeanAccumulator implements Accumulator {
   #addAt(i: number, value: number, count: number): void {
     if (this.#incremental[i] === 0) {
       const sum = this.#sums[i]!;
-      const total = sum + value;
-      if (Math.abs(total) !== Infinity) {
-        this.#compensate(i, sum, value, total);
+      if (Math.abs(sum + value) !== Infinity) {
+        this.#addTo(i, sum, value);
         return;
       }
       this.#incremental[i] = 1;
@@ -207,15 +203,12 @@ class MeanAccumulator implements Accumulator {
     const weight = (count - 1) / count;
     const mean = this.#sums[i]! * weight;
     this.#compensations[i]! *= weight;
-    this.#compensate(i, mean, value / count, mean + value / count);
+    this.#addTo(i, mean, value / count);
   }
 
-  #compensate(i: number, sum: number, value: number, total: number): void {
-    const compensations = this.#compensations;
-    if (Math.abs(total) === Infinity) compensations[i] = 0;
-    else if (Math.abs(sum) >= Math.abs(value)) compensations[i]! += sum - total + value;
-    else compensations[i]! += value - total + sum;
-    this.#sums[i] = total;
+  #addTo(i: number, sum: number, value: number): void {
+    this.#compensations[i] = compensationOf(sum, value, this.#compensations[i]!);
+    this.#sums[i] = sum + value;
   }
 
   finish(): AggregatedColumn {

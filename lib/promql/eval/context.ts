@@ -248,6 +248,12 @@ export class QueryContext {
   }
 }
 
+/** The query needs more than it may have, of samples or of memory: elsewhere it may have enough. */
+export function isOverBudget(error: unknown): boolean {
+  const code = error instanceof PromletError ? error.code : '';
+  return code === 'promql/too-many-bytes' || code === 'promql/too-many-samples' || code === 'query/unavailable';
+}
+
 /** A fault of the query on this data, as Prometheus words it. */
 export function executionError(message: string): PromletError {
   return new PromletError('promql/execution', message);

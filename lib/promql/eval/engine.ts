@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../../env/index.ts';
-import { createKernels, type Kernels } from '../../kernels/index.ts';
+import { threadKernels } from '../../kernels/index.ts';
 import { assert, Labels, PromletError } from '../../model/index.ts';
 import type { Queryable, Spend } from '../../storage/index.ts';
 import type { PromqlFeatures } from '../features.ts';
@@ -15,7 +15,7 @@ import { parseExpr } from '../parse/parser.ts';
 import { ColumnMemory } from './column-memory.ts';
 import { type ColumnSeries, gridTimes, hasSamples, type StepGrid, withoutMetadata } from './columns.ts';
 import { mergeEqualLabels } from './combine.ts';
-import { QueryContext, type QueryTimes } from './context.ts';
+import { isOverBudget, QueryContext, type QueryTimes } from './context.ts';
 import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';
 import { MatrixCollector } from './matrix-collector.ts';
@@ -42,8 +42,6 @@ export interface EngineOptions {
   readonly subqueryStepMs?: number;
   readonly clock?: Clock;
   readonly features?: PromqlFeatures;
-  /** The thread's own; by default some on a memory of their own, which all engines of the thread share. */
-  readonly kernels?: Kernels;
 }
 
 export interface QueryOptions {
@@ -57,8 +55,6 @@ export interface QueryOptions {
   /** Whom to ask for help with aggregations of many series. Nobody is where samples are counted. */
   readonly assistants?: Assistants;
 }
-
-let threadKernels: Kernels | undefined;
 
 /**
  * Evaluates PromQL over any storage. Stateless between queries; a query never blocks the event loop for more than about
@@ -151,7 +147,7 @@ export class Engine {
         (evaluator, context) =>
           evaluator.partial(distribution, grid, own).catch((error: unknown) => {
             // There may be room where the query has its whole budget.
-            if (isOfBudget(error)) return { partial: undefined, nameHashes: undefined, samples: context.samples };
+            if (isOverBudget(error)) return { partial: undefined, nameHashes: undefined, samples: context.samples };
             throw error;
           }),
       );
@@ -172,7 +168,7 @@ export class Engine {
     evaluate: (evaluator: Evaluator, context: QueryContext) => Promise<T>,
   ): Promise<Omit<QueryResult, 'value'> & { value: T }> {
     const defaults = this.#options;
-    const memory = new ColumnMemory(defaults.kernels ?? (threadKernels ??= createKernels()));
+    const memory = new ColumnMemory(threadKernels());
     const context = new QueryContext({
       query,
       times,
@@ -211,11 +207,6 @@ export class Engine {
 function stepsOf({ startMs, endMs, stepMs }: QueryTimes): StepGrid {
   if (stepMs === 0) return { startMs, stepMs: 1, count: 1 };
   return { startMs, stepMs, count: Math.floor((endMs - startMs) / stepMs) + 1 };
-}
-
-function isOfBudget(error: unknown): boolean {
-  const code = error instanceof PromletError ? error.code : '';
-  return code === 'promql/too-many-bytes' || code === 'promql/too-many-samples' || code === 'query/unavailable';
 }
 
 /** Names that were kept for the sake of outer operators go now. */
