@@ -8,76 +8,40 @@ export * as scanLayout from './assembly/scan-layout.ts';
 export { ArenaViews, SharedArena } from './memory.ts';
 export { Scratch } from './scratch.ts';
 
+/**
+ * What the kernels over windows take first: samples as two f64 columns, the windows (t − rangeMs, t] of the steps `from` up to
+ * `end`, t = firstMs + step × stepMs, and where it goes by step: results f64, present u8 as 1 where there is one.
+ */
+export type WindowArguments = [
+  times: number,
+  values: number,
+  length: number,
+  firstMs: number,
+  stepMs: number,
+  rangeMs: number,
+  from: number,
+  end: number,
+  results: number,
+  present: number,
+];
+
 /** The exports of build/kernels.wasm. Addresses and lengths are bytes in the arena's memory. */
 export interface KernelExports {
   _start(): void;
   heapBase(): number;
   /** @returns 1 when one of `length` f64 is a stale marker */
   hasStaleMarkers(values: number, length: number): number;
+  /** The newest sample of each window, unless it is stale. @returns how many windows have one */
+  lookUp(...windows: WindowArguments): number;
   /**
-   * The newest sample at or before each step, none that is stale or as old as `lookbackMs`: results f64, present u8, by step.
-   * Steps `from` up to `end` are looked at, at firstMs + step × stepMs. @returns how many have one
+   * `rate`, `increase` or `delta`. @param rateSeconds what the increase is divided by, 0 for nothing @param resets scratch,
+   * `length` u32 @returns how many windows have a value
    */
-  lookUp(
-    times: number,
-    values: number,
-    length: number,
-    firstMs: number,
-    stepMs: number,
-    lookbackMs: number,
-    from: number,
-    end: number,
-    results: number,
-    present: number,
-  ): number;
-  /**
-   * `rate`, `increase` or `delta` over the windows that end at those steps. @param rateSeconds what the increase is divided by,
-   * 0 for nothing @param resets scratch, `length` u32 @returns how many windows have a value
-   */
-  sweepDelta(
-    times: number,
-    values: number,
-    length: number,
-    firstMs: number,
-    stepMs: number,
-    rangeMs: number,
-    from: number,
-    end: number,
-    isCounter: number,
-    rateSeconds: number,
-    resets: number,
-    results: number,
-    present: number,
-  ): number;
-  /** `irate` or `idelta` over those windows. @returns how many have a value */
-  sweepInstantDelta(
-    times: number,
-    values: number,
-    length: number,
-    firstMs: number,
-    stepMs: number,
-    rangeMs: number,
-    from: number,
-    end: number,
-    isRate: number,
-    results: number,
-    present: number,
-  ): number;
-  /** The greatest (`sign` 1) or least (−1) sample of those windows. @param queue scratch, `length` u32 @returns how many have one */
-  sweepExtreme(
-    times: number,
-    values: number,
-    length: number,
-    firstMs: number,
-    stepMs: number,
-    rangeMs: number,
-    from: number,
-    end: number,
-    sign: number,
-    queue: number,
-    results: number,
-    present: number,
-  ): number;
+  sweepDelta(...windows: [...WindowArguments, isCounter: number, rateSeconds: number, resets: number]): number;
+  /** `irate` or `idelta`. @returns how many windows have a value */
+  sweepInstantDelta(...windows: [...WindowArguments, isRate: number]): number;
+  /** The greatest (`sign` 1) or least (−1) sample. @param queue scratch, `length` u32 @returns how many windows have one */
+  sweepExtreme(...windows: [...WindowArguments, sign: number, queue: number]): number;
   /** The next step at which a value is beyond the bound of that step, or one of them is NaN; `count` when there is none. */
   firstBeyond(values: number, present: number, bounds: number, sign: number, from: number, count: number): number;
   /** Adds a column to sums with compensations (f64) where `present` (u8) says so; `there` says which sums have begun. */

@@ -1,6 +1,7 @@
 // What PromQL selectors and window functions say of one series at all steps, from columns of samples: times (f64 ms,
 // ascending) and values. Steps are looked up at firstMs + step × stepMs; a step without a value has 0 in `present`, and
-// any number in `results`. Held against lib/promql/functions, which says the same step by step.
+// any number in `results`. Each takes first what `WindowArguments` of lib/kernels/index.ts lists. Held against
+// lib/promql/functions, which says the same step by step.
 
 /** The stale marker, with or without the quiet bit. */
 const STALE: u64 = 0x7ff0000000000002;
@@ -169,11 +170,11 @@ export function sweepDelta(
   rangeMs: f64,
   from: u32,
   end: u32,
+  results: usize,
+  present: usize,
   isCounter: u32,
   rateSeconds: f64,
   resets: usize,
-  results: usize,
-  present: usize,
 ): u32 {
   const by = stride(times, length, stepMs);
   const resetCount = isCounter ? findResets(values, length, resets) : 0;
@@ -314,9 +315,9 @@ export function sweepInstantDelta(
   rangeMs: f64,
   from: u32,
   end: u32,
-  isRate: u32,
   results: usize,
   present: usize,
+  isRate: u32,
 ): u32 {
   let found: u32 = 0;
   let high: u32 = 0;
@@ -351,10 +352,10 @@ export function sweepExtreme(
   rangeMs: f64,
   from: u32,
   end: u32,
-  sign: f64,
-  queue: usize,
   results: usize,
   present: usize,
+  sign: f64,
+  queue: usize,
 ): u32 {
   let found: u32 = 0;
   let low: u32 = 0;

@@ -1,9 +1,8 @@
 import type { FloatHistogram } from '../../model/index.ts';
-import type { ColumnMemory } from '../eval/column-memory.ts';
-import { type LookupTimes, stepsWithSamples } from '../eval/instant-selector.ts';
 import { KahanSum, mean } from '../eval/kahan.ts';
 import { quantile } from '../eval/quantile.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
+import type { WindowSweeper } from './window-sweeper.ts';
 
 /** Above this a partial sum might overflow where Prometheus's own order of adding does not, or the other way round. */
 const LARGE = 1e300;
@@ -170,24 +169,8 @@ export class ExtremeKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, times: LookupTimes, results: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean {
-    const { timestamps, values, length, rangeMs } = window;
-    const { from, end } = stepsWithSamples(times, timestamps[0]!, timestamps[length - 1]! + rangeMs, results.length);
-    const found = memory.wasm.sweepExtreme(
-      timestamps.byteOffset,
-      values.byteOffset,
-      length,
-      times.firstMs,
-      times.stepMs,
-      rangeMs,
-      from,
-      end,
-      this.#which === 'max' ? 1 : -1,
-      memory.scratch(4 * length),
-      results.byteOffset,
-      present.byteOffset,
-    );
-    return found > 0;
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
+    return sweeper.run('sweepExtreme', window, this.#which === 'max' ? 1 : -1, sweeper.scratch(4 * window.length));
   }
 }
 

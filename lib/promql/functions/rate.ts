@@ -1,11 +1,10 @@
 import type { FloatHistogram } from '../../model/index.ts';
-import type { ColumnMemory } from '../eval/column-memory.ts';
-import { type LookupTimes, stepsWithSamples } from '../eval/instant-selector.ts';
 import { type DeltaKind, extrapolation } from './extrapolate.ts';
 import { instantHistogramDelta } from './histogram-rate.ts';
 import { ResetList } from './reset-list.ts';
 import { isStartReset, startsWithin } from './start-times.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
+import type { WindowSweeper } from './window-sweeper.ts';
 import type { HistogramNotes } from '../histogram/notes.ts';
 
 /**
@@ -40,26 +39,10 @@ export class DeltaKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, times: LookupTimes, results: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean {
-    const { timestamps, values, length, rangeMs } = window;
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
     const { isCounter, isRate } = this.#kind;
-    const { from, end } = stepsWithSamples(times, timestamps[0]!, timestamps[length - 1]! + rangeMs, results.length);
-    const found = memory.wasm.sweepDelta(
-      timestamps.byteOffset,
-      values.byteOffset,
-      length,
-      times.firstMs,
-      times.stepMs,
-      rangeMs,
-      from,
-      end,
-      Number(isCounter),
-      isRate ? rangeMs / 1000 : 0,
-      memory.scratch(length * 4),
-      results.byteOffset,
-      present.byteOffset,
-    );
-    return found > 0;
+    const rateSeconds = isRate ? window.rangeMs / 1000 : 0;
+    return sweeper.run('sweepDelta', window, Number(isCounter), rateSeconds, sweeper.scratch(4 * window.length));
   }
 }
 
@@ -85,23 +68,8 @@ export class InstantDeltaKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, times: LookupTimes, results: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean {
-    const { timestamps, values, length, rangeMs } = window;
-    const { from, end } = stepsWithSamples(times, timestamps[0]!, timestamps[length - 1]! + rangeMs, results.length);
-    const found = memory.wasm.sweepInstantDelta(
-      timestamps.byteOffset,
-      values.byteOffset,
-      length,
-      times.firstMs,
-      times.stepMs,
-      rangeMs,
-      from,
-      end,
-      Number(this.#isRate),
-      results.byteOffset,
-      present.byteOffset,
-    );
-    return found > 0;
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
+    return sweeper.run('sweepInstantDelta', window, Number(this.#isRate));
   }
 }
 

@@ -3,7 +3,6 @@ import { ColumnCopies } from '../eval/column-copies.ts';
 import { type ColumnMemory, ReachableSamples } from '../eval/column-memory.ts';
 import { type ColumnSeries, type ColumnVisitor, renamed, scratchColumns, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
-import type { LookupTimes } from '../eval/instant-selector.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
 import { KERNEL_SAMPLE_BYTES, seriesBytes, stepsBytes } from '../eval/memory.ts';
 import { extraWeight } from '../eval/sample-counts.ts';
@@ -11,6 +10,7 @@ import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/r
 import { WORK_PER_HISTOGRAM } from '../limits.ts';
 import type { CallExpr, Expr, SourceRange } from '../parse/ast.ts';
 import { StartOverlaps } from './start-times.ts';
+import { WindowSweeper } from './window-sweeper.ts';
 import { HistogramNotes } from '../histogram/notes.ts';
 
 /** A call of a window function, arguments evaluated. */
@@ -69,9 +69,9 @@ export interface WindowKernel {
   evaluate(window: Window): boolean;
   /**
    * Computes all windows of a series of plain floats in one call, without `begin`: what `evaluate` would say of each. The
-   * samples and the columns that are filled lie in memory. @returns whether any window has a value
+   * samples lie in memory. @returns whether any window has a value
    */
-  sweep?(window: Window, times: LookupTimes, values: Float64Array, present: Uint8Array, memory: ColumnMemory): boolean;
+  sweep?(window: Window, sweeper: WindowSweeper): boolean;
   result: number;
   histogram?: FloatHistogram | undefined;
 }
@@ -135,7 +135,11 @@ export async function visitWindows(
   context.requireBytes(stepsBytes(grid.count));
   const columns = scratchColumns(grid, context.memory);
   const { values, present } = columns;
-  const maySweep = columns.memory !== undefined && range.extension === undefined && windowFunction.check === undefined;
+  const maySweep = range.extension === undefined && windowFunction.check === undefined;
+  const sweeper =
+    maySweep && columns.memory !== undefined
+      ? new WindowSweeper(range.times, values, present, columns.memory)
+      : undefined;
   let isChecked = false;
   let noted = '';
   await range.visit((labels, read, dropName) => {
@@ -154,9 +158,9 @@ export async function visitWindows(
     context.requireBytes(KERNEL_SAMPLE_BYTES * samples.length + 2 * stepsBytes(grid.count));
     present.fill(0);
     const isPlain = read.histograms === undefined && window.starts === undefined;
-    if (maySweep && isPlain && kernel.sweep !== undefined && window.memory !== undefined) {
+    if (sweeper !== undefined && isPlain && kernel.sweep !== undefined && window.memory !== undefined) {
       context.countWork(grid.count);
-      if (!kernel.sweep(window, range.times, values, present, window.memory)) return;
+      if (!kernel.sweep(window, sweeper)) return;
       if (windowFunction.expectsCounter === true) note();
       return visitor({ ...name, ...columns });
     }

@@ -5,6 +5,7 @@ import { ColumnMemory } from '../../../lib/promql/eval/column-memory.ts';
 import { ExtremeKernel } from '../../../lib/promql/functions/over-time.ts';
 import { DeltaKernel, InstantDeltaKernel } from '../../../lib/promql/functions/rate.ts';
 import { Window, type WindowKernel } from '../../../lib/promql/functions/window-driver.ts';
+import { WindowSweeper } from '../../../lib/promql/functions/window-sweeper.ts';
 
 const KERNELS: Readonly<Record<string, () => WindowKernel>> = {
   rate: () => new DeltaKernel({ isCounter: true, isRate: true }),
@@ -30,7 +31,7 @@ describe('Window functions that see all steps in one call', () => {
         const count = 40;
         const values = memory.floats(count)!;
         const present = memory.flags(count)!;
-        const hasAny = create().sweep!(window, times, values, present, memory);
+        const hasAny = create().sweep!(window, new WindowSweeper(times, values, present, memory));
         assert.equal(hasAny, present.includes(1));
         const stepped = create();
         stepped.begin?.(window);
