@@ -108,6 +108,20 @@ export class ChunkReader {
     return length;
   }
 
+  /**
+   * Brings the chunks of a series that lie there together, and little else, into the arena, to `address`: `length` bytes, or those
+   * up to the end of the file. They are not kept.
+   * @returns how many; 0 when no chunk can be there, which `read` says more of
+   * @throws PromletError `storage/block-read`
+   */
+  piece(segment: number, offset: number, length: number): number {
+    const file = this.#segments[segment];
+    if (file === undefined || offset < SEGMENT_HEADER_BYTES || offset >= file.sizeBytes) return 0;
+    const available = Math.min(length, file.sizeBytes - offset);
+    this.address = file.at(offset, available, false);
+    return available;
+  }
+
   close(): void {
     for (const file of this.#segments) file?.close();
   }

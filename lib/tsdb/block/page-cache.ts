@@ -4,7 +4,7 @@ import { assert } from '../../model/index.ts';
 import { badBlock } from './format.ts';
 import { openRegularFile, type PositionedFile, readFully } from './positioned-file.ts';
 
-const PAGE_BYTES = 32 << 10;
+export const PAGE_BYTES = 32 << 10;
 const DEFAULT_CACHE_BYTES = 32 << 20;
 /** When a file is read on from page to page, so many are read at once. */
 const READ_AHEAD_PAGES = 8;
@@ -93,8 +93,7 @@ export class PageCache {
 
   /** Bytes that lie on several pages, put together. */
   join(file: CachedFile, offset: number, length: number): number {
-    if (length <= KEPT_SCRATCH_BYTES && this.#joined.capacity > KEPT_SCRATCH_BYTES) this.#joined.release();
-    const address = this.#joined.reserve(length);
+    const address = this.#roomFor(length);
     for (let done = 0; done < length;) {
       const page = Math.floor((offset + done) / PAGE_BYTES);
       const within = offset + done - page * PAGE_BYTES;
@@ -106,6 +105,13 @@ export class PageCache {
     return address;
   }
 
+  /** Bytes that are read by themselves, whatever pages they lie on. */
+  readApart(file: CachedFile, offset: number, length: number): number {
+    const address = this.#roomFor(length);
+    readFully(this.fileSystem, file, this.kernels.arena, address, length, offset);
+    return address;
+  }
+
   /** Gives up the pages of a file that is closed. */
   drop(file: CachedFile): void {
     for (const frame of file.frames.values()) {
@@ -114,6 +120,12 @@ export class PageCache {
       this.#free.push(frame);
     }
     file.frames.clear();
+  }
+
+  /** Where a piece is put that is not given out as it lies on a page. */
+  #roomFor(length: number): number {
+    if (length <= KEPT_SCRATCH_BYTES && this.#joined.capacity > KEPT_SCRATCH_BYTES) this.#joined.release();
+    return this.#joined.reserve(length);
   }
 
   /** How many pages from `page` on are wanted in one read: those that are not there, up to a limit. */
@@ -216,12 +228,14 @@ class CachedFile implements PositionedFile {
     return Math.ceil(this.sizeBytes / PAGE_BYTES);
   }
 
-  at(offset: number, length: number): number {
+  at(offset: number, length: number, keeps = true): number {
     assert(!this.#closed, 'page cache: a file is read after it was closed');
     if (offset + length > this.sizeBytes) throw badBlock(this.path, offset, `${length} bytes are not there to be read`);
     const page = Math.floor(offset / PAGE_BYTES);
     const within = offset - page * PAGE_BYTES;
-    if (within + length <= PAGE_BYTES) return this.#cache.page(this, page) + within;
+    const isOnOnePage = within + length <= PAGE_BYTES;
+    if (!keeps && !(isOnOnePage && this.frames.has(page))) return this.#cache.readApart(this, offset, length);
+    if (isOnOnePage) return this.#cache.page(this, page) + within;
     return this.#cache.join(this, offset, length);
   }
 

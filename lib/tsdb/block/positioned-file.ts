@@ -10,10 +10,11 @@ export interface PositionedFile {
   readonly sizeBytes: number;
   /**
    * Brings `length` bytes at `offset` into the arena.
+   * @param keeps false: what has to be read for it is not worth keeping, as nothing near it is wanted
    * @returns their address, valid until the next call on this file or another of the same cache
    * @throws PromletError `storage/bad-block` beyond the end of the file, `storage/block-read`
    */
-  at(offset: number, length: number): number;
+  at(offset: number, length: number, keeps?: boolean): number;
   /** How many bytes at `offset`, which is within the file, `at` can give without putting them together. */
   stretch(offset: number): number;
   close(): void;

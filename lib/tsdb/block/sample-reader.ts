@@ -8,6 +8,10 @@ import type { FoundChunks } from './series-batch.ts';
 const CAPACITY = 2048;
 /** With less room than that they are copied out first. */
 const MIN_ROOM = 240;
+/** What is read of a chunk behind which no other of the series is known to lie: most are shorter. */
+const CHUNK_BYTES = 1024;
+/** Chunks of a series that lie together are not read in one piece that is larger. */
+const MAX_PIECE_BYTES = 16 << 10;
 
 /**
  * Reads the samples of chunks of one block. Most are XOR chunks that lie on one page and of which nothing is deleted: the kernel
@@ -45,17 +49,22 @@ export class SampleReader {
   ): void {
     const { wasm } = this.#kernels;
     const columns = this.#columns.reserve(CAPACITY * 16);
+    let pieceBytes = chunks.areScattered && deleted.length === 0 ? this.#readPiece(chunks, from, end) : 0;
+    const pieceAddress = this.#chunks.address;
+    const pieceOffset = chunks.offsets[from]!;
     let held = 0;
     for (let i = from; i < end; i++) {
       let count = -1;
       if (deleted.length === 0) {
         if (CAPACITY - held < MIN_ROOM) held = this.#copy(held, into);
-        const stretch = this.#chunks.stretch(chunks.segments[i]!, chunks.offsets[i]!);
+        const within = chunks.offsets[i]! - pieceOffset;
+        const isThere = within < pieceBytes;
+        const available = isThere ? pieceBytes - within : this.#chunks.stretch(chunks.segments[i]!, chunks.offsets[i]!);
         const times = columns + held * 8;
-        if (stretch > 0) {
+        if (available > 0) {
           count = wasm.readXorChunk(
-            this.#chunks.address,
-            stretch,
+            isThere ? pieceAddress + within : this.#chunks.address,
+            available,
             minMs,
             Math.min(maxMs, chunks.maxTimesMs[i]!),
             times,
@@ -67,6 +76,8 @@ export class SampleReader {
       if (count >= 0) held += count;
       else {
         held = this.#copy(held, into);
+        // It may take the place of the piece.
+        pieceBytes = 0;
         this.#readAny(i, minMs, maxMs, chunks, deleted, into);
       }
       minMs = Math.max(minMs, chunks.maxTimesMs[i]! + 1);
@@ -78,6 +89,15 @@ export class SampleReader {
   release(): void {
     this.#decoder.release();
     this.#columns.release();
+  }
+
+  /** Reads all chunks of a series when they follow each other. @returns how many bytes, from the first chunk on */
+  #readPiece({ segments, offsets }: FoundChunks, from: number, end: number): number {
+    for (let i = from + 1; i < end; i++) {
+      if (segments[i] !== segments[from] || offsets[i]! <= offsets[i - 1]!) return 0;
+    }
+    const length = offsets[end - 1]! - offsets[from]! + CHUNK_BYTES;
+    return length > MAX_PIECE_BYTES ? 0 : this.#chunks.piece(segments[from]!, offsets[from]!, length);
   }
 
   /** @returns 0: nothing is held any more */

@@ -4,6 +4,7 @@ import { assert } from '../../model/index.ts';
 import type { Tombstones } from '../tombstones.ts';
 import type { IndexReader } from './index-reader.ts';
 import { IndexSeries } from './index-series.ts';
+import { areScattered } from './scattered.ts';
 
 /** Room for as many series as are mostly asked for at a time: 80 kB of the arena. */
 const SYMBOLS = 8192;
@@ -28,6 +29,8 @@ export interface FoundChunks {
   readonly maxTimesMs: Float64Array;
   readonly segments: Uint32Array;
   readonly offsets: Uint32Array;
+  /** Whether they are better read one by one than by pages. */
+  readonly areScattered: boolean;
 }
 
 /**
@@ -82,6 +85,7 @@ export class SeriesBatch {
     const symbols = this.#symbols.address >>> 2;
     const chunkCount = this.#chunkEnds[count - 1]!;
     const { minTimes, maxTimes, segments, offsets } = this.#columns();
+    const wanted = u32.slice(offsets, offsets + chunkCount);
     const found = {
       symbols: u32.slice(symbols, symbols + this.#symbolEnds[count - 1]!),
       symbolEnds: this.#symbolEnds,
@@ -89,7 +93,8 @@ export class SeriesBatch {
         minTimesMs: f64.slice(minTimes, minTimes + chunkCount),
         maxTimesMs: f64.slice(maxTimes, maxTimes + chunkCount),
         segments: u32.slice(segments, segments + chunkCount),
-        offsets: u32.slice(offsets, offsets + chunkCount),
+        offsets: wanted,
+        areScattered: areScattered(wanted, this.#chunkEnds),
       },
       chunkEnds: this.#chunkEnds,
       deleted: this.#deleted,

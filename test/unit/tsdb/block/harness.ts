@@ -29,8 +29,8 @@ export function metaOf(content: Content, ulid = ULID): BlockMeta {
   const times = Object.values(content).flatMap((list) => list.map(([timeMs]) => timeMs));
   return {
     ulid,
-    minTime: Math.min(...times),
-    maxTime: Math.max(...times) + 1,
+    minTime: times.reduce((least, timeMs) => Math.min(least, timeMs), Infinity),
+    maxTime: times.reduce((most, timeMs) => Math.max(most, timeMs), -Infinity) + 1,
     stats: { numSamples: times.length, numFloatSamples: times.length, numSeries: Object.keys(content).length },
     compaction: { level: 1, sources: [ulid] },
     version: 1,

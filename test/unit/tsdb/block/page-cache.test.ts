@@ -47,6 +47,25 @@ describe('tsdb: the page cache', () => {
     }
   });
 
+  it('keeps nothing of what is read by itself, unless it is there', () => {
+    const cache = new PageCache({ fileSystem: nodeFileSystem, kernels });
+    const file = cache.open(join(dir, '0'));
+    file.at(3 * PAGE, 1);
+    const { usedBytes } = cache;
+    const random = seededRandom(5);
+    for (let i = 0; i < 300; i++) {
+      const length = Math.floor(random() * 2000);
+      const offset = Math.floor(random() * (contents[0]!.length - length));
+      const address = file.at(offset, length, false);
+      const found = Buffer.from(kernels.arena.u8.slice(address, address + length));
+      assert.ok(found.equals(contents[0]!.subarray(offset, offset + length)));
+    }
+    assert.deepEqual([cache.usedBytes, cache.misses], [usedBytes, 1]);
+    assert.ok(cache.hits > 0);
+    assert.throws(() => file.at(contents[0]!.length - 10, 11, false), { code: 'storage/bad-block' });
+    file.close();
+  });
+
   it('keeps what was used last, and counts hits and misses', () => {
     const cache = new PageCache({ fileSystem: nodeFileSystem, kernels, maxBytes: 2 * PAGE });
     const file = cache.open(join(dir, '0'));

@@ -201,6 +201,44 @@ describe('tsdb: querying a block', () => {
       block.close();
     });
 
+    it('reads chunks that lie far apart by themselves, not the pages between', async () => {
+      const random = seededRandom(12);
+      const scattered: Content = Object.fromEntries(
+        // Many have chunks that are larger than what is read of one at first.
+        Array.from({ length: 200 }, (_, i) => [
+          `m a=${i}`,
+          samples(3600).map(([timeMs, value]): [number, number] => [timeMs, i % 3 === 0 ? value : Math.sqrt(random())]),
+        ]),
+      );
+      const block = openBlock(await writeBlock(join(dir, 'scattered'), scattered));
+      const all = expected(scattered);
+      for (const [startMs, endMs] of [
+        [17_900_000, 18_100_000],
+        [5_000_000, 5_000_000],
+        [1_700_000, 4_000_000],
+      ] as const) {
+        const querier = new BlockQuerier(block, startMs, endMs);
+        const within = Object.entries(all).map(([name, list]) => [
+          name,
+          list.filter(([timeMs]) => timeMs >= startMs && timeMs <= endMs),
+        ]);
+        assert.deepEqual(await read(querier), Object.fromEntries(within));
+        querier.close();
+      }
+      const everySecond = [new Matcher('=~', 'a', '.*[1245780]')];
+      const { usedBytes } = block.cache;
+      block.delete(1_000_000, 1_006_000, everySecond);
+      const querier = new BlockQuerier(block, 990_000, 1_010_000);
+      const few = await read(querier, everySecond);
+      assert.deepEqual(
+        few['m a=1'],
+        all['m a=1']!.filter(([timeMs]) => timeMs === 990_000),
+      );
+      querier.close();
+      assert.ok(block.chunks.sizeBytes > 3e6 && usedBytes < 1e6, `${usedBytes} of ${block.chunks.sizeBytes}`);
+      block.close();
+    });
+
     it('leaves out what is deleted, read as samples and as chunks', async () => {
       const random = seededRandom(11);
       const block = openBlock(await writeBlock(join(dir, 'deleted'), content));
