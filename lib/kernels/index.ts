@@ -116,6 +116,12 @@ export interface KernelExports {
    * @returns how many; the u32 at `consumed` becomes the bytes that they take
    */
   readPostingsOffsets(at: number, available: number, rows: number, capacity: number, consumed: number): number;
+  /** Leaves of such rows those whose values match patterns, or are not all ASCII. @returns how many are left */
+  keepMatching(base: number, rows: number, count: number, patterns: number, isNegated: number): number;
+  /** Puts the values of such rows one behind the other. @returns how many bytes there are then */
+  gatherValues(base: number, rows: number, count: number, out: number, length: number, ends: number): number;
+  /** Reads a list of postings of a block. @returns how many refs, -1 to be looked at closer */
+  readPostings(list: number, available: number, out: number, room: number): number;
   /** Reads an XOR chunk where it lies in a block: samples within [minMs, maxMs]. @returns how many, -1 to be looked at closer */
   readXorChunk(
     at: number,

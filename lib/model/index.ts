@@ -14,7 +14,8 @@ export { compareUtf8, formatLabelName, Labels, LabelsBuilder, METRIC_NAME, quote
 export { Matcher, type MatchType } from './matcher.ts';
 export { METRIC_TYPES } from './metric-type.ts';
 export { OrderedBuckets } from './ordered-buckets.ts';
-export { compileRegex, expandTemplate, type LinearRegex } from './regex.ts';
+export { PackedTexts } from './packed-texts.ts';
+export { compileRegex, expandTemplate, type LinearRegex, type PlainPattern } from './regex.ts';
 export {
   type FloatHistogram,
   type HistogramSpan,

@@ -1,5 +1,5 @@
 import { formatLabelName, quote } from './labels.ts';
-import { compileRegex, type LinearRegex } from './regex.ts';
+import { compileRegex, type LinearRegex, type PlainPattern } from './regex.ts';
 
 export type MatchType = '=' | '!=' | '=~' | '!~';
 
@@ -34,6 +34,11 @@ export class Matcher {
   /** The values a positive regex can match when they are few and known (`a|b|c`), else undefined. */
   get setMatches(): readonly string[] | undefined {
     return this.#regex?.set;
+  }
+
+  /** What its regex matches as literals with gaps, when it is as plain as that. */
+  get plain(): readonly PlainPattern[] | undefined {
+    return this.#regex?.plain;
   }
 
   /** The literal prefix every match of the regex starts with; '' when none is known. */

@@ -6,6 +6,8 @@ export interface LinearRegex {
   matches(text: string): boolean;
   /** All strings it can match, when it is a literal or a plain alternation of literals. */
   readonly set: readonly string[] | undefined;
+  /** It matches what one of these matches, when it is as plain as that. */
+  readonly plain: readonly PlainPattern[] | undefined;
   /** Literal prefix of every match. */
   readonly prefix: string;
   /** The whole match, then each capturing group ('' when it took no part); undefined when `text` does not match. */
@@ -44,17 +46,20 @@ function fastPath(pattern: string): LinearRegex | undefined {
   if (parts === undefined) return undefined;
   if (parts.every(({ gaps }) => gaps.length === 0)) {
     const set = new Set(parts.map(({ literals }) => literals[0]!));
-    return simpleRegex((text) => set.has(text), grouped, set.size === 1 ? parts[0]!.literals[0]! : '', [...set]);
+    return simpleRegex((text) => set.has(text), parts, grouped, set.size === 1 ? parts[0]!.literals[0]! : '', [...set]);
   }
   const [first] = parts;
-  if (parts.length === 1) return simpleRegex((text) => matchesPlain(first!, text), grouped, first!.literals[0]!);
-  return simpleRegex((text) => parts.some((part) => matchesPlain(part, text)), grouped, '');
+  if (parts.length === 1) {
+    return simpleRegex((text) => matchesPlain(first!, text), parts, grouped, first!.literals[0]!);
+  }
+  return simpleRegex((text) => parts.some((part) => matchesPlain(part, text)), parts, grouped, '');
 }
 
-/** Literals with gaps between them, no two of which lie side by side: `literals[0]`, at least `gaps[0]` characters, `literals[1]`, … */
-interface PlainPattern {
+/** Literals with gaps between them: `literals[0]`, at least `gaps[0]` characters, `literals[1]`, … */
+export interface PlainPattern {
+  /** The first and the last may be ''. */
   readonly literals: readonly string[];
-  /** 0 for `.*`, 1 for `.+`; one fewer than literals. The first and the last may be ''. */
+  /** 0 for `.*`, 1 for `.+`; one fewer than literals. */
   readonly gaps: readonly (0 | 1)[];
 }
 
@@ -120,6 +125,7 @@ const NO_GROUPS: Readonly<Record<string, number>> = Object.freeze(Object.create(
 /** A regex without groups, or (`grouped`) with one around all of it. */
 function simpleRegex(
   matches: (text: string) => boolean,
+  plain: readonly PlainPattern[],
   grouped: boolean,
   prefix: string,
   set?: readonly string[],
@@ -127,6 +133,7 @@ function simpleRegex(
   return {
     matches,
     set,
+    plain,
     prefix,
     submatches: (text) => (matches(text) ? (grouped ? [text, text] : [text]) : undefined),
     groupNames: NO_GROUPS,
@@ -145,6 +152,7 @@ function compileGeneral(pattern: string): LinearRegex {
   return {
     matches: (text) => regex.matches(text),
     set: undefined,
+    plain: undefined,
     prefix: literalPrefix(pattern),
     submatches(text) {
       const matcher = regex.matcher(text);

@@ -1,5 +1,8 @@
 /** Set operations on sorted arrays of refs without duplicates. Results may be one of the arguments. */
+import type { Spend } from '../storage/index.ts';
 
+/** What it costs to sort a ref, as `Spend` counts. */
+export const SORT_WORK = 6;
 const EMPTY = new Uint32Array(0);
 
 export function intersect(a: Uint32Array, b: Uint32Array): Uint32Array {
@@ -45,12 +48,13 @@ export function without(a: Uint32Array, b: Uint32Array): Uint32Array {
   return out.subarray(0, n);
 }
 
-/** The union of lists that share no ref, as the postings of one label's values do. */
-export function unionDisjoint(lists: readonly Uint32Array[]): Uint32Array {
+/** The union of lists that share no ref, as the postings of one label's values do. @param spend is told of sorting */
+export function unionDisjoint(lists: readonly Uint32Array[], spend?: Spend): Uint32Array {
   if (lists.length === 0) return EMPTY;
   if (lists.length === 1) return lists[0]!;
   let length = 0;
   for (const list of lists) length += list.length;
+  spend?.(SORT_WORK * length);
   const out = new Uint32Array(length);
   let at = 0;
   for (const list of lists) {

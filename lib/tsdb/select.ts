@@ -1,4 +1,4 @@
-import { type Matcher, sortUtf8 } from '../model/index.ts';
+import { type Matcher, type PlainPattern, sortUtf8 } from '../model/index.ts';
 import type { LabelHints, Spend } from '../storage/index.ts';
 import { intersect, intersects, unionDisjoint, without } from './postings.ts';
 
@@ -13,8 +13,8 @@ export interface PostingsSource {
   postings(name: string, value: string, spend?: Spend): Uint32Array;
   /** How many values a label has, or more. */
   valueCount(name: string): number;
-  /** Of each value that begins with `prefix` and that `accepts` takes, its series. */
-  postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[];
+  /** The series with a value that is wanted. */
+  postingsWhere(name: string, test: ValueTest, watch: Watch): Uint32Array;
   /** Those of `refs` whose value of a label, '' when they lack it, `accepts` takes. */
   filter(refs: Uint32Array, name: string, accepts: (value: string) => boolean): Uint32Array;
   /** Whether it gives all names and values sorted by UTF-8 bytes; else in any order. */
@@ -28,6 +28,21 @@ export interface PostingsSource {
   labelValuesOf(refs: Uint32Array, name: string): Iterable<string>;
 }
 
+/** Which values of a label are wanted. */
+export interface ValueTest {
+  /** What all of them begin with. */
+  readonly prefix: string;
+  readonly accepts: (value: string) => boolean;
+  /** What `accepts` says of values in ASCII, when it is so plain. */
+  readonly plain?: PlainTest | undefined;
+}
+
+/** Wanted is what one of the patterns matches, or (`isNegated`) none of them. */
+export interface PlainTest {
+  readonly patterns: readonly PlainPattern[];
+  readonly isNegated: boolean;
+}
+
 /**
  * When so many times fewer series are left than a label has values, the series are looked at one by one instead of the
  * values: reading a series' labels costs about as much as looking at so many values.
@@ -35,16 +50,15 @@ export interface PostingsSource {
 const VALUES_PER_SERIES = 8;
 /** A signal is looked at once in so many values. */
 const SIGNAL_INTERVAL = 1024;
-/** What it costs to look at a value of a label, at a series' labels, at a ref, and to sort a ref, as `Spend` counts. */
+/** What it costs to look at a value of a label, at a series' labels, and at a ref, as `Spend` counts. */
 const VALUE_WORK = 16;
 const SERIES_WORK = 64;
 const REF_WORK = 2;
-const SORT_WORK = 6;
 /** Steps of a regex for each character of a text and of its pattern: so many states may be alive. */
 const REGEX_WORK = 2;
 
 /** What stops a selection. */
-type Watch = Pick<LabelHints, 'signal' | 'spend'>;
+export type Watch = Pick<LabelHints, 'signal' | 'spend'>;
 
 /**
  * Sorted refs of the series that all matchers match (tsdb/querier.go, `PostingsForMatchers`). A matcher that matches ''
@@ -85,12 +99,7 @@ function unionOf(
     spend?.(SERIES_WORK);
     return source.postings(name, value, spend);
   });
-  return union(lists, spend);
-}
-
-function union(lists: readonly Uint32Array[], spend: Spend | undefined): Uint32Array {
-  if (lists.length > 1) spend?.(SORT_WORK * lists.reduce((sum, { length }) => sum + length, 0));
-  return unionDisjoint(lists);
+  return unionDisjoint(lists, spend);
 }
 
 /** One matcher, seen as a set of values whose series are wanted or (`excludes`) are to be taken away. */
@@ -139,18 +148,18 @@ function narrow(
   if (excludes) {
     const base = refs ?? source.allPostings(spend);
     spend?.(REF_WORK * base.length);
-    return without(
-      base,
-      union(
-        source.postingsWhere(name, '', (value) => !accepts(value)),
-        spend,
-      ),
-    );
+    const refused = { prefix: '', accepts: (value: string) => !accepts(value), plain: plainTest(matcher, false) };
+    return without(base, source.postingsWhere(name, refused, watch));
   }
   const prefix = matcher.type === '=~' ? matcher.prefix : '';
-  const list = union(source.postingsWhere(name, prefix, accepts), spend);
+  const list = source.postingsWhere(name, { prefix, accepts, plain: plainTest(matcher, true) }, watch);
   spend?.(REF_WORK * Math.min(list.length, refs?.length ?? 0));
   return refs === undefined ? list : intersect(refs, list);
+}
+
+/** Which values a matcher matches, or does not, where plain patterns say it. */
+function plainTest({ plain, type }: Matcher, matches: boolean): PlainTest | undefined {
+  return plain && { patterns: plain, isNegated: (type === '=~') !== matches };
 }
 
 /** The names of all labels, or of those on matching series. Sorted, at most `hints.limit`. */

@@ -65,7 +65,7 @@ export function hashBytes(key0: u32, key1: u32, at: usize, length: u32): u32 {
   return v1 ^ v3;
 }
 
-function sameBytes(a: usize, b: usize, length: u32): bool {
+export function sameBytes(a: usize, b: usize, length: u32): bool {
   const end = a + length;
   while (a + 8 <= end) {
     if (load<u64>(a) != load<u64>(b)) return false;

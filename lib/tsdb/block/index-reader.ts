@@ -1,8 +1,9 @@
-import type { Kernels } from '../../kernels/index.ts';
-import { Labels } from '../../model/index.ts';
+import { type Kernels, Scratch } from '../../kernels/index.ts';
+import { Labels, type PackedTexts } from '../../model/index.ts';
 import type { Spend } from '../../storage/index.ts';
 import { MAX_TIME_MS } from '../limits.ts';
-import type { PostingsSource } from '../select.ts';
+import { SORT_WORK } from '../postings.ts';
+import type { PostingsSource, ValueTest, Watch } from '../select.ts';
 import { ByteReader, readU32 } from './byte-reader.ts';
 import {
   badBlock,
@@ -95,15 +96,20 @@ export class IndexReader implements PostingsSource {
     return offset === undefined ? new Uint32Array(0) : this.#postingsAt(offset, spend);
   }
 
-  postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
-    const offsets: number[] = [];
-    this.#offsets.walk(name, prefix, (value, offset) => {
-      if (!value.startsWith(prefix)) return false;
-      if (accepts(value)) offsets.push(offset);
-      return true;
-    });
-    // They may be many, each asked for once.
-    return offsets.map((offset) => this.#decodePostings(offset));
+  postingsWhere(name: string, test: ValueTest, watch: Watch): Uint32Array {
+    return this.#unionAt(this.#offsets.offsetsWhere(name, test, watch), watch.spend);
+  }
+
+  /** The first values of a label in order; undefined where they are not at hand as bytes. */
+  packedValues(name: string, limit: number): PackedTexts | undefined {
+    return this.#offsets.packedValues(name, limit);
+  }
+
+  /** All values of a label in order, with the series that have each. */
+  *valuePostings(name: string): Generator<[value: string, refs: Uint32Array], void, undefined> {
+    const offsets: [string, number][] = [];
+    this.#offsets.walk(name, '', (value, offset) => offsets.push([value, offset]) > 0);
+    for (const [value, offset] of offsets) yield [value, this.#decodePostings(offset)];
   }
 
   valueCount(name: string): number {
@@ -249,6 +255,33 @@ export class IndexReader implements PostingsSource {
     const refs = this.#decodePostings(offset, spend);
     this.#lists.add(offset, refs);
     return refs;
+  }
+
+  /** The refs of lists that share none. They may be many, each asked for once: none is kept. */
+  #unionAt(offsets: readonly number[], spend: Spend | undefined): Uint32Array {
+    const { arena, wasm } = this.#kernels;
+    const file = this.#file;
+    const refs = new Scratch(arena);
+    try {
+      refs.reserve(4 * POSTINGS_SLICE);
+      let count = 0;
+      for (const offset of offsets) {
+        const available = Math.max(0, file.stretch(offset));
+        const room = (refs.capacity >>> 2) - count;
+        const read = wasm.readPostings(file.at(offset, available), available, refs.address + 4 * count, room);
+        if (read < 0) {
+          // A long one, of which there are few, or one that is damaged.
+          const list = this.#decodePostings(offset);
+          refs.grow(4 * (count + list.length), 4 * count);
+          arena.u32.set(list, (refs.address >>> 2) + count);
+          count += list.length;
+        } else count += read;
+      }
+      if (offsets.length > 1) spend?.(SORT_WORK * count);
+      return arena.u32.slice(refs.address >>> 2, (refs.address >>> 2) + count).sort();
+    } finally {
+      refs.release();
+    }
   }
 
   /** Decodes a postings list, slice by slice. */

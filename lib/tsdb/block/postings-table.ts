@@ -1,17 +1,20 @@
 import { type Kernels, Scratch } from '../../kernels/index.ts';
-import { compareUtf8 } from '../../model/index.ts';
+import { compareUtf8, PackedTexts } from '../../model/index.ts';
+import type { ValueTest, Watch } from '../select.ts';
+import { type EntryRows, isAscii, offsetOf, ROW_BYTES, valueOf, valuesOf } from './entry-rows.ts';
 import { MAX_LABEL_NAMES, MAX_WHOLE_TABLE_BYTES, SAMPLE_EVERY } from './format.ts';
 import { LastText } from './last-text.ts';
 import type { PositionedFile } from './positioned-file.ts';
+import { RowMatcher } from './row-matcher.ts';
 import { openSection, type Section, SectionReader } from './section.ts';
 
 /** Entries at least this long: key count, two lengths, an offset. */
 const MIN_ENTRY_BYTES = 4;
 
-/** Entries that are read at a time, to rows as assembly/postings-offsets.ts has them. */
+/** Entries that are read at a time. */
 const BATCH_ENTRIES = 512;
-const ROW_BYTES = 16;
-const LENGTH_MASK = 0x7fff_ffff;
+/** What `gatherValues` writes over behind texts. */
+const SPARE_BYTES = 8;
 
 /** Takes a value and the offset of its postings, and reads nothing through the same cache. @returns false to stop */
 export type ValueVisitor = (value: string, postingsOffset: number) => boolean;
@@ -26,6 +29,17 @@ export interface PostingsOffsets {
   find(name: string, value: string): number | undefined;
   /** Visits the values of a name in order, from the first that is not below `from`. */
   walk(name: string, from: string, visit: ValueVisitor): void;
+  /** The offsets of the postings of the values that are wanted. */
+  offsetsWhere(name: string, test: ValueTest, watch: Watch): number[];
+  /** The first `limit` values of a name in order; undefined where they are not at hand as bytes. */
+  packedValues(name: string, limit: number): PackedTexts | undefined;
+}
+
+/** Takes entries in order, as they are read. All return false to stop. */
+interface EntryVisitor {
+  rows(rows: EntryRows): boolean;
+  /** One by itself. */
+  readonly one: ValueVisitor;
 }
 
 /** The entries of one label name. */
@@ -79,28 +93,104 @@ export class SampledPostingsOffsets implements PostingsOffsets {
   }
 
   walk(name: string, from: string, visit: ValueVisitor): void {
+    const { arena } = this.#kernels;
+    let below = from !== '';
+    const one: ValueVisitor = (value, offset) => {
+      if (below && compareUtf8(value, from) < 0) return true;
+      below = false;
+      return visit(value, offset);
+    };
+    this.#scan(name, from, {
+      rows: (rows) => valuesOf(arena, rows).every((value, i) => one(value, offsetOf(arena, rows, i))),
+      one,
+    });
+  }
+
+  offsetsWhere(name: string, test: ValueTest, { signal, spend }: Watch): number[] {
+    if (test.plain === undefined) return wantedOffsets(this, name, test);
+    const { arena } = this.#kernels;
+    const { prefix } = test;
+    const offsets: number[] = [];
+    const matcher = new RowMatcher(this.#kernels, test.plain);
+    try {
+      this.#scan(name, prefix, {
+        rows: (rows) => {
+          signal?.throwIfAborted();
+          spend?.(matcher.workOf(rows));
+          const isLast = isBehind(valueOf(arena, rows, rows.count - 1), prefix);
+          const count = matcher.keep(rows);
+          for (let i = 0; i < count; i++) {
+            if (isAscii(arena, rows, i) || test.accepts(valueOf(arena, rows, i)))
+              offsets.push(offsetOf(arena, rows, i));
+          }
+          return !isLast;
+        },
+        one: (value, offset) => {
+          if (test.accepts(value)) offsets.push(offset);
+          return !isBehind(value, prefix);
+        },
+      });
+    } finally {
+      matcher.release();
+    }
+    return offsets;
+  }
+
+  packedValues(name: string, limit: number): PackedTexts {
+    const { arena, wasm } = this.#kernels;
+    const texts = new Scratch(arena);
+    const ends = new Scratch(arena);
+    let count = 0;
+    let length = 0;
+    try {
+      this.#scan(name, '', {
+        rows: (rows) => {
+          const more = Math.min(rows.count, limit - count);
+          texts.grow(length + rows.bytes + SPARE_BYTES, length);
+          ends.grow((count + more) * 4, count * 4);
+          length = wasm.gatherValues(rows.base, rows.address, more, texts.address, length, ends.address + count * 4);
+          count += more;
+          return count < limit;
+        },
+        one: (value) => {
+          const text = Buffer.from(value);
+          texts.grow(length + text.length, length);
+          ends.grow((count + 1) * 4, count * 4);
+          arena.u8.set(text, texts.address + length);
+          length += text.length;
+          arena.u32[(ends.address >>> 2) + count++] = length;
+          return count < limit;
+        },
+      });
+      return new PackedTexts(
+        arena.u8.slice(texts.address, texts.address + length),
+        arena.u32.slice(ends.address >>> 2, (ends.address >>> 2) + count),
+      );
+    } finally {
+      texts.release();
+      ends.release();
+    }
+  }
+
+  /** Visits the entries of a name in order, some from in front of the first whose value is not below `from`. */
+  #scan(name: string, from: string, visitor: EntryVisitor): void {
     const entries = this.#names.get(name);
     if (entries === undefined) return;
     let index = from === '' ? 0 : this.#lastSampleBelow(entries, from) * SAMPLE_EVERY;
     let offset = this.#offsetOf(entries, index / SAMPLE_EVERY);
-    let below = from !== '';
     // Who begins with a value mostly looks for it alone.
-    let most = below ? SAMPLE_EVERY : BATCH_ENTRIES;
-    const rows = new Scratch(this.#kernels.arena);
+    let most = from === '' ? BATCH_ENTRIES : SAMPLE_EVERY;
+    const scratch = new Scratch(this.#kernels.arena);
     try {
       while (index < entries.count) {
-        const plain = this.#readPlain(offset, Math.min(most, entries.count - index), rows);
-        const { length } = plain.values;
-        for (let i = 0; i < length; i++) {
-          const value = plain.values[i]!;
-          if (below && compareUtf8(value, from) < 0) continue;
-          below = false;
-          if (!visit(value, plain.offsets[i]!)) return;
-        }
-        index += length;
-        offset += plain.bytes;
+        const rows = this.#readRows(offset, Math.min(most, entries.count - index), scratch);
+        index += rows.count;
+        offset += rows.bytes;
         most = BATCH_ENTRIES;
-        if (length > 0 || index === entries.count) continue;
+        if (rows.count > 0) {
+          if (!visitor.rows(rows)) return;
+          continue;
+        }
         // One that goes over to the next page, or an odd one.
         this.#search.seek(offset);
         skipKeys(this.#search);
@@ -108,36 +198,21 @@ export class SampledPostingsOffsets implements PostingsOffsets {
         const postings = this.#search.uvarint();
         offset = this.#search.offset;
         index++;
-        if (below && compareUtf8(value, from) < 0) continue;
-        below = false;
-        if (!visit(value, postings)) return;
+        if (!visitor.one(value, postings)) return;
       }
     } finally {
-      rows.release();
+      scratch.release();
     }
   }
 
-  /** Reads entries that lie on one page: their texts are cut from one, which takes a quarter of the time of decoding each. */
-  #readPlain(offset: number, most: number, scratch: Scratch): { values: string[]; offsets: number[]; bytes: number } {
+  #readRows(offset: number, most: number, scratch: Scratch): EntryRows {
     const { arena, wasm } = this.#kernels;
-    const rows = scratch.reserve(BATCH_ENTRIES * ROW_BYTES + 8);
-    const consumed = rows + BATCH_ENTRIES * ROW_BYTES;
+    const address = scratch.reserve(BATCH_ENTRIES * ROW_BYTES + 8);
+    const consumed = address + BATCH_ENTRIES * ROW_BYTES;
     const available = Math.min(this.#file.stretch(offset), this.#section.offset + this.#section.length - offset);
-    const at = this.#file.at(offset, available);
-    const count = wasm.readPostingsOffsets(at, available, rows, most, consumed);
-    const { u32, f64, buffer } = arena;
-    const bytes = u32[consumed >>> 2]!;
-    const text = buffer.toString('latin1', at, at + bytes);
-    const values: string[] = [];
-    const offsets: number[] = [];
-    for (let i = 0, row = rows; i < count; i++, row += ROW_BYTES) {
-      const start = u32[row >>> 2]!;
-      const length = u32[(row >>> 2) + 1]!;
-      const end = start + (length & LENGTH_MASK);
-      values.push(length > LENGTH_MASK ? buffer.toString('utf8', at + start, at + end) : text.slice(start, end));
-      offsets.push(f64[row / 8 + 1]!);
-    }
-    return { values, offsets, bytes };
+    const base = this.#file.at(offset, available);
+    const count = wasm.readPostingsOffsets(base, available, address, most, consumed);
+    return { address, count, base, bytes: arena.u32[consumed >>> 2]! };
   }
 
   /** The last sample of a name whose value is not above `value`; 0 when there is none. */
@@ -233,6 +308,27 @@ export class WholePostingsOffsets implements PostingsOffsets {
       if (compareUtf8(value, from) >= 0 && !visit(value, offsets.get(value)!)) return;
     }
   }
+
+  offsetsWhere(name: string, test: ValueTest): number[] {
+    return wantedOffsets(this, name, test);
+  }
+
+  packedValues(): undefined {}
+}
+
+function wantedOffsets(table: PostingsOffsets, name: string, { prefix, accepts }: ValueTest): number[] {
+  const offsets: number[] = [];
+  table.walk(name, prefix, (value, offset) => {
+    if (!value.startsWith(prefix)) return false;
+    if (accepts(value)) offsets.push(offset);
+    return true;
+  });
+  return offsets;
+}
+
+/** Whether a value and all behind it begin otherwise. */
+function isBehind(value: string, prefix: string): boolean {
+  return !value.startsWith(prefix) && compareUtf8(value, prefix) > 0;
 }
 
 function skipKeys(walk: SectionReader): void {

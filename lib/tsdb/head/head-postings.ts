@@ -1,4 +1,5 @@
-import type { PostingsSource } from '../select.ts';
+import { unionDisjoint } from '../postings.ts';
+import type { PostingsSource, ValueTest, Watch } from '../select.ts';
 import type { HeadView } from './head-view.ts';
 
 const NONE = new Uint32Array(0);
@@ -25,14 +26,14 @@ export class HeadPostings implements PostingsSource {
     return this.pairs(name).length;
   }
 
-  postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
+  postingsWhere(name: string, { prefix, accepts }: ValueTest, { spend }: Watch): Uint32Array {
     const view = this.#view;
-    const out: Uint32Array[] = [];
+    const lists: Uint32Array[] = [];
     for (const pair of this.pairs(name)) {
       const value = view.pairValue(pair);
-      if (value.startsWith(prefix) && accepts(value)) out.push(view.postings(pair));
+      if (value.startsWith(prefix) && accepts(value)) lists.push(view.postings(pair));
     }
-    return out;
+    return unionDisjoint(lists, spend);
   }
 
   filter(refs: Uint32Array, name: string, accepts: (value: string) => boolean): Uint32Array {

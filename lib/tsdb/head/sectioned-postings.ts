@@ -1,4 +1,5 @@
-import type { PostingsSource } from '../select.ts';
+import { unionDisjoint } from '../postings.ts';
+import type { PostingsSource, ValueTest, Watch } from '../select.ts';
 import { HeadPostings } from './head-postings.ts';
 import type { HeadView } from './head-view.ts';
 
@@ -34,9 +35,9 @@ export class SectionedPostings implements PostingsSource {
     return this.#view.read(() => this.#whole.valueCount(name));
   }
 
-  postingsWhere(name: string, prefix: string, accepts: (value: string) => boolean): Uint32Array[] {
+  postingsWhere(name: string, { prefix, accepts }: ValueTest, { spend }: Watch): Uint32Array {
     const view = this.#view;
-    return this.#whileCurrent((isCurrent) => {
+    const lists = this.#whileCurrent((isCurrent) => {
       const lists: Uint32Array[] = [];
       for (const { pairs, values } of this.#values(name, isCurrent)) {
         const wanted = pairs.filter((_, i) => values[i]!.startsWith(prefix) && accepts(values[i]!));
@@ -47,6 +48,7 @@ export class SectionedPostings implements PostingsSource {
       }
       return lists;
     });
+    return unionDisjoint(lists, spend);
   }
 
   filter(refs: Uint32Array, name: string, accepts: (value: string) => boolean): Uint32Array {

@@ -33,16 +33,13 @@ export class PairTally {
         continue;
       }
       const expected = new Map([...tallies].map(([symbol, tally]) => [index.symbols.lookup(symbol), tally]));
-      const values: string[] = [];
-      const lists = index.postingsWhere(name, '', (value) => values.push(value) > 0);
-      values.forEach((value, i) => {
-        const list = lists[i]!;
+      for (const [value, list] of index.valuePostings(name)) {
         const tally = expected.get(value);
         const hash = list.reduce((sum, ref) => (sum + hashOf(ref)) >>> 0, 0);
         if (tally?.series !== list.length || tally.hash !== hash)
           fail(`the postings of ${name}=${value} name other series`);
         expected.delete(value);
-      });
+      }
       for (const value of expected.keys()) fail(`no postings of ${name}=${value}, which series have`);
     }
     for (const name of names) fail(`postings of the label ${name}, which no series has`);

@@ -76,10 +76,10 @@ describe('tsdb: the index of a block', () => {
     const reader = openIndex(await write('prefix', entries, symbolsOf(entries.map(({ labels }) => labels))));
     for (const prefix of ['', 'v', 'v1', 'v49', 'v499', 'v5', 'u', 'w', 'x', 'é', '\uffff', '\u{10000}']) {
       const seen: string[] = [];
-      const lists = reader.postingsWhere('value', prefix, (value) => seen.push(value) % 2 === 0);
+      const refs = reader.postingsWhere('value', { prefix, accepts: (value) => seen.push(value) % 2 === 0 }, {});
       const wanted = values.filter((value) => value.startsWith(prefix)).sort(compareUtf8);
       assert.deepEqual(seen, wanted, prefix);
-      assert.equal(lists.length, Math.floor(wanted.length / 2));
+      assert.equal(refs.length, Math.floor(wanted.length / 2));
     }
     reader.close();
   });
