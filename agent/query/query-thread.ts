@@ -14,7 +14,7 @@ import {
 import { nodeFileSystem, systemClock } from '../../lib/env/index.ts';
 import { threadKernels } from '../../lib/kernels/index.ts';
 import { assert } from '../../lib/model/index.ts';
-import { Engine, PoolShare } from '../../lib/promql/index.ts';
+import { Engine, MemoryBudget, PoolShare } from '../../lib/promql/index.ts';
 import type { Queryable } from '../../lib/storage/index.ts';
 import { TsdbReader } from '../../lib/tsdb/index.ts';
 import { assist, OtherThreads } from './assistance.ts';
@@ -98,10 +98,9 @@ async function run({
   let last: FromThread;
   try {
     lent = reader.queryable(handle);
-    last = await answered(
-      await endpoints[endpoint]!({ params: new URLSearchParams(params), name, signal, queuedMs, countSamples }),
-      signal,
-    );
+    const budget = new MemoryBudget({ maxBytes: limits.queryMaxBytes, pool });
+    const request = { params: new URLSearchParams(params), name, signal, queuedMs, countSamples, budget };
+    last = await answered(await endpoints[endpoint]!(request), signal);
   } catch (error) {
     const { errorType, message } = toApiError(error, signal);
     last = { kind: 'error', errorType, message, end: undefined };

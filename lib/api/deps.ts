@@ -2,9 +2,10 @@ import type { Middleware } from 'koa';
 import type { RelabelConfig } from '../config/index.ts';
 import type { Clock, Logger } from '../env/index.ts';
 import type { Annotations, Labels, Matcher } from '../model/index.ts';
-import type { Engine, PromqlFeatures } from '../promql/index.ts';
+import type { Engine, MemoryBudget, PromqlFeatures } from '../promql/index.ts';
 import type { Metadata, Queryable, SeriesExemplars, Spend } from '../storage/index.ts';
 import type { ApiLimits } from './limits.ts';
+import type { RequestMemory } from './request-memory.ts';
 import type { QueryObserver, QueryOrigin } from './query-observer.ts';
 import type { Answer } from './respond.ts';
 
@@ -14,6 +15,8 @@ export interface QueryableRequest {
   readonly partialResponse: boolean | undefined;
   /** All parameters, query string and form. */
   readonly params: URLSearchParams;
+  /** Of the request, for what storage fetches from elsewhere. */
+  readonly budget?: MemoryBudget | undefined;
 }
 
 export interface BuildInfo {
@@ -131,6 +134,8 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
   /** Is told of the work of reading and evaluating; what it throws ends the request. */
   readonly spend?: Spend;
+  /** What it may take until its answer is sent. Without one a query has the engine's own. */
+  readonly budget?: MemoryBudget;
   readonly origin?: QueryOrigin;
   /** How long it has waited already, elsewhere; ms. */
   readonly queuedMs?: number;
@@ -146,6 +151,8 @@ export interface ApiDeps extends QueryDeps {
   readonly log: Logger;
   /** Endpoints by path that answer in place of those that work here, such as on other threads. */
   readonly endpoints?: Readonly<Record<string, Endpoint>>;
+  /** For requests that are answered here. */
+  readonly memory?: RequestMemory;
   /** False while starting and stopping: the API then answers 503. */
   readonly ready: () => boolean;
   readonly build: BuildInfo;

@@ -1,5 +1,5 @@
 import { compareUtf8, isStaleNaN, Labels, METRIC_NAME, SampleColumns } from '../model/index.ts';
-import { parseSelector } from '../promql/index.ts';
+import { labelsBytes, parseSelector } from '../promql/index.ts';
 import type { Series } from '../storage/index.ts';
 import type { ApiRequest, Endpoint, QueryDeps } from './deps.ts';
 import type { Escaping } from './exposition-format.ts';
@@ -44,11 +44,11 @@ export function federateEndpoint(
 /** By metric name. */
 async function newest(
   deps: Parameters<typeof federateEndpoint>[0],
-  { params, signal }: ApiRequest,
+  { params, signal, budget }: ApiRequest,
 ): Promise<FederatedSample[]> {
   const endMs = deps.clock.now();
   const startMs = endMs - (deps.lookbackDeltaMs ?? DEFAULT_LOOKBACK_DELTA_MS);
-  const view = deps.queryable({ partialResponse: partialResponseParam(params), params });
+  const view = deps.queryable({ partialResponse: partialResponseParam(params), params, budget });
   const querier = view.querier(startMs, endMs);
   const found = new Map<string, FederatedSample>();
   const columns = new SampleColumns();
@@ -60,7 +60,10 @@ async function newest(
         for (const series of batch) {
           if (found.has(series.labels.key)) continue;
           const sample = last(series, columns);
-          if (sample !== undefined) found.set(series.labels.key, sample);
+          if (sample === undefined) continue;
+          // The labels, and with their key once more.
+          budget?.hold(2 * labelsBytes(series.labels));
+          found.set(series.labels.key, sample);
         }
       }
     }

@@ -26,7 +26,8 @@ export async function federate(ctx: Context, deps: ApiDeps, turns: Turns): Promi
   }
   const { contentType, escaping } = negotiateText(ctx.get('Accept'));
   const params = federationParams(asked, { external: deps.externalLabels?.(), escaping });
-  const request = { params, name: '', signal: gone.signal };
+  const memory = deps.memory?.open();
+  const request = { params, name: '', signal: gone.signal, ...(memory && { budget: memory.budget }) };
   const elsewhere = deps.endpoints?.['federate'];
   try {
     const answer = await (elsewhere === undefined
@@ -39,6 +40,8 @@ export async function federate(ctx: Context, deps: ApiDeps, turns: Turns): Promi
     deps.log.warn({ error: errorMessage(error) }, 'federation failed');
     if (ctx.res.headersSent) return;
     sendPlainError(ctx, toApiError(error, gone.signal).errorType === 'unavailable' ? 503 : 500, errorMessage(error));
+  } finally {
+    memory?.close();
   }
 }
 

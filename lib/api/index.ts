@@ -22,6 +22,7 @@ export { QueryGate } from './gate.ts';
 export { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
 export { listen, type Listening } from './listen.ts';
 export { queryEndpoints } from './query-endpoints.ts';
+export { RequestMemory } from './request-memory.ts';
 export type { EndedQuery, QueryObserver } from './query-observer.ts';
 export type { QueryStats } from './query-stats.ts';
 export type { Answer, Piece } from './respond.ts';

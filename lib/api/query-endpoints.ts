@@ -11,11 +11,11 @@ import { createTurns } from './turns.ts';
 /** All take GET, and POST but for label values. */
 export function queryEndpoints(deps: QueryDeps, limits: ApiLimits, turns = createTurns(limits, deps.clock)): Endpoints {
   const run = (
-    { params, signal, spend, countSamples, queuedMs: queuedBeforeMs = 0 }: ApiRequest,
+    { params, signal, spend, budget, countSamples, queuedMs: queuedBeforeMs = 0 }: ApiRequest,
     task: QueryTask,
   ): Promise<Answer> =>
     turns.take(params, signal, async (timeoutMs, waitedMs) => {
-      const queryable = deps.queryable({ partialResponse: partialResponseParam(params), params });
+      const queryable = deps.queryable({ partialResponse: partialResponseParam(params), params, budget });
       const nowMs = (): number => deps.clock.monotonicMs();
       return runQueryTask(task, queryable, deps.engine, {
         signal,
@@ -23,6 +23,7 @@ export function queryEndpoints(deps: QueryDeps, limits: ApiLimits, turns = creat
         queuedMs: queuedBeforeMs + waitedMs,
         nowMs,
         spend,
+        budget,
         countSamples,
         perStepStats: deps.perStepStats,
       });

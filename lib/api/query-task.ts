@@ -3,7 +3,7 @@
  * pieces of text, so this may as well happen on another thread.
  */
 import { Annotations } from '../model/index.ts';
-import type { Engine, QueryValue } from '../promql/index.ts';
+import type { Engine, MemoryBudget, QueryValue } from '../promql/index.ts';
 import type { Queryable, Spend } from '../storage/index.ts';
 import { queryData } from './json.ts';
 import type { ApiLimits } from './limits.ts';
@@ -43,6 +43,7 @@ export interface QueryRun {
   /** Monotonic. */
   readonly nowMs: () => number;
   readonly spend?: Spend | undefined;
+  readonly budget?: MemoryBudget | undefined;
   /** Samples are counted though the client does not ask for it. */
   readonly countSamples?: boolean | undefined;
   /** Samples are told by step to clients that ask for all statistics (`promql-per-step-stats`). */
@@ -98,11 +99,12 @@ export async function runQueryTask(
   run: QueryRun,
 ): Promise<QueryAnswer> {
   const { query, startMs, endMs, stepMs, lookbackDeltaMs } = task;
-  const { signal, timeoutMs, queuedMs, nowMs, spend, countSamples = false, perStepStats = false } = run;
+  const { signal, timeoutMs, queuedMs, nowMs, spend, budget, countSamples = false, perStepStats = false } = run;
   const isAsked = task.stats !== '';
   const options = {
     signal,
     timeoutMs,
+    budget,
     ...(lookbackDeltaMs !== undefined && { lookbackDeltaMs }),
     ...(spend !== undefined && { spend }),
     countSamples: isAsked || countSamples,

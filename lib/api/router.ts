@@ -94,6 +94,7 @@ export function createApi(deps: ApiDeps): Middleware {
 
 async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: Endpoint): Promise<void> {
   const controller = new AbortController();
+  const memory = deps.memory?.open();
   ctx.res.once('close', () => {
     if (!ctx.res.writableFinished) controller.abort();
   });
@@ -101,7 +102,8 @@ async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: E
   try {
     const query = new URLSearchParams(ctx.querystring);
     const params = await readParams(ctx.req, query, limits.bodyBytes);
-    await sendAnswer(ctx, await endpoint({ params, name: ctx.params?.['name'] ?? '', signal, origin: originOf(ctx) }));
+    const request = { params, name: ctx.params?.['name'] ?? '', signal, origin: originOf(ctx) };
+    await sendAnswer(ctx, await endpoint({ ...request, ...(memory && { budget: memory.budget }) }));
   } catch (error) {
     const shown = toApiError(error, signal);
     if (shown.errorType === 'internal') {
@@ -112,6 +114,8 @@ async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: E
     // What is left of an unread body must not be taken for the next request.
     if (!ctx.req.complete) ctx.set('Connection', 'close');
     sendError(ctx, shown);
+  } finally {
+    memory?.close();
   }
 }
 

@@ -1,5 +1,6 @@
 /** The endpoints that list series and labels. Follows Prometheus `web/api/v1/api.go`. */
 import { Annotations, type Labels, type Matcher, sortUtf8 } from '../model/index.ts';
+import { labelsBytes, type MemoryBudget, textsBytes } from '../promql/index.ts';
 import type { LabelAnswer, LabelHints, Querier, Spend } from '../storage/index.ts';
 import type { ApiRequest, QueryDeps } from './deps.ts';
 import type { Endpoints } from './endpoint.ts';
@@ -31,17 +32,17 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
     request: ApiRequest,
     work: (querier: Querier, startMs: number, endMs: number, watch: Watch) => Promise<T>,
   ): Promise<T> => {
-    const { params } = request;
+    const { params, budget, spend } = request;
     const startMs = optionalTime(params, 'start', MIN_TIME_MS);
     const endMs = optionalTime(params, 'end', MAX_TIME_MS);
     return turns.take(params, request.signal, async (restMs) => {
       const deadline = new AbortController();
       const timer = deps.clock.setTimer(() => deadline.abort(), restMs);
-      const view = deps.queryable({ partialResponse: partialResponseParam(params), params });
+      const view = deps.queryable({ partialResponse: partialResponseParam(params), params, budget });
       const querier = view.querier(startMs, endMs);
       try {
         const signal = AbortSignal.any([request.signal, deadline.signal]);
-        return await work(querier, startMs, endMs, { signal, ...(request.spend && { spend: request.spend }) });
+        return await work(querier, startMs, endMs, { signal, budget, ...(spend && { spend }) });
       } catch (error) {
         if (!deadline.signal.aborted) throw error;
         throw new ApiError('timeout', 'reading timed out', { cause: error });
@@ -62,9 +63,11 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
     return withQuerier(request, async (querier, _startMs, _endMs, watch) => {
       const annotations = new Annotations();
       const found: (readonly string[])[] = [];
+      const { budget, ...ends } = watch;
       for (const matchers of sets.length === 0 ? [[]] : sets) {
-        const answer = await read(querier, { limit: limit + 1, ...watch }, matchers);
+        const answer = await read(querier, { limit: limit + 1, ...ends }, matchers);
         watch.spend?.(TEXT_WORK * answer.values.length);
+        budget?.hold(textsBytes(answer.values));
         annotations.merge(answer.annotations);
         found.push(answer.values);
       }
@@ -90,16 +93,20 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
       // Only this endpoint names the parameter in its error.
       const sets = required(params, 'match[]', () => matcherSets(params));
       return withQuerier(request, async (querier, startMs, endMs, watch) => {
+        const { budget, ...ends } = watch;
         const annotations = new Annotations();
         const found: Labels[] = [];
         for (const matchers of sets) {
-          const hints = { startMs, endMs, func: 'series', limit: limit + 1, ...watch };
+          const hints = { startMs, endMs, func: 'series', limit: limit + 1, ...ends };
           const set = await querier.select(sets.length > 1, hints, matchers);
           const before = found.length;
           for await (const batch of set.batches) {
             watch.signal.throwIfAborted();
             watch.spend?.(SERIES_WORK * batch.length);
-            for (const { labels } of batch) found.push(labels);
+            for (const { labels } of batch) {
+              budget?.hold(labelsBytes(labels));
+              found.push(labels);
+            }
             if (found.length - before > limit) break;
           }
           annotations.merge(set.annotations);
@@ -121,6 +128,7 @@ function distinct(found: readonly Labels[]): readonly Labels[] {
 /** What may end the work. */
 interface Watch {
   readonly signal: AbortSignal;
+  readonly budget: MemoryBudget | undefined;
   readonly spend?: Spend;
 }
 

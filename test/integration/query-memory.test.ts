@@ -11,6 +11,14 @@ const SERIES = 300;
 const STEPS = 200;
 /** Room for one answer with all samples, not for two. */
 const MAX_TOTAL_BYTES = 2 << 20;
+const LIMITS = {
+  queryTimeoutMs: 30_000,
+  queryMaxSamples: 50_000_000,
+  queryMaxBytes: 256 << 20,
+  queryMaxTotalBytes: MAX_TOTAL_BYTES,
+  queryLookbackDeltaMs: 300_000,
+  cacheBytes: 1 << 20,
+};
 
 describe('the memory of queries on threads', function () {
   this.timeout(60_000);
@@ -37,22 +45,18 @@ describe('the memory of queries on threads', function () {
   });
 
   beforeEach(() => {
-    queries = new Queries({
+    queries = queriesWith({});
+  });
+
+  const queriesWith = (limits: Partial<typeof LIMITS>): Queries =>
+    new Queries({
       tsdb: () => db,
       clock: systemClock,
       logger: createLogger('silent'),
-      limits: {
-        queryTimeoutMs: 30_000,
-        queryMaxSamples: 50_000_000,
-        queryMaxBytes: 256 << 20,
-        queryMaxTotalBytes: MAX_TOTAL_BYTES,
-        queryLookbackDeltaMs: 300_000,
-        cacheBytes: 1 << 20,
-      },
+      limits: { ...LIMITS, ...limits },
       threads: 2,
       attempts: false,
     });
-  });
 
   afterEach(async () => {
     await queries.close();
@@ -63,6 +67,12 @@ describe('the memory of queries on threads', function () {
     const [start, end] = [START_MS / 1000, (START_MS + STEPS * STEP_MS) / 1000];
     const params = new URLSearchParams({ query, start: String(start), end: String(end), step: '15' });
     return queries.threads.answer('query_range', { params, name: '', signal });
+  };
+
+  const list = (endpoint: string, limits: Partial<typeof LIMITS>): Promise<Answer> => {
+    queries = queriesWith(limits);
+    const params = new URLSearchParams({ 'match[]': 'm' });
+    return queries.threads.answer(endpoint, { params, name: 'i', signal: new AbortController().signal });
   };
 
   const lengthOf = async ({ pieces }: Answer): Promise<number> => {
@@ -110,4 +120,20 @@ describe('the memory of queries on threads', function () {
     assert.equal(queries.threads.takenBytes, 0);
     await assert.rejects(lengthOf({ pieces: pieces! }), { message: 'the query thread was ended' });
   });
+
+  for (const endpoint of ['series', 'label/:name/values']) {
+    it(`is counted for ${endpoint}`, async () => {
+      await assert.rejects(list(endpoint, { queryMaxBytes: 4_096 }), {
+        code: 'api/execution',
+        message: /^query processing would take more than 4096 bytes of memory \(--query\.max-bytes\)/,
+      });
+      await queries.close();
+      await assert.rejects(list(endpoint, { queryMaxTotalBytes: 4_096 }), {
+        code: 'api/unavailable',
+        message: /^all queries together would take more than 4096 bytes of memory \(--query\.max-total-bytes\)/,
+      });
+      await queries.close();
+      assert.ok((await lengthOf(await list(endpoint, {}))) > 1_000);
+    });
+  }
 });

@@ -6,7 +6,7 @@ import { MAX_BLOCKING_MS, WORK_PER_CLOCK_CHECK } from '../limits.ts';
 import { positionOf } from '../parse/parse-error.ts';
 import type { SourceRange } from '../parse/ast.ts';
 import type { ColumnMemory } from './column-memory.ts';
-import type { PoolShare } from './memory-pool.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import type { SampleCounts } from './sample-counts.ts';
 import type { Spend } from '../../storage/index.ts';
 
@@ -25,9 +25,7 @@ export interface QueryContextOptions {
   readonly memory: ColumnMemory;
   readonly deadlineMs: number;
   readonly maxSamples: number;
-  readonly maxBytes: number;
-  /** Of what all queries may take together. */
-  readonly pool: PoolShare | undefined;
+  readonly budget: MemoryBudget;
   readonly lookbackDeltaMs: number;
   readonly delayedNameRemoval: boolean;
   /** Counters are known to begin where their samples' start times say. */
@@ -67,10 +65,7 @@ export class QueryContext {
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   readonly #maxSamples: number;
-  readonly #maxBytes: number;
-  readonly #pool: PoolShare | undefined;
-  /** Known to be covered by the pool. */
-  #coveredBytes = 0;
+  readonly #budget: MemoryBudget;
   #samples = 0;
   #peakSamples = 0;
   /** Taken by the values that exist now. */
@@ -96,8 +91,7 @@ export class QueryContext {
     this.#clock = options.clock;
     this.#deadlineMs = options.deadlineMs;
     this.#maxSamples = options.maxSamples;
-    this.#maxBytes = options.maxBytes;
-    this.#pool = options.pool;
+    this.#budget = options.budget;
     this.#turnStartMs = options.clock.monotonicMs();
   }
 
@@ -159,28 +153,11 @@ export class QueryContext {
    */
   requireBytes(extra: number): void {
     const needed = this.#bytes + this.#keptBytes + extra;
-    if (needed + this.#reservedBytes > this.#maxBytes) this.#requireReserved(needed);
-    if (needed > this.#coveredBytes && this.#pool !== undefined) this.#cover(needed, this.#pool);
-  }
-
-  #requireReserved(needed: number): void {
-    this.#onShortage?.();
-    this.releaseBytes();
-    if (needed <= this.#maxBytes) return;
-    const what =
-      `query processing would take more than ${this.#maxBytes} bytes of memory (--query.max-bytes): ` +
-      'select fewer series, a shorter time or a wider step';
-    throw new PromletError('promql/too-many-bytes', what);
-  }
-
-  #cover(needed: number, pool: PoolShare): void {
-    if (!pool.cover(needed)) {
-      const what =
-        `all queries together would take more than ${pool.maxBytes} bytes of memory (--query.max-total-bytes): ` +
-        'ask again later, or select fewer series, a shorter time or a wider step';
-      throw new PromletError('query/unavailable', what);
+    if (needed + this.#reservedBytes > this.#budget.maxBytes) {
+      this.#onShortage?.();
+      this.releaseBytes();
     }
-    this.#coveredBytes = needed;
+    this.#budget.require(needed);
   }
 
   /**
@@ -189,7 +166,7 @@ export class QueryContext {
    * @returns how much it is
    */
   reserveBytes(onShortage: () => void): number {
-    this.#reservedBytes = this.#maxBytes * RESERVED_SHARE;
+    this.#reservedBytes = this.#budget.maxBytes * RESERVED_SHARE;
     this.#onShortage = onShortage;
     return this.#reservedBytes;
   }

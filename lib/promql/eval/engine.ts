@@ -20,6 +20,7 @@ import { resolveDurations } from './durations.ts';
 import { Evaluator } from './evaluator.ts';
 import { MatrixCollector } from './matrix-collector.ts';
 import { ENTRY_BYTES, stepsBytes } from './memory.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import type { PoolShare } from './memory-pool.ts';
 import type { Assistants, AssistTask, PartAnswer } from '../parallel/assistance.ts';
 import { distributionsOf } from '../parallel/distribution.ts';
@@ -48,6 +49,8 @@ export interface QueryOptions {
   readonly signal?: AbortSignal;
   readonly lookbackDeltaMs?: number;
   readonly timeoutMs?: number;
+  /** In place of the engine's own. */
+  readonly budget?: MemoryBudget | undefined;
   /** Is told of work, by the storage too; what it throws ends the query. */
   readonly spend?: Spend;
   /** Counts the samples that are looked at, which takes some time. */
@@ -169,14 +172,15 @@ export class Engine {
   ): Promise<Omit<QueryResult, 'value'> & { value: T }> {
     const defaults = this.#options;
     const memory = new ColumnMemory(threadKernels());
+    const maxBytes = options.maxBytes ?? defaults.maxBytes ?? DEFAULT_MAX_QUERY_MEMORY_BYTES;
+    const budget = options.budget ?? new MemoryBudget({ maxBytes, pool: defaults.pool });
     const context = new QueryContext({
       query,
       times,
       clock: this.#clock,
       deadlineMs: this.#clock.monotonicMs() + (options.timeoutMs ?? defaults.timeoutMs ?? DEFAULT_TIMEOUT_MS),
       maxSamples: defaults.maxSamples ?? DEFAULT_MAX_SAMPLES,
-      maxBytes: options.maxBytes ?? defaults.maxBytes ?? DEFAULT_MAX_QUERY_MEMORY_BYTES,
-      pool: defaults.pool,
+      budget,
       lookbackDeltaMs: options.lookbackDeltaMs ?? defaults.lookbackDeltaMs ?? DEFAULT_LOOKBACK_DELTA_MS,
       delayedNameRemoval: defaults.features?.delayedNameRemoval ?? false,
       usesStartTimes: defaults.features?.startTimes ?? false,

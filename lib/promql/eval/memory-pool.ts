@@ -1,4 +1,5 @@
 import { assert } from '../../model/index.ts';
+import type { MemoryShare } from './memory-budget.ts';
 
 /** Memory is taken in steps, so that shared memory is looked at rarely. */
 const STEP_BYTES = 256 << 10;
@@ -47,7 +48,7 @@ export class MemoryPool {
 }
 
 /** What one thread has of a pool. It grows with the largest need of a request: what is garbage is still there. */
-export class PoolShare {
+export class PoolShare implements MemoryShare {
   readonly #place: PoolPlace;
   #steps = 0;
 
@@ -59,7 +60,6 @@ export class PoolShare {
     return this.#place.maxBytes;
   }
 
-  /** Takes what is missing to so many bytes. @returns false when the others have too much for that */
   cover(bytes: number): boolean {
     const steps = Math.ceil(bytes / STEP_BYTES);
     if (steps <= this.#steps) return true;

@@ -24,8 +24,13 @@ export const ENTRY_BYTES = 64;
 
 /** A label set with its key; one byte a character. */
 export function labelsBytes(labels: Labels): number {
-  let bytes = LABELS_BYTES;
-  for (const text of labels.pairs) bytes += TEXT_BYTES + 2 * text.length;
+  return LABELS_BYTES + textsBytes(labels.pairs);
+}
+
+/** Strings in a list; two bytes a character, for those who copy them. */
+export function textsBytes(texts: readonly string[]): number {
+  let bytes = 0;
+  for (const text of texts) bytes += TEXT_BYTES + 2 * text.length;
   return bytes;
 }
 
