@@ -1,5 +1,5 @@
 import { type KernelExports, threadKernels } from '../kernels/index.ts';
-import type { Labels } from '../model/index.ts';
+import type { Labels, PackedTexts } from '../model/index.ts';
 import { stringJson } from './json-strings.ts';
 import type { Piece } from './respond.ts';
 
@@ -12,6 +12,9 @@ const MIN_BYTES_LENGTH = 4096;
 /** How many points are printed at a time, and how long one may be (kernels, `printPoints`). */
 const POINTS = 1024;
 const POINT_BYTES = 52;
+/** How many texts are printed at a time, and their bytes, where the columns of points are. */
+const TEXTS = 1024;
+const TEXTS_BYTES = POINTS * 8;
 /** Always free at the end of the page: more than a number takes, than is written over behind it, and some punctuation. */
 const SPARE_BYTES = 256;
 
@@ -28,6 +31,7 @@ const LAST_PRINTABLE = 0x7e;
 interface Page {
   readonly wasm: KernelExports;
   readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
   readonly f64: Float64Array;
   readonly buffer: Buffer;
   readonly start: number;
@@ -44,8 +48,18 @@ function createPage(): Page {
   const start = arena.allocate(PAGE_BYTES);
   const times = arena.allocate(2 * POINTS * 8);
   // Where the memory grows these views do not, and the page stays in them.
-  const { u8, f64, buffer } = arena;
-  return { wasm, u8, f64, buffer, start, end: start + PAGE_BYTES - SPARE_BYTES, times, values: times + POINTS * 8 };
+  const { u8, u32, f64, buffer } = arena;
+  return {
+    wasm,
+    u8,
+    u32,
+    f64,
+    buffer,
+    start,
+    end: start + PAGE_BYTES - SPARE_BYTES,
+    times,
+    values: times + POINTS * 8,
+  };
 }
 
 /**
@@ -160,6 +174,27 @@ export class JsonWriter {
     const end = wasm.printPoints(timesAt, valuesAt, to - from, this.#at);
     this.#at = to < values.length ? end : end - 1;
     return to;
+  }
+
+  /** Texts from one on with commas between them, as many as go at a time. @returns the next to be written */
+  texts(texts: PackedTexts, from: number): number {
+    const { bytes, ends, length } = texts;
+    const start = ends[from - 1] ?? 0;
+    let to = Math.min(from + TEXTS, length);
+    while (to > from && ends[to - 1]! - start > TEXTS_BYTES) to = from + ((to - from) >>> 1);
+    this.#hasRoom(TEXTS_BYTES + 3 * TEXTS);
+    const { wasm, u8, u32, times: textsAt, values: endsAt } = this.#page;
+    u8.set(bytes.subarray(start, ends[to - 1] ?? start), textsAt);
+    u32.set(ends.subarray(from, to), endsAt >>> 2);
+    const end = endsAt + TEXTS * 4;
+    const next = from + wasm.printTexts(textsAt, start, endsAt, to - from, this.#at, end);
+    this.#at = u32[end >>> 2]!;
+    if (next === length) this.#at--;
+    if (next === to && to > from) return next;
+    // One that is long, or is not written as it is.
+    this.string(texts.at(next));
+    if (next + 1 < length) this.#byte(COMMA);
+    return next + 1;
   }
 
   #byte(code: number): void {

@@ -1,5 +1,5 @@
 /** Answers of the endpoints that read storage as JSON, written piece by piece as they are taken. Follows Prometheus `util/jsonutil`. */
-import { type FloatHistogram, formatFloat, type Labels } from '../model/index.ts';
+import { type FloatHistogram, formatFloat, type Labels, type PackedTexts } from '../model/index.ts';
 import type { MatrixSeries, QueryValue, VectorSample } from '../promql/index.ts';
 import { writeHistogram } from './histogram-json.ts';
 import { JsonWriter } from './json-writer.ts';
@@ -47,6 +47,18 @@ export function labelSetsData(sets: readonly Labels[]): Generator<Piece> {
 /** Strings, as the label endpoints answer. */
 export function stringsData(strings: readonly string[]): Generator<Piece> {
   return arrayData(strings, (out, text) => out.string(text));
+}
+
+/** The same. */
+export function* packedTextsData(texts: PackedTexts): Generator<Piece> {
+  const out = new JsonWriter();
+  out.raw('[');
+  for (let i = 0; i < texts.length;) {
+    i = out.texts(texts, i);
+    if (out.isFull) yield out.take();
+  }
+  out.raw(']');
+  yield out.take();
 }
 
 /** A JSON array, in pieces. */

@@ -5,7 +5,7 @@ import type { LabelAnswer, LabelHints, Querier, Spend } from '../storage/index.t
 import type { ApiRequest, QueryDeps } from './deps.ts';
 import type { Endpoints } from './endpoint.ts';
 import { ApiError } from './errors.ts';
-import { labelSetsData, stringsData } from './json.ts';
+import { labelSetsData, packedTextsData, stringsData } from './json.ts';
 import type { ApiLimits } from './limits.ts';
 import {
   limitParam,
@@ -24,6 +24,7 @@ import type { Turns } from './turns.ts';
 /** What it costs to join and print the labels of a series, and to sort and print a text, as `Spend` counts. */
 const SERIES_WORK = 250;
 const TEXT_WORK = 20;
+const PACKED_TEXT_WORK = 2;
 
 /** All take GET, and POST but for label values. */
 export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns): Endpoints {
@@ -62,16 +63,21 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
     const sets = matcherSets(request.params);
     return withQuerier(request, async (querier, _startMs, _endMs, watch) => {
       const annotations = new Annotations();
-      const found: (readonly string[])[] = [];
+      const found: LabelAnswer[] = [];
       const { budget, ...ends } = watch;
       for (const matchers of sets.length === 0 ? [[]] : sets) {
         const answer = await read(querier, { limit: limit + 1, ...ends }, matchers);
-        watch.spend?.(TEXT_WORK * answer.values.length);
-        budget?.hold(textsBytes(answer.values));
+        watch.spend?.(printingWork(answer));
+        budget?.hold(answerBytes(answer));
         annotations.merge(answer.annotations);
-        found.push(answer.values);
+        found.push(answer);
       }
-      const values = found.length === 1 ? found[0]! : sortUtf8([...new Set(found.flat())]);
+      const packed = found.length === 1 ? found[0]!.packed : undefined;
+      if (packed !== undefined) {
+        if (packed.length > limit) annotations.warn(TRUNCATED);
+        return { pieces: packedTextsData(packed.first(limit)), annotations };
+      }
+      const values = found.length === 1 ? found[0]!.values : sortUtf8([...new Set(found.flatMap((one) => one.values))]);
       if (values.length > limit) annotations.warn(TRUNCATED);
       return { pieces: stringsData(values.slice(0, limit)), annotations };
     });
@@ -117,6 +123,14 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
       });
     },
   };
+}
+
+function printingWork(answer: LabelAnswer): number {
+  return answer.packed === undefined ? TEXT_WORK * answer.values.length : PACKED_TEXT_WORK * answer.packed.length;
+}
+
+function answerBytes(answer: LabelAnswer): number {
+  return answer.packed === undefined ? textsBytes(answer.values) : answer.packed.byteLength;
 }
 
 /** Sorted. */

@@ -173,6 +173,8 @@ export interface KernelExports {
   printPoint(timeMs: number, value: number, out: number): number;
   /** Writes `[time,"value"],` for each pair of two f64 columns, at most 52 bytes. @returns the address behind them */
   printPoints(times: number, values: number, count: number, out: number): number;
+  /** Writes `"text",` for texts, as long as JSON has them as they are. @returns how many; the u32 at `end` becomes the address behind them */
+  printTexts(texts: number, start: number, ends: number, count: number, out: number, end: number): number;
   /** `out` needs room for 32 + length + length / 6. @returns the compressed length */
   snappyCompress(from: number, length: number, out: number): number;
   /** @returns what a compressed block says its uncompressed length is, -1 when it says nothing sensible */

@@ -3,7 +3,7 @@
  * the TSDB, the federated view and test doubles implement them. Shapes follow Prometheus `storage/interface.go`, made
  * columnar: a series fills typed arrays, nothing is allocated per sample.
  */
-import type { Annotations, FloatHistogram, Labels, Matcher, SampleColumns } from '../model/index.ts';
+import type { Annotations, FloatHistogram, Labels, Matcher, PackedTexts, SampleColumns } from '../model/index.ts';
 
 /** A handle on a series inside one appendable store; positive integer below 2^32. 0 is "none". */
 export type SeriesRef = number;
@@ -155,8 +155,10 @@ export interface SeriesSet {
 }
 
 export interface LabelAnswer {
-  /** Sorted by UTF-8 bytes, unique. */
+  /** Sorted by UTF-8 bytes, unique. Maybe made only when asked for. */
   readonly values: readonly string[];
+  /** The same, where storage has them as bytes. */
+  readonly packed?: PackedTexts;
   readonly annotations: Annotations;
 }
 

@@ -5,6 +5,7 @@ export { filterPostings, hashBytes, lookupLabels } from './labels';
 export { decodeHistograms, openHistograms } from './histogram-read';
 export { appendHistogram, histogramDecreased, histogramValues, startHistograms } from './histogram-write';
 export { printFloat, printPoint, printPoints, printTime } from './print';
+export { printTexts } from './print-texts';
 export { postingsAscend, readPostings } from './postings';
 export { gatherValues, keepMatching, readPostingsOffsets } from './postings-offsets';
 export { decodeSamples, encodeSamples } from './records';

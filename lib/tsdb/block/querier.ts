@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Annotations, assert, type Labels, type Matcher, SampleColumns } from '../../model/index.ts';
+import { Annotations, assert, type Labels, type Matcher, type PackedTexts, SampleColumns } from '../../model/index.ts';
 import type {
   ChunkSeries,
   LabelAnswer,
@@ -17,6 +17,7 @@ import type { Block } from './block.ts';
 import type { ReadChunk } from './chunk-reader.ts';
 import { IndexSeries } from './index-series.ts';
 import { LabelHasher } from './label-hasher.ts';
+import { PackedAnswer } from './packed-answer.ts';
 import { Projector } from './projector.ts';
 import { SampleReader } from './sample-reader.ts';
 import { type FoundChunks, type FoundSeries, SeriesBatch } from './series-batch.ts';
@@ -25,6 +26,8 @@ import { type FoundChunks, type FoundSeries, SeriesBatch } from './series-batch.
 const TURN_SERIES = 2048;
 /** What one of them costs, as `Spend` counts. */
 const SERIES_WORK = 100;
+/** What it costs to copy a value of a label. */
+const PACKED_WORK = 3;
 
 /** Reads one block within [minTimeMs, maxTimeMs] (tsdb/querier.go, `blockQuerier`). The order of a block is that of labels. */
 export class BlockQuerier implements DividingQuerier {
@@ -82,7 +85,10 @@ export class BlockQuerier implements DividingQuerier {
   // eslint-disable-next-line typescript/require-await
   async labelValues(name: string, hints: LabelHints, matchers: readonly Matcher[]): Promise<LabelAnswer> {
     assert(!this.#closed, 'block querier: used after close');
-    return { values: selectLabelValues(this.#block.index, name, hints, matchers), annotations: new Annotations() };
+    const { index } = this.#block;
+    const packed = matchers.length === 0 ? this.#packedValues(name, hints) : undefined;
+    if (packed !== undefined) return new PackedAnswer(packed);
+    return { values: selectLabelValues(index, name, hints, matchers), annotations: new Annotations() };
   }
 
   close(): void {
@@ -90,6 +96,14 @@ export class BlockQuerier implements DividingQuerier {
     this.#closed = true;
     this.#samples.release();
     for (const found of this.#selections) found.release();
+  }
+
+  #packedValues(name: string, { limit, signal, spend }: LabelHints): PackedTexts | undefined {
+    signal?.throwIfAborted();
+    const { index } = this.#block;
+    const most = limit || Infinity;
+    spend?.(PACKED_WORK * Math.min(most, index.valueCount(name)));
+    return index.packedValues(name, most);
   }
 
   async *#batches(refs: Uint32Array, hints: SelectHints): AsyncGenerator<readonly ChunkSeries[]> {

@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import type { Piece } from '../../../lib/api/index.ts';
 import { exemplarsData } from '../../../lib/api/exemplars-json.ts';
-import { labelSetsData, queryData, stringsData } from '../../../lib/api/json.ts';
+import { labelSetsData, packedTextsData, queryData, stringsData } from '../../../lib/api/json.ts';
 import { stringJson, valueJson } from '../../../lib/api/json-strings.ts';
 import { unescapeLabelName } from '../../../lib/api/params.ts';
 import { seededRandom } from '../../../lib/env/index.ts';
-import { type FloatHistogram, Labels } from '../../../lib/model/index.ts';
+import { type FloatHistogram, Labels, PackedTexts } from '../../../lib/model/index.ts';
 import type { MatrixSeries, QueryValue, VectorSample } from '../../../lib/promql/index.ts';
 import { pieceText } from '../../tools/piece-text.ts';
 import { plainLabels, plainQueryData, plainString } from '../../tools/plain-json.ts';
+
+function packedTexts(strings: readonly string[]): PackedTexts {
+  let end = 0;
+  const ends = Uint32Array.from(strings, (text) => (end += Buffer.byteLength(text)));
+  return new PackedTexts(Buffer.from(strings.join('')), ends);
+}
 
 const textOf = (value: QueryValue) => pieceText(queryData(value));
 
@@ -240,6 +246,23 @@ describe('api: JSON', () => {
         const string: QueryValue = { type: 'string', timestampMs, value: someText() };
         assert.equal(textOf(scalar), plainQueryData(scalar));
         assert.equal(textOf(string), plainQueryData(string));
+      }
+    });
+
+    it('writes texts that are packed, however many and long they are', () => {
+      for (let round = 0; round < 60; round++) {
+        const bytes = (): string => String.fromCharCode(...Array.from({ length: below(20) }, () => below(260)));
+        const some = [bytes, bytes, someText, () => 'x'.repeat(below(round % 10 === 0 ? 20_000 : 30))];
+        // Mostly those that go as they are.
+        const plain = round % 3 === 0 ? 0.5 : 0.99;
+        const strings = Array.from({ length: below(4000) }, () =>
+          (random() < plain ? `/pods/${below(1e9)}` : pick(some)()).toWellFormed(),
+        );
+        const packed = packedTexts(strings);
+        assert.equal(pieceText(packedTextsData(packed)), `[${strings.map(plainString).join(',')}]`);
+        assert.deepEqual(packed.strings(), strings);
+        const few = below(strings.length + 10);
+        assert.equal(pieceText(packedTextsData(packed.first(few))), pieceText(stringsData(strings.slice(0, few))));
       }
     });
 

@@ -134,6 +134,13 @@ describe('tsdb: querying a block', () => {
       assert.deepEqual((await querier.labelValues('x', { limit: 1 }, [])).values, ['a']);
       assert.deepEqual((await querier.labelValues('x', { limit: 1 }, [new Matcher('=~', 'x', 'b.*')])).values, ['b']);
       assert.deepEqual((await querier.labelValues('absent', {}, [])).values, []);
+      // Those of several rows and pages, and those of no matcher, are given as bytes too.
+      const unique = Array.from({ length: 400 }, (_, i) => String(i)).sort();
+      for (const limit of [0, 1, 100, 399, 400, 401]) {
+        const { values, packed } = await querier.labelValues('unique', { limit }, []);
+        assert.deepEqual(values, unique.slice(0, limit || Infinity));
+        assert.deepEqual(packed!.strings(), values);
+      }
       querier.close();
     });
 

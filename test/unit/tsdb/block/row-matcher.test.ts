@@ -65,6 +65,13 @@ describe('tsdb: values of a block matched where they lie', () => {
     assert.equal(kernels.arena.usedBytes, usedBytes);
   });
 
+  it('are given as bytes, in order and up to a limit, wherever they lie', () => {
+    const all = [...values.values()].filter((value) => value !== '');
+    for (const limit of [1, 511, 512, 513, 1500, all.length - 1, all.length, Infinity]) {
+      assert.deepEqual(index.packedValues('value', limit)!.strings(), all.slice(0, limit));
+    }
+  });
+
   it('stop the selection when it is aborted or not to be done', () => {
     const controller = new AbortController();
     let work = 0;
