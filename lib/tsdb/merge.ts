@@ -62,12 +62,20 @@ class MergeQuerier<Source extends Querier = Querier> implements Querier {
   /** The first `limit` of a union are among the first `limit` of each. */
   async #union({ limit }: LabelHints, ask: (querier: Querier) => Promise<LabelAnswer>): Promise<LabelAnswer> {
     const annotations = new Annotations();
-    let union: readonly string[] = [];
+    const filled: LabelAnswer[] = [];
     for (const querier of this.queriers) {
-      const { values, annotations: others } = await ask(querier);
-      annotations.merge(others);
-      union = sortedUnion(union, values, limit || Infinity);
+      const answer = await ask(querier);
+      annotations.merge(answer.annotations);
+      if ((answer.packed ?? answer.values).length > 0) filled.push(answer);
     }
+    if (filled.length === 1) {
+      // As it is, bytes or strings: mostly the head, or all but it, has none.
+      const [only] = filled;
+      only!.annotations.merge(annotations);
+      return only!;
+    }
+    let union: readonly string[] = [];
+    for (const { values } of filled) union = sortedUnion(union, values, limit || Infinity);
     return { values: union, annotations };
   }
 }
@@ -106,10 +114,9 @@ function hintsOfOne(hints: SelectHints): SelectHints {
   return others;
 }
 
-/** The first `limit` of two sorted lists as one; maybe one of them. */
+/** The first `limit` of two sorted lists, which have no more each, as one; maybe the second. */
 function sortedUnion(a: readonly string[], b: readonly string[], limit: number): readonly string[] {
-  if (a.length === 0) return b.length > limit ? b.slice(0, limit) : b;
-  if (b.length === 0) return a;
+  if (a.length === 0) return b;
   const out: string[] = [];
   let i = 0;
   let j = 0;

@@ -182,6 +182,10 @@ describe('tsdb: merging queriers', () => {
     for (const limit of [1, 2, 3, 4]) {
       assert.deepEqual((await querier.labelValues('x', { limit }, [])).values, ['1', '2', '3'].slice(0, limit));
     }
+    // What only one of them has comes as that has it.
+    const { values, packed } = await querier.labelValues('b', {}, []);
+    assert.deepEqual([values, packed?.strings()], [['1'], ['1']]);
+    assert.deepEqual((await querier.labelValues('none', {}, [])).values, []);
     querier.close();
   });
 
