@@ -15,14 +15,14 @@ export function languageEndpoints(deps: ApiDeps): Endpoints {
   const parsed = (params: URLSearchParams): Expr => parseExpr(params.get('query') ?? '', features);
 
   return {
-    query_exemplars: async ({ params, signal }) => {
+    query_exemplars: async ({ params, signal, budget }) => {
       const startMs = optionalTime(params, 'start', MIN_TIME_MS);
       const endMs = optionalTime(params, 'end', MAX_TIME_MS);
       if (endMs < startMs) throw new ApiError('bad_data', 'end timestamp must not be before start timestamp');
       const selectors = selectorsOf(barely(() => parsed(params)));
       if (selectors.length === 0) return {};
       const exemplars = needed(deps.exemplars, 'query_exemplars');
-      const request = { partialResponse: partialResponseParam(params), params };
+      const request = { partialResponse: partialResponseParam(params), params, budget };
       const { series, annotations } = await exemplars(request, startMs, endMs, selectors, signal);
       return { pieces: exemplarsData(series), ...(annotations && { annotations }) };
     },

@@ -70,8 +70,8 @@ export function targetEndpoints(deps: ApiDeps): Endpoints {
   };
 }
 
-function viewRequest({ params }: ApiRequest): QueryableRequest {
-  return { partialResponse: partialResponseParam(params), params };
+function viewRequest({ params, budget }: ApiRequest): QueryableRequest {
+  return { partialResponse: partialResponseParam(params), params, budget };
 }
 
 async function metadataOf(

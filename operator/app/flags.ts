@@ -1,7 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../../lib/config/index.ts';
 import { compileRegex, errorMessage, formatDuration, parseDuration } from '../../lib/model/index.ts';
-import { FEATURE_NAMES } from '../../lib/promql/index.ts';
+import {
+  DEFAULT_MAX_QUERY_MEMORY_BYTES,
+  DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES,
+  FEATURE_NAMES,
+} from '../../lib/promql/index.ts';
 
 export interface OperatorFlags {
   /** URL of an API server that asks for no credentials. */
@@ -21,6 +25,8 @@ export interface OperatorFlags {
   readonly queryTimeoutMs: number;
   /** Of one query. */
   readonly queryMaxBytes: number;
+  /** Of all of them together. */
+  readonly queryMaxTotalBytes: number;
   /** Names given to `--enable-feature`. */
   readonly enabledFeatures: readonly string[];
   /** `HOST:PORT` or `:PORT`. */
@@ -48,6 +54,7 @@ export function parseFlags(argv: readonly string[]): OperatorFlags {
     externalLabels: Object.fromEntries(values['externalLabel'] as [string, string][]),
     queryTimeoutMs: values['query.timeout'] as number,
     queryMaxBytes: values['query.maxBytes'] as number,
+    queryMaxTotalBytes: values['query.maxTotalBytes'] as number,
     enabledFeatures: values['enableFeature'] as string[],
     listenAddress: values['web.listenAddress'] as string,
     corsOrigin: values['web.cors.origin'] as string,
@@ -87,7 +94,22 @@ function command(): Command {
     .option('--no-leader-elect', 'write without holding the Lease; for a single replica')
     .addOption(parsed('--query.timeout <duration>', 'longest federated query', duration, 30_000, '30s'))
     .addOption(
-      parsed('--query.max-bytes <size>', 'most memory a query may take, by estimate', size, 256 * 2 ** 20, '256MiB'),
+      parsed(
+        '--query.max-bytes <size>',
+        'most memory a query may take, by estimate, with what agents sent for it',
+        size,
+        DEFAULT_MAX_QUERY_MEMORY_BYTES,
+        '256MiB',
+      ),
+    )
+    .addOption(
+      parsed(
+        '--query.max-total-bytes <size>',
+        'most memory all queries may take together, likewise',
+        size,
+        DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES,
+        '256MiB',
+      ),
     )
     .addOption(parsed('--enable-feature <names>', `of PromQL: ${FEATURE_NAMES.join(', ')}`, moreNames, [], 'none'))
     .option('--web.listen-address <address>', 'address to listen on', ':9090')
@@ -109,6 +131,7 @@ export function flagValues(flags: OperatorFlags): Record<string, string> {
     'log-level': flags.logLevel,
     namespaces: flags.namespaces.join(','),
     'query.max-bytes': formatSize(flags.queryMaxBytes),
+    'query.max-total-bytes': formatSize(flags.queryMaxTotalBytes),
     'query.timeout': formatDuration(flags.queryTimeoutMs),
     'scrape-interval': formatDuration(flags.scrapeIntervalMs),
     'service-discovery-role': flags.serviceDiscoveryRole,

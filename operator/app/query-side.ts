@@ -1,12 +1,13 @@
 import Koa from 'koa';
-import { type ApiDeps, buildInfo, createApi } from '../../lib/api/index.ts';
+import { type ApiDeps, buildInfo, createApi, RequestMemory } from '../../lib/api/index.ts';
 import type { Clock, Logger } from '../../lib/env/index.ts';
 import { createKernels } from '../../lib/kernels/index.ts';
 import { type KubeClient, type KubeObject, NODES, PODS, Reflector } from '../../lib/kube/index.ts';
 import { Labels } from '../../lib/model/index.ts';
 import { Engine, FEATURE_NAMES, featuresOf, PER_STEP_STATS } from '../../lib/promql/index.ts';
 import { createWireCodec, remoteRead } from '../../lib/remote/index.ts';
-import { type AgentPod, createFederation, kubernetesDirectory } from '../federation/index.ts';
+import type { Querier } from '../../lib/storage/index.ts';
+import { type AgentPod, createFederation, type Federation, kubernetesDirectory } from '../federation/index.ts';
 import { flagValues, type OperatorFlags } from './flags.ts';
 import type { OperatorMetrics } from './metrics.ts';
 
@@ -44,9 +45,9 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
   const directory = kubernetesDirectory(pods, nodes);
   const kernels = createKernels();
   const federation = createFederation({ directory, kernels, clock, partialResponseDefault: true });
-  // A byte budget for each selection: a request of remote read has no other.
+  const memory = new RequestMemory(flags.queryMaxBytes, flags.queryMaxTotalBytes);
   const read = remoteRead({
-    queryable: { querier: (minMs, maxMs) => federation.queryable().querier(minMs, maxMs) },
+    queryable: { querier: (minMs, maxMs) => countedQuerier(federation, memory, minMs, maxMs) },
     codec: createWireCodec(kernels),
     logger: logger.child({ component: 'remote-read' }),
   });
@@ -56,12 +57,13 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
   }
   const features = featuresOf(flags.enabledFeatures);
   const deps: ApiDeps = {
-    queryable: ({ partialResponse }) => federation.queryable({ partialResponse }),
-    targets: ({ partialResponse }) => federation.targets({ partialResponse }),
-    scrapePools: ({ partialResponse }) => federation.scrapePools({ partialResponse }),
-    targetMetadata: ({ partialResponse }) => federation.metadata({ partialResponse }),
-    exemplars: ({ partialResponse }, minMs, maxMs, matcherSets, signal) =>
-      federation.exemplars(minMs, maxMs, matcherSets, { partialResponse, signal }),
+    queryable: (request) => federation.queryable(request),
+    targets: (request) => federation.targets(request),
+    scrapePools: (request) => federation.scrapePools(request),
+    targetMetadata: (request) => federation.metadata(request),
+    exemplars: (request, minMs, maxMs, matcherSets, signal) =>
+      federation.exemplars(minMs, maxMs, matcherSets, { ...request, signal }),
+    memory,
     remote: () => [read],
     externalLabels: () => Labels.of(flags.externalLabels),
     corsOrigin: flags.corsOrigin,
@@ -98,6 +100,21 @@ export function createQuerySide(options: QuerySideOptions, isReady: () => boolea
       await Promise.all([pods.stop(), nodes.stop()]);
       directory.close();
       federation.close();
+    },
+  };
+}
+
+/** One with memory of its own: of a request of remote read nothing else is held. */
+function countedQuerier(federation: Federation, memory: RequestMemory, minMs: number, maxMs: number): Querier {
+  const { budget, close } = memory.open();
+  const querier = federation.queryable({ budget }).querier(minMs, maxMs);
+  return {
+    select: (sorted, hints, matchers) => querier.select(sorted, hints, matchers),
+    labelNames: (hints, matchers) => querier.labelNames(hints, matchers),
+    labelValues: (name, hints, matchers) => querier.labelValues(name, hints, matchers),
+    close() {
+      querier.close();
+      close();
     },
   };
 }

@@ -1,6 +1,8 @@
 import { type Annotations, type Matcher, PromletError, shorten } from '../../lib/model/index.ts';
+import type { MemoryBudget } from '../../lib/promql/index.ts';
 import type { HttpTransport } from '../../lib/remote/index.ts';
 import type { Agent } from './directory.ts';
+import type { FederationLimits } from './limits.ts';
 
 /** What a JSON question may be narrowed by. */
 export interface Selection {
@@ -9,6 +11,17 @@ export interface Selection {
   readonly matchers: readonly Matcher[];
   readonly limit: number | undefined;
 }
+
+/** How agents are asked. */
+export interface AgentClient {
+  readonly transport: HttpTransport;
+  readonly limits: FederationLimits;
+  /** Of the request that asks. */
+  readonly budget: MemoryBudget;
+}
+
+/** What a byte of JSON takes beside the objects made of it: the pieces, all of them together, and the text. */
+const JSON_COPIES = 3;
 
 /** Times further away are "no bound" and are left out. */
 const MAX_DATE_MS = 8.64e15;
@@ -24,14 +37,14 @@ export function selectionParameters({ startMs, endMs, matchers, limit }: Selecti
 }
 
 /**
- * `data` of an agent's answer to GET `path`; its warnings go to `annotations`, named by node.
- * @throws PromletError `federation/bad-answer`
+ * `data` of an agent's answer to GET `path`; its warnings go to `annotations`, named by node. It is held in the memory of the
+ * request until that is done.
+ * @throws PromletError `federation/bad-answer`, and as `MemoryBudget.hold`
  */
 export async function getJson(
-  transport: HttpTransport,
+  { transport, limits: { maxJsonBytes }, budget }: AgentClient,
   agent: Agent,
   path: string,
-  maxBytes: number,
   annotations: Annotations,
   signal: AbortSignal,
 ): Promise<unknown> {
@@ -45,7 +58,8 @@ export async function getJson(
   let length = 0;
   for await (const piece of answer.body) {
     length += piece.length;
-    if (length > maxBytes) throw bad(path, `more than ${maxBytes} bytes`);
+    if (length > maxJsonBytes) throw bad(path, `more than ${maxJsonBytes} bytes`);
+    budget.hold(JSON_COPIES * piece.length);
     pieces.push(piece);
   }
   const text = Buffer.concat(pieces).toString('utf8');

@@ -23,7 +23,7 @@ export interface AgentAnswer<T> {
  *
  * @param annotations receives `node "…": reason` for every node that is missing
  * @throws PromletError `federation/partial` naming the node, at the first failure, when partial answers are not wanted;
- *   the signal's reason; `federation/too-large` and bugs of our own as they are
+ *   the signal's reason; what is said of our own memory, and bugs of our own, as they are
  */
 export async function fanOut<T>(
   options: FanOutOptions,
@@ -96,7 +96,7 @@ async function withDeadline<T>(
 function isAgentFault(error: unknown): boolean {
   if (error instanceof AssertionError || !(error instanceof Error) || !('code' in error)) return false;
   if (!(error instanceof PromletError)) return true;
-  return error.code !== 'federation/too-large' && /^(remote|federation|model)\//.test(error.code);
+  return /^(remote|federation|model)\//.test(error.code);
 }
 
 /** Node's error for several addresses that all failed has an empty message and a code. */

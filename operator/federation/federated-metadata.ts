@@ -2,12 +2,11 @@
 import { z } from 'zod';
 import type { Found, TargetMetadata } from '../../lib/api/index.ts';
 import { Annotations, Labels, type Matcher, parseFloatStrict } from '../../lib/model/index.ts';
-import type { HttpTransport } from '../../lib/remote/index.ts';
 import type { SeriesExemplars } from '../../lib/storage/index.ts';
-import { bad, getJson } from './agent-api.ts';
+import { type AgentClient, bad, getJson } from './agent-api.ts';
 import { fanOut, type FanOutOptions } from './fan-out.ts';
 
-export type AskOptions = FanOutOptions & { readonly transport: HttpTransport };
+export type AskOptions = FanOutOptions & AgentClient;
 
 const labels = z.record(z.string(), z.string()).transform((record) => Labels.of(record));
 const pools = z.object({ scrapePools: z.array(z.string()) });
@@ -72,9 +71,8 @@ async function askAll<T>(
   schema: z.ZodType<T>,
 ): Promise<{ answers: T[]; annotations: Annotations }> {
   const annotations = new Annotations();
-  const { transport, limits } = options;
   const found = await fanOut(options, annotations, async (agent, signal) => {
-    const parsed = schema.safeParse(await getJson(transport, agent, path, limits.maxJsonBytes, annotations, signal));
+    const parsed = schema.safeParse(await getJson(options, agent, path, annotations, signal));
     if (!parsed.success) throw bad(path, z.prettifyError(parsed.error));
     return parsed.data;
   });

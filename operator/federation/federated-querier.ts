@@ -1,22 +1,13 @@
 import { Annotations, Labels, type Matcher, sortUtf8 } from '../../lib/model/index.ts';
-import {
-  type HttpTransport,
-  readRemote,
-  type RemoteSeries,
-  ResponseType,
-  type WireCodec,
-} from '../../lib/remote/index.ts';
+import { readRemote, type RemoteSeries, ResponseType, type WireCodec } from '../../lib/remote/index.ts';
 import type { LabelAnswer, LabelHints, Querier, SelectHints, Series, SeriesSet } from '../../lib/storage/index.ts';
-import { bad, getJson, labelNameInPath, objects, selectionParameters, strings } from './agent-api.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import { type AgentClient, bad, getJson, labelNameInPath, objects, selectionParameters, strings } from './agent-api.ts';
 import type { Agent } from './directory.ts';
 import { fanOut, type FanOutOptions } from './fan-out.ts';
 import { type AgentSeries, mergeSeries } from './merged-series.ts';
 
-export interface FederatedQuerierOptions extends Omit<FanOutOptions, 'signal'> {
-  readonly transport: HttpTransport;
+export interface FederatedQuerierOptions extends Omit<FanOutOptions, 'signal'>, AgentClient {
   readonly codec: WireCodec;
-  readonly budget: ByteBudget;
 }
 
 /** What a series costs beside its encoded bytes: label strings and objects, bytes; an estimate. */
@@ -113,11 +104,10 @@ export class FederatedQuerier implements Querier {
     annotations: Annotations,
     parse: (data: unknown) => T,
   ): Promise<T[]> {
-    const { transport, limits } = this.#options;
     const selection = { startMs: this.#minTimeMs, endMs: this.#maxTimeMs, matchers, limit: hints.limit };
     const url = path + selectionParameters(selection);
     const answers = await this.#fanOut(hints.signal, annotations, async (agent, signal) =>
-      parse(await getJson(transport, agent, url, limits.maxJsonBytes, annotations, signal)),
+      parse(await getJson(this.#options, agent, url, annotations, signal)),
     );
     return answers.map(({ value }) => value);
   }
@@ -132,7 +122,7 @@ export class FederatedQuerier implements Querier {
 
   #charge(bytes: number): void {
     this.#heldBytes += bytes;
-    this.#options.budget.charge(bytes);
+    this.#options.budget.hold(bytes);
   }
 
   #release(bytes: number): void {

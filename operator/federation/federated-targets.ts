@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { ActiveTarget, DroppedTarget, TargetsSnapshot } from '../../lib/api/index.ts';
 import { Annotations, Labels, parseDuration } from '../../lib/model/index.ts';
-import type { HttpTransport } from '../../lib/remote/index.ts';
 import { bad, getJson } from './agent-api.ts';
-import { fanOut, type FanOutOptions } from './fan-out.ts';
+import { fanOut } from './fan-out.ts';
+import type { AskOptions } from './federated-metadata.ts';
 
 const PATH = '/api/v1/targets';
 
@@ -32,13 +32,10 @@ const answer = z.object({
 type Answer = z.infer<typeof answer>;
 
 /** The targets of all agents together, in the order of the nodes. */
-export async function federatedTargets(
-  options: FanOutOptions & { readonly transport: HttpTransport },
-): Promise<TargetsSnapshot> {
+export async function federatedTargets(options: AskOptions): Promise<TargetsSnapshot> {
   const annotations = new Annotations();
   const answers = await fanOut(options, annotations, async (agent, signal) => {
-    const data = await getJson(options.transport, agent, PATH, options.limits.maxJsonBytes, annotations, signal);
-    const parsed = answer.safeParse(data);
+    const parsed = answer.safeParse(await getJson(options, agent, PATH, annotations, signal));
     if (!parsed.success) throw bad(PATH, z.prettifyError(parsed.error));
     return parsed.data;
   });

@@ -2,9 +2,9 @@ import type { Found, TargetMetadata, TargetsSnapshot } from '../../lib/api/index
 import type { Clock } from '../../lib/env/index.ts';
 import type { Kernels } from '../../lib/kernels/index.ts';
 import type { Matcher } from '../../lib/model/index.ts';
+import { MemoryBudget } from '../../lib/promql/index.ts';
 import { createWireCodec, type HttpTransport, nodeTransport } from '../../lib/remote/index.ts';
 import type { Queryable, SeriesExemplars } from '../../lib/storage/index.ts';
-import { ByteBudget } from './byte-budget.ts';
 import type { AgentsDirectory } from './directory.ts';
 import { FederatedQuerier } from './federated-querier.ts';
 import { type AskOptions, federatedExemplars, federatedMetadata, federatedScrapePools } from './federated-metadata.ts';
@@ -24,13 +24,15 @@ export interface FederationOptions {
 
 export interface PartialResponse {
   readonly partialResponse?: boolean | undefined;
+  /** Of the request; one of `maxQueryBytes` when left out. */
+  readonly budget?: MemoryBudget | undefined;
 }
 
 export interface Federation {
   /**
-   * All agents as one storage, for one query: its byte budget is shared by all queriers made from it.
-   * Selections fail with `federation/partial` when a node is missing and partial answers are not wanted, and with
-   * `federation/too-large`.
+   * All agents as one storage, for one query: its memory is shared by all queriers made from it.
+   * Selections fail with `federation/partial` when a node is missing and partial answers are not wanted, and as
+   * `MemoryBudget.hold`.
    */
   queryable(options?: PartialResponse): Queryable;
   /** Active and dropped targets of all agents; a missing node as in a selection. */
@@ -58,18 +60,23 @@ export function createFederation(options: FederationOptions): Federation {
     options.transport ??
     nodeTransport({ maxIdlePerHost: limits.maxIdlePerAgent, connectTimeoutMs: limits.connectTimeoutMs });
 
-  const asked = ({ partialResponse = partialResponseDefault, signal }: AgentQuestion = {}): AskOptions => ({
+  const newBudget = (): MemoryBudget => new MemoryBudget({ maxBytes: limits.maxQueryBytes });
+  const asked = ({
+    partialResponse = partialResponseDefault,
+    budget = newBudget(),
+    signal,
+  }: AgentQuestion = {}): AskOptions => ({
     directory,
     clock,
     limits,
     partialResponse,
     transport,
+    budget,
     signal,
   });
 
   return {
-    queryable({ partialResponse = partialResponseDefault } = {}) {
-      const budget = new ByteBudget(limits.maxQueryBytes);
+    queryable({ partialResponse = partialResponseDefault, budget = newBudget() } = {}) {
       const shared = { directory, clock, limits, partialResponse, transport, codec, budget };
       return { querier: (minTimeMs, maxTimeMs) => new FederatedQuerier(shared, minTimeMs, maxTimeMs) };
     },

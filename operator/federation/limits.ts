@@ -6,7 +6,7 @@ export interface FederationLimits {
   readonly connectTimeoutMs: number;
   /** Agents asked at the same time by one request. */
   readonly maxConcurrentAgents: number;
-  /** Encoded series that one query holds at a time, over all agents, bytes. */
+  /** One agent's series, and what a request without a memory budget holds at a time of all agents, bytes. */
   readonly maxQueryBytes: number;
   /** One agent's JSON answer (labels, values, series, targets), bytes. */
   readonly maxJsonBytes: number;

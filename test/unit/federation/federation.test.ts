@@ -265,7 +265,7 @@ describe('federation', () => {
     const many = Array.from({ length: 50 }, (_, i) => up(`n${i}`, [1, i]));
     const agents = { 'node-a': await startAgent(memoryQueryable(many)) };
     await federate(agents, { limits: { maxQueryBytes: 20_000 } }, async (queryable) => {
-      await assert.rejects(answerOf(queryable), { code: 'federation/too-large' });
+      await assert.rejects(answerOf(queryable), { code: 'promql/too-many-bytes' });
     });
   });
 

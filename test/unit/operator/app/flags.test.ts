@@ -7,6 +7,7 @@ describe('the command line of the operator', () => {
     assert.equal(flags.scrapeIntervalMs, 30_000);
     assert.equal(flags.leaderElect, true);
     assert.equal(flags.listenAddress, ':9090');
+    assert.deepEqual([flags.queryMaxBytes, flags.queryMaxTotalBytes], [256 << 20, 256 << 20]);
     assert.deepEqual(flags.agentConfigSecret, { namespace: 'promlet', name: 'promlet-agent-config' });
     assert.deepEqual([flags.namespaces, flags.denyNamespaces, flags.externalLabels], [[], [], {}]);
   });
@@ -25,6 +26,8 @@ describe('the command line of the operator', () => {
       '--web.listen-address=[::1]:80',
       '--enable-feature=promql-experimental-functions,promql-per-step-stats',
       '--enable-feature=use-start-timestamps',
+      '--query.max-bytes=1MiB',
+      '--query.max-total-bytes=2GiB',
       '--log-level=debug',
     ]);
     assert.equal(flags.kubeconfig, '/k');
@@ -34,6 +37,7 @@ describe('the command line of the operator', () => {
     assert.deepEqual(flags.externalLabels, { cluster: 'eu', zone: 'a=b' });
     assert.equal(flags.serviceDiscoveryRole, 'endpointslice');
     assert.equal(flags.leaderElect, false);
+    assert.deepEqual([flags.queryMaxBytes, flags.queryMaxTotalBytes], [1 << 20, 2 * 2 ** 30]);
     assert.equal(flags.listenAddress, '[::1]:80');
     const features = ['promql-experimental-functions', 'promql-per-step-stats', 'use-start-timestamps'];
     assert.deepEqual(flags.enabledFeatures, features);
