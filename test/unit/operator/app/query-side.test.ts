@@ -112,7 +112,10 @@ describe('the query side of the operator', () => {
     assert.match(first.text, /all queries together .* 1048576 bytes of memory \(--query\.max-total-bytes\)/);
     gate.resolve();
     const statuses = (await Promise.all(both)).map(({ status }) => status);
-    assert.deepEqual(statuses.toSorted((a, b) => a - b), [200, 503]);
+    assert.deepEqual(
+      statuses.toSorted((a, b) => a - b),
+      [200, 503],
+    );
     for (let i = 0; i < 3; i++) assert.equal((await query('count(large)')).status, 200);
   });
 
