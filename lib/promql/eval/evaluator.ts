@@ -4,7 +4,7 @@ import { checkExtension } from '../functions/extended-window.ts';
 import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
 import { checkLabelArguments } from '../functions/labels.ts';
 import { type WindowArgument, windowArgument, windowFunctionOf } from '../functions/window-argument.ts';
-import { evaluateWindows, visitWindows, type WindowCall } from '../functions/window-driver.ts';
+import { evaluateWindows, type WindowCall } from '../functions/window-driver.ts';
 import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, SubqueryExpr } from '../parse/ast.ts';
 import { withoutParens } from '../parse/ast.ts';
 import { aggregate } from './aggregate.ts';
@@ -28,13 +28,15 @@ import { PartSource } from '../parallel/part-source.ts';
 import type { Sharing } from '../parallel/sharing.ts';
 import { absentWindows } from './absent.ts';
 import { evaluateInfo } from './info.ts';
-import { lookupTimes, selectInstant, visitInstant } from './instant-selector.ts';
+import { lookupTimes, selectInstant } from './instant-selector.ts';
 import { columnsBytes, SAMPLE_BYTES, stepsBytes } from './memory.ts';
 import { vectorBinary } from './matching.ts';
 import { NameLoss } from './name-loss.ts';
+import type { OperandEvaluator } from './operand-evaluator.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
 import type { SelectorHints, SelectorReader, SeriesSource } from './select.ts';
 import { SampleCounts } from './sample-counts.ts';
+import { SeriesVisits } from './series-visits.ts';
 import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
 import { isRunning, RunningAggregation } from './running-aggregation.ts';
@@ -44,11 +46,12 @@ import { subqueryWindows } from './subquery-windows.ts';
 import type { MatrixSeries } from './value.ts';
 
 /** Evaluates expressions column by column: every operator sees all steps of its inputs at once. */
-export class Evaluator {
+export class Evaluator implements OperandEvaluator {
   readonly #context: QueryContext;
   readonly #reader: SelectorReader;
   readonly #subqueryStepMs: number;
   readonly #sharing: Sharing | undefined;
+  readonly #visits: SeriesVisits;
 
   /** @param sharing where others help */
   constructor(context: QueryContext, reader: SelectorReader, subqueryStepMs: number, sharing?: Sharing) {
@@ -56,6 +59,7 @@ export class Evaluator {
     this.#reader = reader;
     this.#subqueryStepMs = subqueryStepMs;
     this.#sharing = sharing;
+    this.#visits = new SeriesVisits(this, context, reader);
   }
 
   /** The value of an expression of type scalar or vector over `grid`. */
@@ -81,7 +85,7 @@ export class Evaluator {
     // Names that go in the end may make series equal.
     if (delayedNameRemoval) return false;
     const before = counts?.mark();
-    if (await this.#visit(expr, grid, {}, visitor)) return true;
+    if (await this.#visits.visit(expr, grid, {}, visitor)) return true;
     if (before !== undefined) counts?.restore(before);
     return false;
   }
@@ -208,15 +212,17 @@ export class Evaluator {
     const param = expr.param === undefined || isValues ? undefined : await this.scalar(expr.param, grid);
     const label = isValues ? this.string(expr.param!) : '';
     const running = this.#running(expr, param, grid);
-    const { counts } = this.#context;
+    const context = this.#context;
+    const { counts, held } = context;
     const before = counts?.mark();
     if (running !== undefined && (await this.#feed(running, expr, grid))) {
       return { type: 'vector', series: running.finish() };
     }
     if (before !== undefined) counts?.restore(before);
+    context.holdOnly(held, 0, 0);
     const { grouping, without } = expr;
     const input = await this.vector(expr.expr, grid, { func: op, grouping, by: !without });
-    return { type: 'vector', series: await aggregate(expr, input, { param, label }, grid, this.#context) };
+    return { type: 'vector', series: await aggregate(expr, input, { param, label }, grid, context) };
   }
 
   /** An aggregation that takes series one by one; undefined when it needs all of them at once. */
@@ -231,11 +237,11 @@ export class Evaluator {
     return takes ? new RunningTop(expr, param, grid, this.#context, isPart) : undefined;
   }
 
-  /** Gives an aggregation its series, shared with others where that can be. @returns as `#visit` */
+  /** Gives an aggregation its series, shared with others where that can be. @returns as `SeriesVisits` */
   async #feed(running: RunningAggregation | RunningTop, expr: AggregateExpr, grid: StepGrid): Promise<boolean> {
     const shared = this.#sharing?.begin(expr, grid, running, this.#context);
     if (shared === undefined || !this.#reader.isReadOnce(shared.selector)) {
-      return this.#visit(expr.expr, grid, inputHints(expr), (series) => running.add(series));
+      return this.#visits.visit(expr.expr, grid, projecting(inputHints(expr)), (series) => running.add(series));
     }
     return shared.run(() => this.#feedFrom(shared, running, expr, grid));
   }
@@ -252,7 +258,7 @@ export class Evaluator {
     const { selections } = source;
     reader.source = source;
     try {
-      if (await this.#visit(expr.expr, grid, hints, (series) => running.add(series))) return true;
+      if (await this.#visits.visit(expr.expr, grid, projecting(hints), (series) => running.add(series))) return true;
       // What was visited became equal without names; else nothing was visited.
       if (source.selections > selections) return false;
       for (const series of await this.vector(expr.expr, grid, hints)) running.add(series);
@@ -276,48 +282,6 @@ export class Evaluator {
     const isFed = await this.#feedFrom(source, running, expr, grid);
     const partial = isFed ? running.partial() : undefined;
     return { partial, nameHashes: source.names?.hashes, samples: this.#context.samples };
-  }
-
-  /**
-   * The series of a vector one by one, none of them held, with at least the labels that aggregation looks at.
-   * @returns false when the expression has to be evaluated as a whole; some series may have been visited
-   */
-  async #visit(vector: Expr, grid: StepGrid, hints: SelectorHints, visitor: ColumnVisitor): Promise<boolean> {
-    const context = this.#context;
-    const expr = withoutParens(vector);
-    if (grid.count > 1 && isStepInvariant(expr)) return false;
-    const { grouping, by } = hints;
-    const projection = by === true && grouping !== undefined ? [...METADATA_LABELS, ...grouping] : undefined;
-    const projecting = projection === undefined ? hints : { ...hints, projection };
-    if (expr.kind === 'vector') {
-      if (expr.extension === 'smoothed') return false;
-      await visitInstant(expr, grid, context, this.#reader, projecting, visitor);
-      return true;
-    }
-    const windows = expr.kind === 'call' ? windowArgument(expr) : undefined;
-    if (windows === undefined || windows.expr.func.name === 'absent_over_time') return false;
-    const { matrixArg } = windows;
-    const windowFunction = windowFunctionOf(windows.expr);
-    if (windowFunction.keepsName === true || context.delayedNameRemoval) {
-      const call = await this.#windows(windows.expr, matrixArg, grid, projecting);
-      await visitWindows(windowFunction, call, context, visitor);
-      return true;
-    }
-    const known = this.#reader.source?.names;
-    const selector = matrixArg.kind === 'matrix' ? matrixArg.selector : undefined;
-    const loss = known ?? new NameLoss(selector);
-    const call = await this.#windows(windows.expr, matrixArg, grid, { ...projecting, names: loss });
-    const { range } = call;
-    const watched: RangeVector = {
-      ...range,
-      visit: (visit) =>
-        range.visit((labels, samples, dropName) => {
-          if (known === undefined && selector === undefined) loss.add(labels);
-          return loss.mayCollide ? undefined : visit(labels, samples, dropName);
-        }),
-    };
-    await visitWindows(windowFunction, { ...call, range: watched }, context, visitor);
-    return !loss.mayCollide;
   }
 
   async #call(expr: CallExpr, grid: StepGrid): Promise<Columns> {
@@ -365,7 +329,7 @@ export class Evaluator {
 
   async #windowCall({ expr, matrixArg }: WindowArgument, grid: StepGrid): Promise<Columns> {
     const windowFunction = windowFunctionOf(expr);
-    const call = await this.#windows(expr, matrixArg, grid, {});
+    const call = await this.windows(expr, matrixArg, grid, {});
     const { range } = call;
     const loss = new NameLoss(matrixArg.kind === 'matrix' ? matrixArg.selector : undefined);
     const visit: RangeVector['visit'] = (visitor) =>
@@ -380,7 +344,7 @@ export class Evaluator {
     return { type: 'vector', series: areDistinct ? series : this.#mergeRenamed(series) };
   }
 
-  async #windows(expr: CallExpr, matrixArg: Expr, grid: StepGrid, hints: SelectorHints): Promise<WindowCall> {
+  async windows(expr: CallExpr, matrixArg: Expr, grid: StepGrid, hints: SelectorHints): Promise<WindowCall> {
     const { name } = expr.func;
     const params: Float64Array[] = [];
     for (const arg of expr.args) if (arg !== matrixArg) params.push(await this.scalar(arg, grid));
@@ -437,4 +401,10 @@ export class Evaluator {
 function inputHints({ op, grouping, without }: AggregateExpr): SelectorHints {
   // Those that choose show all labels of what they choose.
   return isRunning(op) ? { func: op, grouping, by: !without } : { func: op };
+}
+
+/** Of the labels, only those that the aggregation looks at. */
+function projecting(hints: SelectorHints): SelectorHints {
+  const { grouping, by } = hints;
+  return by === true && grouping !== undefined ? { ...hints, projection: [...METADATA_LABELS, ...grouping] } : hints;
 }

@@ -1,11 +1,10 @@
 import { type FloatHistogram, isStaleNaN, type Labels, type SampleColumns } from '../../model/index.ts';
 import type { VectorSelector } from '../parse/ast.ts';
-import { ColumnCopies } from './column-copies.ts';
+import { ColumnCollector } from './column-collector.ts';
 import { type ColumnMemory, ReachableSamples } from './column-memory.ts';
 import { type ColumnSeries, type ColumnVisitor, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
-import { seriesBytes, stepsBytes } from './memory.ts';
-import { extraWeight } from './sample-counts.ts';
+import { stepsBytes } from './memory.ts';
 import type { Labelled, SelectorHints, SelectorReader } from './select.ts';
 
 /** When the data for a step is looked up: fixed by `@`, moved by `offset`. Ascending or constant over the steps. */
@@ -58,17 +57,9 @@ export async function selectInstant(
   hints: SelectorHints,
   what: InstantValue = 'value',
 ): Promise<ColumnSeries[]> {
-  const out: ColumnSeries[] = [];
-  let held = context.samples;
-  const copies = new ColumnCopies(grid);
-  const collect = (series: ColumnSeries): void => {
-    context.takeBytes(seriesBytes(series));
-    out.push(copies.of(series));
-    held += series.values.length + (series.histograms === undefined ? 0 : extraWeight(series.histograms));
-    context.holdSamples(held);
-  };
-  await visitInstant(selector, grid, context, reader, hints, collect, what);
-  return out;
+  const collector = new ColumnCollector(grid, context);
+  await visitInstant(selector, grid, context, reader, hints, collector.add, what);
+  return collector.series;
 }
 
 /** The same, series by series. */

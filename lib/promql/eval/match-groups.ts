@@ -5,12 +5,16 @@ import { executionError, type QueryContext } from './context.ts';
 import { ENTRY_BYTES, labelsBytes } from './memory.ts';
 import { matchedLabels, matchSignature } from './signature.ts';
 
-export interface VectorOperands {
+/** An operator between vectors. */
+export interface VectorOperator {
   readonly op: BinaryOperator;
-  readonly left: readonly ColumnSeries[];
-  readonly right: readonly ColumnSeries[];
   readonly matching: VectorMatching;
   readonly returnBool: boolean;
+}
+
+export interface VectorOperands extends VectorOperator {
+  readonly left: readonly ColumnSeries[];
+  readonly right: readonly ColumnSeries[];
   /** The whole operation, for notes. */
   readonly at: SourceRange;
 }
@@ -28,15 +32,15 @@ export interface MatchGroup {
 }
 
 /** With `group_right` the sides are exchanged: "many" is the right one. */
-export function isSwapped({ matching }: VectorOperands): boolean {
+export function isSwapped({ matching }: Pick<VectorOperator, 'matching'>): boolean {
   return matching.cardinality === 'one-to-many';
 }
 
-function manySide(operands: VectorOperands): readonly ColumnSeries[] {
+export function manySide(operands: VectorOperands): readonly ColumnSeries[] {
   return isSwapped(operands) ? operands.right : operands.left;
 }
 
-function oneSide(operands: VectorOperands): readonly ColumnSeries[] {
+export function oneSide(operands: VectorOperands): readonly ColumnSeries[] {
   return isSwapped(operands) ? operands.left : operands.right;
 }
 

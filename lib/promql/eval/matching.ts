@@ -1,8 +1,11 @@
-import type { FloatHistogram, Labels } from '../../model/index.ts';
+import type { FloatHistogram } from '../../model/index.ts';
+import { WORK_PER_LABEL_SET } from '../limits.ts';
 import { isComparison, type VectorMatching } from '../parse/ast.ts';
 import { type BinaryResult, histogramBinary, type SampleValue } from '../histogram/binary.ts';
-import { changesMetric, floatOperation, type FloatOperation } from './arithmetic.ts';
-import { type ColumnSeries, type StepGrid, withoutMetadata } from './columns.ts';
+import { floatOperation, type FloatOperation } from './arithmetic.ts';
+import { ColumnCollector } from './column-collector.ts';
+import { ColumnMatching } from './column-matching.ts';
+import type { ColumnSeries, StepGrid } from './columns.ts';
 import { SeriesCollector } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { LastNotes } from './last-notes.ts';
@@ -10,12 +13,15 @@ import {
   ambiguityError,
   firstAmbiguity,
   isSwapped,
+  manySide,
   type MatchGroup,
   matchGroups,
+  oneSide,
   type Placed,
   type VectorOperands,
 } from './match-groups.ts';
 import { ENTRY_BYTES } from './memory.ts';
+import { resultLabels } from './result-labels.ts';
 import { matchedLabels } from './signature.ts';
 
 /**
@@ -26,7 +32,36 @@ export async function vectorBinary(
   operands: VectorOperands,
   grid: StepGrid,
   context: QueryContext,
-): Promise<ColumnSeries[]> {
+): Promise<readonly ColumnSeries[]> {
+  const before = context.held;
+  const found = ColumnMatching.takes(operands) ? await columnByColumn(operands, grid, context) : undefined;
+  if (found !== undefined) return found;
+  context.holdOnly(before, 0, 0);
+  return stepByStep(operands, grid, context);
+}
+
+/** @returns undefined when series are in each other's way, or hold histograms */
+async function columnByColumn(
+  operands: VectorOperands,
+  grid: StepGrid,
+  context: QueryContext,
+): Promise<readonly ColumnSeries[] | undefined> {
+  const matching = new ColumnMatching(operands, oneSide(operands), grid, context);
+  const collector = new ColumnCollector(grid, context);
+  for (const many of manySide(operands)) {
+    const result = matching.add(many);
+    if (matching.isRefused) return undefined;
+    if (result !== undefined) collector.add(result);
+    if (context.spend(WORK_PER_LABEL_SET)) await context.pause();
+  }
+  return matching.isRefused ? undefined : collector.series;
+}
+
+async function stepByStep(
+  operands: VectorOperands,
+  grid: StepGrid,
+  context: QueryContext,
+): Promise<readonly ColumnSeries[]> {
   const operation = new VectorOperation(operands, grid, context);
   const groups = await matchGroups(operands, context);
   const ambiguity = await firstAmbiguity(groups, operands, grid, context);
@@ -51,6 +86,7 @@ class VectorOperation {
   readonly #isFilter: boolean;
   /** With `group_right` the sides are exchanged, and each float operation exchanges them back. */
   readonly #isSwapped: boolean;
+  readonly #resultLabels: ReturnType<typeof resultLabels>;
   readonly #collector: SeriesCollector;
   readonly #notes = new LastNotes();
   /** By output series, for a single step: where its first sample was come across. */
@@ -68,6 +104,7 @@ class VectorOperation {
     this.#apply = floatOperation(operands.op);
     this.#isFilter = isComparison(operands.op) && !operands.returnBool;
     this.#isSwapped = isSwapped(operands);
+    this.#resultLabels = resultLabels(operands, context);
     this.#collector = new SeriesCollector(grid, context);
   }
 
@@ -83,44 +120,8 @@ class VectorOperation {
   evaluate(group: MatchGroup, end: number): void {
     this.#outputs = new Map();
     this.#matched = new Map();
-    const [one] = group.one;
-    if (one === undefined && this.#matching.fillRight === undefined) return;
-    if (one !== undefined && group.one.length === 1 && this.#areColumnsEnough(group, one)) {
-      for (const many of group.many) this.#evaluatePair(many, one, end);
-    } else for (let step = 0; step < end; step++) this.#evaluateStep(group, step);
-  }
-
-  /** Where all are floats, each series of the "many" side may be matched on its own, unless what others do matters. */
-  #areColumnsEnough({ many }: MatchGroup, one: Placed): boolean {
-    const { cardinality, include, fillLeft, fillRight } = this.#matching;
-    if (this.#apply === undefined || fillLeft !== undefined || fillRight !== undefined) return false;
-    if (cardinality === 'one-to-one' ? many.length > 1 : this.#isFilter && include.length > 0) return false;
-    return one.series.histograms === undefined && many.every(({ series }) => series.histograms === undefined);
-  }
-
-  #evaluatePair(many: Placed, one: Placed, end: number): void {
-    const apply = this.#apply!;
-    const isFilter = this.#isFilter;
-    const isSwapped = this.#isSwapped;
-    const { values: manyValues, present: isMany } = many.series;
-    const { values: oneValues, present: isOne } = one.series;
-    let output: ColumnSeries | undefined;
-    // Data seldom covers a long grid.
-    const first = isMany.indexOf(1);
-    const last = first < 0 ? 0 : Math.min(end, isMany.lastIndexOf(1) + 1);
-    for (let step = first; step < last; step++) {
-      if (isMany[step] === 0 || isOne[step] === 0) continue;
-      const left = isSwapped ? oneValues[step]! : manyValues[step]!;
-      const right = isSwapped ? manyValues[step]! : oneValues[step]!;
-      const result = apply(left, right);
-      output ??= this.#newOutput(many, one);
-      const isTaken = output.present[step] === 1;
-      if (isTaken) this.#checkNew(output, step);
-      if (isFilter && result === 0) continue;
-      if (isTaken) this.#collector.put(output, step, result);
-      output.values[step] = isFilter ? left : result;
-      output.present[step] = 1;
-    }
+    if (group.one.length === 0 && this.#matching.fillRight === undefined) return;
+    for (let step = 0; step < end; step++) this.#evaluateStep(group, step);
   }
 
   #evaluateStep(group: MatchGroup, step: number): void {
@@ -229,19 +230,6 @@ class VectorOperation {
     const output = this.#collector.series(this.#resultLabels(manyLabels, oneLabels), this.#operands.returnBool);
     if (this.#grid.count === 1) this.#places.set(output, (many ?? one)!.place);
     return output;
-  }
-
-  #resultLabels(many: Labels, one: Labels): Labels {
-    const { op, returnBool } = this.#operands;
-    const { cardinality, labels: names, on, include } = this.#matching;
-    const dropsName = changesMetric(op) || (returnBool && !this.#context.delayedNameRemoval);
-    let labels = dropsName ? withoutMetadata(many) : many;
-    if (cardinality === 'one-to-one') {
-      const set = new Set(names);
-      labels = on ? labels.keep(set) : labels.without(set);
-    }
-    for (const name of include) labels = labels.with(name, one.get(name));
-    return labels;
   }
 }
 

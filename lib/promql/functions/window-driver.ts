@@ -1,11 +1,10 @@
 import { type FloatHistogram, type Labels, METRIC_NAME, quote, type SampleColumns } from '../../model/index.ts';
-import { ColumnCopies } from '../eval/column-copies.ts';
+import { ColumnCollector } from '../eval/column-collector.ts';
 import { type ColumnMemory, ReachableSamples } from '../eval/column-memory.ts';
 import { type ColumnSeries, type ColumnVisitor, renamed, scratchColumns, type StepGrid } from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
-import { KERNEL_SAMPLE_BYTES, seriesBytes, stepsBytes } from '../eval/memory.ts';
-import { extraWeight } from '../eval/sample-counts.ts';
+import { KERNEL_SAMPLE_BYTES, stepsBytes } from '../eval/memory.ts';
 import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/range-selector.ts';
 import { WORK_PER_HISTOGRAM } from '../limits.ts';
 import type { CallExpr, Expr, SourceRange } from '../parse/ast.ts';
@@ -103,16 +102,9 @@ export async function evaluateWindows(
   call: WindowCall,
   context: QueryContext,
 ): Promise<ColumnSeries[]> {
-  const out: ColumnSeries[] = [];
-  let held = context.samples;
-  const copies = new ColumnCopies(call.grid);
-  await visitWindows(windowFunction, call, context, (series) => {
-    context.takeBytes(seriesBytes(series));
-    out.push(copies.of(series));
-    held += series.values.length + (series.histograms === undefined ? 0 : extraWeight(series.histograms));
-    context.holdSamples(held);
-  });
-  return out;
+  const collector = new ColumnCollector(call.grid, context);
+  await visitWindows(windowFunction, call, context, collector.add);
+  return collector.series;
 }
 
 /** The same, series by series. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '../../../lib/env/index.ts';
-import { type FloatHistogram, Labels, STALE_NAN } from '../../../lib/model/index.ts';
-import { Engine, type QueryResult } from '../../../lib/promql/index.ts';
+import { Labels, STALE_NAN } from '../../../lib/model/index.ts';
+import { Engine } from '../../../lib/promql/index.ts';
 import { MemoryStorage } from '../../conformance/promqltest/memory-storage.ts';
+import { HISTOGRAM, rounded } from './rounded.ts';
 import { open, START_MS, temporaryDirectory, write } from '../tsdb/harness.ts';
 
 const STEP_MS = 15_000;
@@ -28,39 +29,6 @@ function storage(): MemoryStorage {
     }
   }
   return out;
-}
-
-const HISTOGRAM: FloatHistogram = {
-  counterResetHint: 'unknown',
-  schema: 0,
-  zeroThreshold: 0,
-  zeroCount: 1,
-  count: 3,
-  sum: 5,
-  positiveSpans: [{ offset: 0, length: 1 }],
-  negativeSpans: [],
-  positiveBuckets: Float64Array.of(2),
-  negativeBuckets: new Float64Array(0),
-  customValues: new Float64Array(0),
-};
-
-/** Sums may differ in their last digit by the order of adding. */
-function rounded({ value, annotations }: QueryResult): object {
-  const number = (one: number): string => one.toPrecision(12);
-  const notes = [...annotations.warnings, ...annotations.infos].map((note) => note.replace(/ \(.*\)$/, ''));
-  if (value.type === 'vector') {
-    return { notes, samples: value.samples.map((one) => [String(one.labels), number(one.value), one.histogram]) };
-  }
-  assert.ok(value.type === 'matrix');
-  return {
-    notes,
-    series: value.series.map((one) => [
-      String(one.labels),
-      [...one.timestamps],
-      Array.from(one.values, number),
-      one.histograms,
-    ]),
-  };
 }
 
 describe('Aggregations that take series as they are read', () => {
