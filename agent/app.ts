@@ -23,7 +23,7 @@ import { type AgentFlags, flagValues } from './flags.ts';
 import { LastGoodConfig } from './last-good-config.ts';
 import { LastKnownTargets } from './last-known-targets.ts';
 import { createMetrics } from './metrics.ts';
-import { Queries } from './query/index.ts';
+import { engineOptions, Queries } from './query/index.ts';
 import { QueryLog } from './query-log.ts';
 import { QueryMonitor } from './query-monitor.ts';
 import { ScrapeManager } from './scrape/index.ts';
@@ -335,14 +335,7 @@ class StartingAgent implements Agent {
     return {
       // Only asked while ready, when the database is open.
       queryable: () => this.#tsdb!,
-      engine: new Engine({
-        clock,
-        timeoutMs: flags.queryTimeoutMs,
-        maxSamples: flags.queryMaxSamples,
-        maxBytes: flags.queryMaxBytes,
-        lookbackDeltaMs: flags.queryLookbackDeltaMs,
-        features: flags.promqlFeatures,
-      }),
+      engine: new Engine({ ...engineOptions(flags), clock }),
       clock,
       promqlFeatures: flags.promqlFeatures,
       perStepStats: flags.perStepStats,

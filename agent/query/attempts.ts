@@ -1,11 +1,4 @@
-import {
-  type Answer,
-  type ApiRequest,
-  DEFAULT_API_LIMITS,
-  type Endpoints,
-  type Piece,
-  queryEndpoints,
-} from '../../lib/api/query/index.ts';
+import { type Answer, type ApiRequest, type Endpoints, type Piece, queryEndpoints } from '../../lib/api/query/index.ts';
 import type { Clock } from '../../lib/env/index.ts';
 import { assert } from '../../lib/model/index.ts';
 import { Engine, isOverBudget } from '../../lib/promql/index.ts';
@@ -13,6 +6,7 @@ import type { Queryable, Spend } from '../../lib/storage/index.ts';
 import { Allowance } from './allowance.ts';
 import { LargeRequests } from './large-requests.ts';
 import type { QueryLimits } from './messages.ts';
+import { apiLimits, engineOptions } from './query-limits.ts';
 import { TurnShare } from './turn-share.ts';
 
 /** Of an attempt; a user's own limits are larger, or it is a thread that tells of them. */
@@ -47,16 +41,14 @@ export class Attempts {
     this.#large = new LargeRequests(clock);
     this.#share = new TurnShare(clock);
     const engine = new Engine({
+      ...engineOptions(limits),
       clock,
-      timeoutMs: limits.queryTimeoutMs,
       maxSamples: Math.min(limits.queryMaxSamples, MAX_SAMPLES),
       maxBytes: Math.min(limits.queryMaxBytes, MAX_BYTES),
-      lookbackDeltaMs: limits.queryLookbackDeltaMs,
-      features: limits.promqlFeatures ?? {},
     });
     this.#endpoints = queryEndpoints(
       { queryable, engine, clock, perStepStats: limits.perStepStats ?? false },
-      { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs },
+      apiLimits(limits),
     );
   }
 

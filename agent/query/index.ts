@@ -1,1 +1,2 @@
+export { engineOptions } from './query-limits.ts';
 export { Queries, type QueriesOptions } from './queries.ts';

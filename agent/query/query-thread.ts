@@ -5,7 +5,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import {
   type Answer,
   ApiError,
-  DEFAULT_API_LIMITS,
   type Endpoints,
   federateEndpoint,
   queryEndpoints,
@@ -19,6 +18,7 @@ import type { Queryable } from '../../lib/storage/index.ts';
 import { TsdbReader } from '../../lib/tsdb/index.ts';
 import { assist, OtherThreads } from './assistance.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
+import { apiLimits, engineOptions } from './query-limits.ts';
 import { type Filled, SlotWriter } from './slots.ts';
 
 /** What a request may leave behind: garbage of large arrays is collected late. */
@@ -46,15 +46,7 @@ let lent: Queryable | undefined;
 let running: AbortController | undefined;
 let wake: (() => void) | undefined;
 
-const engine = new Engine({
-  clock: systemClock,
-  timeoutMs: limits.queryTimeoutMs,
-  maxSamples: limits.queryMaxSamples,
-  maxBytes: limits.queryMaxBytes,
-  pool,
-  lookbackDeltaMs: limits.queryLookbackDeltaMs,
-  features: limits.promqlFeatures ?? {},
-});
+const engine = new Engine({ ...engineOptions(limits), clock: systemClock, pool });
 const assistants = new OtherThreads(others, (request) => {
   port.postMessage({ kind: 'help', request, end: undefined } satisfies FromThread, [...request.ports]);
 });
@@ -71,7 +63,7 @@ const deps = {
   lookbackDeltaMs: limits.queryLookbackDeltaMs,
 };
 const endpoints: Endpoints = {
-  ...queryEndpoints(deps, { ...DEFAULT_API_LIMITS, queryTimeoutMs: limits.queryTimeoutMs }),
+  ...queryEndpoints(deps, apiLimits(limits)),
   federate: federateEndpoint(deps),
 };
 

@@ -1,14 +1,9 @@
 import { availableParallelism } from 'node:os';
-import {
-  type Answer,
-  ApiError,
-  type ApiRequest,
-  DEFAULT_API_LIMITS,
-  QueryGate,
-  queryTimeoutMs,
-} from '../../lib/api/query/index.ts';
+import { type Answer, ApiError, type ApiRequest, QueryGate, queryTimeoutMs } from '../../lib/api/query/index.ts';
 import { DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES, MemoryPool } from '../../lib/promql/index.ts';
 import type { HelpRequest } from './assistance.ts';
+import type { QueryLimits } from './messages.ts';
+import { apiLimits } from './query-limits.ts';
 import type { SharedLoan } from './shared-loan.ts';
 import { ThreadHandle, type ThreadOptions } from './thread-handle.ts';
 
@@ -74,7 +69,7 @@ export class QueryThreads {
   async answer(endpoint: string, request: ApiRequest): Promise<Answer> {
     const { params, signal } = request;
     const { limits } = this.#options;
-    const timeoutMs = timeoutOf(params, limits.queryTimeoutMs);
+    const timeoutMs = timeoutOf(params, limits);
     const taken = Promise.withResolvers<Answer>();
     const askedAtMs = this.#options.clock.monotonicMs();
     // The place is kept until the last piece is taken, the caller goes on with the first.
@@ -165,9 +160,9 @@ export class QueryThreads {
 }
 
 /** Undefined for what is refused: the thread says so, when it comes to it among the other parameters. */
-function timeoutOf(params: URLSearchParams, queryTimeoutLimitMs: number): number | undefined {
+function timeoutOf(params: URLSearchParams, limits: QueryLimits): number | undefined {
   try {
-    return queryTimeoutMs(params, { ...DEFAULT_API_LIMITS, queryTimeoutMs: queryTimeoutLimitMs });
+    return queryTimeoutMs(params, apiLimits(limits));
   } catch (error) {
     if (error instanceof ApiError) return undefined;
     throw error;
