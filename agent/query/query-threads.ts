@@ -94,7 +94,7 @@ export class QueryThreads {
 
   /** A thread that has nothing to do. There may be one more than there are cores, while others help for long. */
   #free(): Promise<ThreadHandle> | ThreadHandle {
-    const idle = this.#idle.pop();
+    const idle = this.#takeIdle('newest');
     if (idle !== undefined) return idle;
     if (this.#all.size < this.#limit) return this.#start();
     const { promise, resolve, reject } = Promise.withResolvers<ThreadHandle>();
@@ -109,6 +109,14 @@ export class QueryThreads {
     };
     this.#waiting.push(found);
     return promise;
+  }
+
+  /** One whose end has begun stays among them until it is gone: what it were given would fail. */
+  #takeIdle(which: 'newest' | 'oldest'): ThreadHandle | undefined {
+    for (;;) {
+      const thread = which === 'newest' ? this.#idle.pop() : this.#idle.shift();
+      if (thread?.isEnded !== true) return thread;
+    }
   }
 
   #start(): ThreadHandle {
@@ -130,7 +138,7 @@ export class QueryThreads {
   #help(request: HelpRequest, loan: SharedLoan): void {
     for (const port of request.ports) {
       const mayStart = request.mayStart && this.#all.size < this.#limit;
-      const thread = this.#idle.shift() ?? (mayStart ? this.#start() : undefined);
+      const thread = this.#takeIdle('oldest') ?? (mayStart ? this.#start() : undefined);
       if (thread === undefined || !loan.retain()) {
         if (thread !== undefined) void this.#rest(thread, 'helper');
         port.close();

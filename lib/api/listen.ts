@@ -4,8 +4,13 @@ import type Koa from 'koa';
 import { PromletError } from '../model/index.ts';
 import { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
 
-/** Added to the longest query before an idle socket counts as dead. */
+/** Added to the longest query before a socket on which nothing moves counts as dead. */
 const IDLE_SLACK_MS = 30_000;
+/**
+ * How long a connection is kept on which nothing is asked, as Prometheus keeps it. Clients keep theirs for 60 to 90 s: a request
+ * that is on its way when the server hangs up is lost, and those who hung up first, after Node's 5 s, were we.
+ */
+const KEEP_ALIVE_MS = 300_000;
 /** How long running requests may go on after `close`. */
 const CLOSE_GRACE_MS = 5_000;
 
@@ -31,6 +36,7 @@ export async function listen(app: Koa, address: string, limits: Partial<ApiLimit
   );
   server.maxConnections = bounds.connections;
   server.timeout = bounds.maxQueryTimeoutMs + IDLE_SLACK_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(new PromletError('api/listen', `cannot listen on ${address}: ${error.message}`, { cause: error })),

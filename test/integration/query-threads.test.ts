@@ -6,12 +6,14 @@ import assert from 'node:assert/strict';
 import Koa from 'koa';
 import { Queries } from '../../agent/query/index.ts';
 import { createApi, listen, type Listening } from '../../lib/api/index.ts';
-import { createLogger, systemClock } from '../../lib/env/index.ts';
+import { type Clock, createLogger, systemClock } from '../../lib/env/index.ts';
 import { Engine } from '../../lib/promql/index.ts';
 import type { Tsdb } from '../../lib/tsdb/index.ts';
 import { open, START_MS, temporaryDirectory, write } from '../unit/tsdb/harness.ts';
 
 const STEP_MS = 15_000;
+/** After which a thread that nobody needs is ended. */
+const IDLE_MS = 60_000;
 const SERIES = 300;
 const STEPS = 200;
 const LIMITS = {
@@ -149,6 +151,38 @@ describe('query threads', function () {
     const response = await fetch(url(threaded, `query?query=1&time=1`));
     assert.equal(response.status, 200);
     assert.equal(queries.threads.killed, 0);
+  });
+
+  it('are given no request any more when their end has begun', async () => {
+    const whenIdle: (() => void)[] = [];
+    const setTimer: Clock['setTimer'] = (callback, delayMs) => {
+      if (delayMs < IDLE_MS) return systemClock.setTimer(callback, delayMs);
+      whenIdle.push(callback);
+      return { cancel: () => {} };
+    };
+    const one = new Queries({
+      tsdb: () => db,
+      clock: { ...systemClock, setTimer },
+      logger: createLogger('silent'),
+      limits: { ...LIMITS, cacheBytes: 1 << 20, queryTimeoutMs: 10_000 },
+      threads: 1,
+      attempts: false,
+    });
+    const ask = (): Promise<unknown> =>
+      one.threads.answer('query', {
+        params: new URLSearchParams({ query: '1', time: '1' }),
+        name: '',
+        signal: new AbortController().signal,
+      });
+    try {
+      const first = await ask();
+      // Once the last of it was taken.
+      while (whenIdle.length === 0) await new Promise(setImmediate);
+      whenIdle.at(-1)!();
+      assert.deepEqual(Object.keys((await ask()) as object), Object.keys(first as object));
+    } finally {
+      await one.close();
+    }
   });
 
   it('say when the time of a query is over', async () => {

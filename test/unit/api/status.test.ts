@@ -179,6 +179,14 @@ describe('api: listening', () => {
     });
   });
 
+  it('keeps connections for longer than clients keep them', async () => {
+    await withServer({}, async (url) => {
+      const { headers } = await fetch(`${url}/-/healthy`);
+      const [, seconds] = /^timeout=(\d+)$/.exec(headers.get('keep-alive') ?? '') ?? [];
+      assert.ok(Number(seconds) > 90, `${seconds} s`);
+    });
+  });
+
   it('drops connections beyond the limit', async () => {
     const server = await serve(testDeps(memoryQueryable([]), { limits: { connections: 2 } }));
     const sockets: Socket[] = [];
