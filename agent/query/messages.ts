@@ -45,6 +45,8 @@ export type ToThread =
     }
   /** Help with what another thread works on, which the port leads to. */
   | { readonly kind: 'assist'; readonly task: AssistTask; readonly handle: ReadHandle; readonly port: MessagePort }
+  /** What requests have left behind is to be given back. */
+  | { readonly kind: 'clean' }
   /** One more piece may be sent. */
   | { readonly kind: 'more' }
   | { readonly kind: 'cancel' };
@@ -65,7 +67,8 @@ export type FromThread =
   | ({ readonly kind: 'error'; readonly errorType: ErrorType; readonly message: string } & Ending)
   /** It goes on, whether help comes or not. */
   | ({ readonly kind: 'help'; readonly request: HelpRequest } & Ending)
-  | ({ readonly kind: 'assisted' } & Ending);
+  /** What was no request. */
+  | ({ readonly kind: 'done' } & Ending);
 
 interface Ending {
   /** More follows when it is undefined. */

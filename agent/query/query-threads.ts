@@ -152,8 +152,9 @@ export class QueryThreads {
     }
   }
 
-  /** When it can take the next request, or was ended. Who helped helps again: it needs less memory than who is asked. */
+  /** When it can take the next request, cleaned up, or was ended. Who helped helps again: it needs less memory than who is asked. */
   async #rest(thread: ThreadHandle, role?: 'helper'): Promise<void> {
+    if (thread.isSpent && !thread.isEnded) await thread.clean();
     if (thread.isSpent || this.#all.size > this.#limit) await thread.end();
     if (thread.isEnded) return;
     const waiting = this.#waiting.shift();

@@ -126,7 +126,7 @@ export class ThreadHandle {
       reject(error);
     };
     this.#receive = (message) => {
-      assert(message.kind !== 'assisted', 'query thread: helped where it was asked');
+      assert(message.kind !== 'done', 'query thread: a request without an answer');
       if (message.kind === 'help') {
         this.#onHelp(message.request, loan);
         return;
@@ -168,6 +168,15 @@ export class ThreadHandle {
    * @returns when it can take the next request, or was ended
    */
   assist({ task }: HelpRequest, port: MessagePort, { handle }: SharedLoan): Promise<void> {
+    return this.#untilEnd({ kind: 'assist', task, handle, port }, task.timeoutMs + GRACE_MS, [port]);
+  }
+
+  /** Has it give back what its last request left behind. @returns when it did, or was ended */
+  clean(): Promise<void> {
+    return this.#untilEnd({ kind: 'clean' }, GRACE_MS);
+  }
+
+  #untilEnd(message: ToThread, timeoutMs: number, transferred: readonly MessagePort[] = []): Promise<void> {
     assert(this.#receive === undefined, 'query thread: busy');
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#fail = () => resolve();
@@ -176,8 +185,8 @@ export class ThreadHandle {
       this.isSpent = end.isSpent;
       resolve();
     };
-    this.#killAfter(task.timeoutMs + GRACE_MS);
-    this.#worker.postMessage({ kind: 'assist', task, handle, port } satisfies ToThread, [port]);
+    this.#killAfter(timeoutMs);
+    this.#worker.postMessage(message, transferred);
     return promise.finally(() => {
       this.#receive = undefined;
       this.#fail = undefined;

@@ -46,6 +46,8 @@ export function labelReplace(call: InstantCall): Columns {
   const [destination = '', replacement = '', source = '', pattern = ''] = call.strings;
   const regex = compile(pattern);
   const series = vectorArgument(call).map((one) => {
+    // One label may be long: no pause is possible here.
+    call.context.check();
     const matcher = regex.matcher(one.labels.get(source));
     if (!matcher.find()) return one;
     return labelled(one, destination, expand(replacement, matcher, regex), call.context);
@@ -69,6 +71,7 @@ function expand(template: string, matcher: ReturnType<RE2JS['matcher']>, regex: 
 export function labelJoin(call: InstantCall): Columns {
   const [destination = '', separator = '', ...sources] = call.strings;
   const series = vectorArgument(call).map((one) => {
+    call.context.check();
     const value = sources.map((name) => one.labels.get(name)).join(separator);
     return labelled(one, destination, value, call.context);
   });

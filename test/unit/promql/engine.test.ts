@@ -102,6 +102,18 @@ describe('The PromQL engine', () => {
     });
   });
 
+  it('stops at the deadline between two series whose labels are set', async () => {
+    for (const call of [
+      'label_replace(requests_total, "x", "$1", "job", "(.*)")',
+      'label_join(requests_total, "x", "")',
+    ]) {
+      let nowMs = 0;
+      const clock: Clock = { ...systemClock, monotonicMs: () => nowMs++ };
+      const slow = new Engine({ clock, timeoutMs: 50 });
+      await assert.rejects(slow.instant(storageWith(100, 2), call, 15_000), { code: 'promql/timeout' });
+    }
+  });
+
   it('evaluates the deepest expression it parses', async () => {
     const storage = storageWith(1, 2);
     const nested = `${'('.repeat(500)}requests_total${')'.repeat(500)}`;
