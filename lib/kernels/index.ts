@@ -42,10 +42,27 @@ export interface KernelExports {
   sweepInstantDelta(...windows: [...WindowArguments, isRate: number]): number;
   /** The greatest (`sign` 1) or least (−1) sample. @param queue scratch, `length` u32 @returns how many windows have one */
   sweepExtreme(...windows: [...WindowArguments, sign: number, queue: number]): number;
+  /**
+   * The sum, or with `isMean` the mean. @param isDirect each window is summed by itself @param suffixes scratch, 2 × `length` f64
+   * @returns how many windows have one
+   */
+  sweepSum(...windows: [...WindowArguments, isMean: number, isDirect: number, suffixes: number]): number;
+  /** The number of samples. @returns how many windows have any */
+  sweepCount(...windows: WindowArguments): number;
   /** The next step at which a value is beyond the bound of that step, or one of them is NaN; `count` when there is none. */
   firstBeyond(values: number, present: number, bounds: number, sign: number, from: number, count: number): number;
   /** Adds a column to sums with compensations (f64) where `present` (u8) says so; `there` says which sums have begun. */
   addSums(values: number, present: number, count: number, sums: number, compensations: number, there: number): void;
+  /** The same for means: `held` (u8) is 1 where there is a sum, 2 where it would be infinite and there is the mean; `counts` are f64. */
+  addMeans(
+    values: number,
+    present: number,
+    count: number,
+    sums: number,
+    compensations: number,
+    held: number,
+    counts: number,
+  ): void;
   /** Keeps the greatest (`sign` 1) or least (−1) of values where `present` says so; `there` says which have begun. */
   addExtremes(values: number, present: number, count: number, sign: number, extremes: number, there: number): void;
   /** Adds `count` flags (u8) to counts (f64). */

@@ -1,5 +1,5 @@
 // The one entry of the kernels module: every kernel that TypeScript calls is exported here.
-export { addCounts, addExtremes, addSums, firstBeyond } from './accumulate';
+export { addCounts, addExtremes, addMeans, addSums, firstBeyond } from './accumulate';
 export { crc32c } from './crc32c';
 export { filterPostings, hashBytes, lookupLabels } from './labels';
 export { decodeHistograms, openHistograms } from './histogram-read';
@@ -11,6 +11,7 @@ export { gatherValues, keepMatching, readPostingsOffsets } from './postings-offs
 export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
+export { sweepCount, sweepSum } from './window-sums';
 export { hasStaleMarkers, lookUp, sweepDelta, sweepExtreme, sweepInstantDelta } from './windows';
 export { readSeriesEntry } from './series-entry';
 export { readXorChunk } from './stored-chunk';

@@ -11,19 +11,19 @@ const EXTRAPOLATION_FACTOR: f64 = 1.1;
 
 // @ts-ignore: decorator
 @inline
-function timeAt(times: usize, i: u32): f64 {
+export function timeAt(times: usize, i: u32): f64 {
   return load<f64>(times + (<usize>i << 3));
 }
 
 // @ts-ignore: decorator
 @inline
-function valueAt(values: usize, i: u32): f64 {
+export function valueAt(values: usize, i: u32): f64 {
   return load<f64>(values + (<usize>i << 3));
 }
 
 // @ts-ignore: decorator
 @inline
-function put(results: usize, present: usize, step: u32, value: f64): void {
+export function put(results: usize, present: usize, step: u32, value: f64): void {
   store<f64>(results + (<usize>step << 3), value);
   store<u8>(present + step, 1);
 }
@@ -339,7 +339,7 @@ export function sweepInstantDelta(
 
 /**
  * The greatest sample of each of those windows, or with a `sign` of −1 the least: a queue holds the samples that may still
- * become it. Where all are NaN, so is the result.
+ * become it. Of equal ones it is the first: 0 and −0 are. Where all are NaN, so is the result.
  * @param queue room for `length` u32
  * @returns how many windows have a value
  */
@@ -374,7 +374,7 @@ export function sweepExtreme(
     for (; seen < high; seen++) {
       const value = valueAt(values, seen) * sign;
       if (value != value) continue;
-      while (back > front && valueAt(values, load<u32>(back - 4)) * sign <= value) back -= 4;
+      while (back > front && valueAt(values, load<u32>(back - 4)) * sign < value) back -= 4;
       store<u32>(back, seen);
       back += 4;
     }

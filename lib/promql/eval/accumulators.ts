@@ -34,7 +34,7 @@ export const ACCUMULATORS: Readonly<
   Record<ReducingOperator, (grid: StepGrid, param: Float64Array | undefined, memory?: ColumnMemory) => Accumulator>
 > = {
   sum: (grid, _, memory) => new SumAccumulator(grid, memory),
-  avg: (grid) => new MeanAccumulator(grid),
+  avg: (grid, _, memory) => new MeanAccumulator(grid, memory),
   count: (grid, _, memory) => new CountAccumulator(grid, memory),
   group: (grid) => new GroupAccumulator(grid),
   min: (grid, _, memory) => new ExtremeAccumulator(grid, -1, memory),
@@ -43,6 +43,30 @@ export const ACCUMULATORS: Readonly<
   stddev: (grid) => new VarianceAccumulator(grid, Math.sqrt),
   quantile: (grid, param) => new QuantileAccumulator(grid, param!),
 };
+
+/** Makes the columns of an accumulator, of zeros. */
+class OwnColumns {
+  readonly #count: number;
+  /** Where they all lie; undefined once one of them has no room there. */
+  memory: ColumnMemory | undefined;
+
+  constructor(count: number, memory: ColumnMemory | undefined) {
+    this.#count = count;
+    this.memory = memory;
+  }
+
+  floats(): Float64Array {
+    const column = this.memory?.floats(this.#count);
+    if (column === undefined) this.memory = undefined;
+    return column ?? new Float64Array(this.#count);
+  }
+
+  flags(): Uint8Array {
+    const column = this.memory?.flags(this.#count);
+    if (column === undefined) this.memory = undefined;
+    return column ?? new Uint8Array(this.#count);
+  }
+}
 
 /** Neumaier's summation over columns: see KahanSum. */
 class SumAccumulator implements Accumulator {
@@ -53,13 +77,11 @@ class SumAccumulator implements Accumulator {
 
   /** @param memory where the series come from that a kernel may add */
   constructor({ count }: StepGrid, memory: ColumnMemory | undefined) {
-    const sums = memory?.floats(count);
-    const compensations = memory?.floats(count);
-    const present = memory?.flags(count);
-    if (sums !== undefined && compensations !== undefined && present !== undefined) this.#memory = memory;
-    this.#sums = sums ?? new Float64Array(count);
-    this.#compensations = compensations ?? new Float64Array(count);
-    this.#present = present ?? new Uint8Array(count);
+    const columns = new OwnColumns(count, memory);
+    this.#sums = columns.floats();
+    this.#compensations = columns.floats();
+    this.#present = columns.flags();
+    this.#memory = columns.memory;
   }
 
   get state(): AccumulatorState {
@@ -130,34 +152,45 @@ function compensationOf(sum: number, value: number, compensation: number): numbe
   return compensation + (Math.abs(sum) >= Math.abs(value) ? sum - total + value : value - total + sum);
 }
 
+/** What a step of a mean holds, in place of nothing. */
+const HOLDS_SUM = 1;
+const HOLDS_MEAN = 2;
+
 /** Sum over count; where the sum overflows, the mean is carried on incrementally. */
 class MeanAccumulator implements Accumulator {
+  /** Sums, or means where they are held. */
   readonly #sums: Float64Array;
   readonly #compensations: Float64Array;
+  readonly #held: Uint8Array;
   readonly #counts: Float64Array;
-  readonly #incremental: Uint8Array;
+  readonly #memory: ColumnMemory | undefined;
 
-  constructor(grid: StepGrid) {
-    this.#sums = new Float64Array(grid.count);
-    this.#compensations = new Float64Array(grid.count);
-    this.#counts = new Float64Array(grid.count);
-    this.#incremental = new Uint8Array(grid.count);
+  /** @param memory where the series come from that a kernel may add */
+  constructor({ count }: StepGrid, memory: ColumnMemory | undefined) {
+    const columns = new OwnColumns(count, memory);
+    this.#sums = columns.floats();
+    this.#compensations = columns.floats();
+    this.#held = columns.flags();
+    this.#counts = columns.floats();
+    this.#memory = columns.memory;
   }
 
   get state(): AccumulatorState {
-    return [this.#sums, this.#compensations, this.#counts, this.#incremental];
+    return [this.#sums, this.#compensations, this.#held, this.#counts];
   }
 
-  merge([sums, compensations, counts, incremental]: AccumulatorState): void {
+  merge([sums, compensations, held, counts]: AccumulatorState): void {
     for (let i = 0; i < this.#counts.length; i++) {
-      if (counts![i] === 0) continue;
-      const isMean = incremental![i] === 1;
-      if (this.#counts[i] === 0) {
+      if (held![i] === 0) continue;
+      if (this.#held[i] === 0) {
         this.#sums[i] = sums![i]!;
         this.#compensations[i] = compensations![i]!;
-        this.#incremental[i] = Number(isMean);
+        this.#held[i] = held![i]!;
         this.#counts[i] = counts![i]!;
-      } else this.#mergeAt(i, { sum: sums![i]!, compensation: compensations![i]!, count: counts![i]!, isMean });
+        continue;
+      }
+      const isMean = held![i] === HOLDS_MEAN;
+      this.#mergeAt(i, { sum: sums![i]!, compensation: compensations![i]!, count: counts![i]!, isMean });
     }
   }
 
@@ -165,12 +198,12 @@ class MeanAccumulator implements Accumulator {
   #mergeAt(i: number, other: { sum: number; compensation: number; count: number; isMean: boolean }): void {
     const count = this.#counts[i]!;
     const all = count + other.count;
-    const isMean = this.#incremental[i] === 1;
+    const isMean = this.#held[i] === HOLDS_MEAN;
     this.#counts[i] = all;
     let a = { sum: this.#sums[i]!, compensation: this.#compensations[i]! };
     let b: typeof a = other;
     if (isMean || other.isMean || Math.abs(a.sum + b.sum) === Infinity) {
-      this.#incremental[i] = 1;
+      this.#held[i] = HOLDS_MEAN;
       a = scaled(a, (isMean ? count : 1) / all);
       b = scaled(b, (other.isMean ? other.count : 1) / all);
     }
@@ -180,23 +213,36 @@ class MeanAccumulator implements Accumulator {
 
   add(series: ColumnSeries): void {
     const counts = this.#counts;
-    for (let i = 0; i < counts.length; i++) {
-      if (!isFloat(series, i)) continue;
-      const value = series.values[i]!;
-      const count = ++counts[i]!;
-      if (count === 1) this.#sums[i] = value;
-      else this.#addAt(i, value, count);
+    const { values, present, memory, histograms } = series;
+    if (memory !== undefined && memory === this.#memory && histograms === undefined) {
+      memory.wasm.addMeans(
+        values.byteOffset,
+        present.byteOffset,
+        counts.length,
+        this.#sums.byteOffset,
+        this.#compensations.byteOffset,
+        this.#held.byteOffset,
+        counts.byteOffset,
+      );
+      return;
     }
+    for (let i = 0; i < counts.length; i++) if (isFloat(series, i)) this.#addAt(i, values[i]!);
   }
 
-  #addAt(i: number, value: number, count: number): void {
-    if (this.#incremental[i] === 0) {
+  #addAt(i: number, value: number): void {
+    const count = ++this.#counts[i]!;
+    if (this.#held[i] === 0) {
+      this.#held[i] = HOLDS_SUM;
+      this.#sums[i] = value;
+      return;
+    }
+    if (this.#held[i] === HOLDS_SUM) {
       const sum = this.#sums[i]!;
       if (Math.abs(sum + value) !== Infinity) {
         this.#addTo(i, sum, value);
         return;
       }
-      this.#incremental[i] = 1;
+      this.#held[i] = HOLDS_MEAN;
       this.#sums[i] = sum / (count - 1);
       this.#compensations[i]! /= count - 1;
     }
@@ -214,11 +260,12 @@ class MeanAccumulator implements Accumulator {
   finish(): AggregatedColumn {
     const counts = this.#counts;
     const compensations = this.#compensations;
-    const values = this.#sums.map((sum, i) => {
-      if (this.#incremental[i] === 1) return sum + compensations[i]!;
-      return sum / counts[i]! + compensations[i]! / counts[i]!;
-    });
-    return { values, present: Uint8Array.from(counts, (count) => Number(count > 0)) };
+    const values = new Float64Array(counts.length);
+    for (const [i, sum] of this.#sums.entries()) {
+      const isMean = this.#held[i] === HOLDS_MEAN;
+      values[i] = isMean ? sum + compensations[i]! : sum / counts[i]! + compensations[i]! / counts[i]!;
+    }
+    return { values, present: Uint8Array.from(this.#held, (held) => Number(held > 0)) };
   }
 }
 
@@ -235,9 +282,9 @@ class CountAccumulator implements Accumulator {
   readonly #memory: ColumnMemory | undefined;
 
   constructor({ count }: StepGrid, memory: ColumnMemory | undefined) {
-    const counts = memory?.floats(count);
-    if (counts !== undefined) this.#memory = memory;
-    this.#counts = counts ?? new Float64Array(count);
+    const columns = new OwnColumns(count, memory);
+    this.#counts = columns.floats();
+    this.#memory = columns.memory;
   }
 
   get state(): AccumulatorState {
@@ -297,11 +344,10 @@ class ExtremeAccumulator implements Accumulator {
 
   /** @param sign 1 for the greatest @param memory where the series come from that a kernel may add */
   constructor({ count }: StepGrid, sign: 1 | -1, memory: ColumnMemory | undefined) {
-    const extremes = memory?.floats(count);
-    const present = memory?.flags(count);
-    if (extremes !== undefined && present !== undefined) this.#memory = memory;
-    this.#extremes = extremes ?? new Float64Array(count);
-    this.#present = present ?? new Uint8Array(count);
+    const columns = new OwnColumns(count, memory);
+    this.#extremes = columns.floats();
+    this.#present = columns.flags();
+    this.#memory = columns.memory;
     this.#sign = sign;
   }
 

@@ -59,6 +59,10 @@ export class SumKernel implements WindowKernel {
     return total;
   }
 
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
+    return sweepSum(window, sweeper, false);
+  }
+
   #slideTo(window: Window): KahanSum {
     const { values, low, high } = window;
     if (low >= this.#middle) this.#cut(values, low, high);
@@ -108,22 +112,65 @@ export class MeanKernel implements WindowKernel {
     }
     return true;
   }
+
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
+    return sweepSum(window, sweeper, true);
+  }
+}
+
+function sweepSum(window: Window, sweeper: WindowSweeper, isMean: boolean): boolean {
+  const suffixes = sweeper.scratch(16 * window.length);
+  return sweeper.run('sweepSum', window, Number(isMean), Number(isSummedDirectly(window)), suffixes);
+}
+
+/** `count_over_time`. */
+export class CountKernel implements WindowKernel {
+  result = 0;
+
+  evaluate({ low, high }: Window): boolean {
+    this.result = high - low;
+    return true;
+  }
+
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
+    return sweeper.run('sweepCount', window);
+  }
+}
+
+/** `present_over_time`, `absent_over_time`. */
+export class PresentKernel implements WindowKernel {
+  result = 1;
+
+  evaluate(): boolean {
+    return true;
+  }
+
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
+    if (!sweeper.run('lookUp', window)) return false;
+    sweeper.values.fill(1);
+    return true;
+  }
 }
 
 type Extreme = 'min' | 'max';
 
+/** Which of equal samples is the extreme: 0 and −0 are equal, too. */
+type OfEqual = 'first' | 'last';
+
 /** Finds the extreme of each window: a queue of the samples that may still become it. */
 class ExtremeQueue {
   readonly #sign: 1 | -1;
-  /** Indices, ascending; their values get worse towards the back. NaN never enters. */
+  readonly #takesLast: boolean;
+  /** Indices, ascending; their values get no better towards the back. NaN never enters. */
   #queue = new Int32Array(256);
   #front = 0;
   #back = 0;
   /** Samples below this index were offered to the queue. */
   #seen = 0;
 
-  constructor(which: Extreme) {
+  constructor(which: Extreme, ofEqual: OfEqual) {
     this.#sign = which === 'max' ? 1 : -1;
+    this.#takesLast = ofEqual === 'last';
   }
 
   begin(window: Window): void {
@@ -133,7 +180,7 @@ class ExtremeQueue {
     this.#seen = 0;
   }
 
-  /** @returns the index of the extreme; of equal ones the last, and the last of all when all are NaN */
+  /** @returns the index of the extreme; the last of all when all are NaN */
   slideTo({ values, low, high }: Window): number {
     const queue = this.#queue;
     const sign = this.#sign;
@@ -141,11 +188,16 @@ class ExtremeQueue {
     for (; this.#seen < high; this.#seen++) {
       const value = values[this.#seen]! * sign;
       if (value !== value) continue;
-      while (this.#back > this.#front && values[queue[this.#back - 1]!]! * sign <= value) this.#back--;
+      while (this.#back > this.#front && this.#isBeaten(values[queue[this.#back - 1]!]! * sign, value)) this.#back--;
       queue[this.#back++] = this.#seen;
     }
     while (this.#front < this.#back && queue[this.#front]! < low) this.#front++;
     return this.#front < this.#back ? queue[this.#front]! : high - 1;
+  }
+
+  /** An earlier sample will no longer be the extreme. */
+  #isBeaten(earlier: number, value: number): boolean {
+    return earlier < value || (this.#takesLast && earlier === value);
   }
 }
 
@@ -157,7 +209,7 @@ export class ExtremeKernel implements WindowKernel {
 
   constructor(which: Extreme) {
     this.#which = which;
-    this.#queue = new ExtremeQueue(which);
+    this.#queue = new ExtremeQueue(which, 'first');
   }
 
   begin(window: Window): void {
@@ -180,7 +232,7 @@ export class ExtremeTimeKernel implements WindowKernel {
   readonly #queue: ExtremeQueue;
 
   constructor(which: Extreme) {
-    this.#queue = new ExtremeQueue(which);
+    this.#queue = new ExtremeQueue(which, 'last');
   }
 
   begin(window: Window): void {
@@ -201,6 +253,11 @@ export class LastKernel implements WindowKernel {
     this.result = window.values[window.high - 1]!;
     this.histogram = window.histograms?.[window.high - 1];
     return true;
+  }
+
+  /** No sample is stale: the newest of a window is what a selector would find that looked back so far. */
+  sweep(window: Window, sweeper: WindowSweeper): boolean {
+    return sweeper.run('lookUp', window);
   }
 }
 

@@ -11,7 +11,7 @@ export interface SweptSamples {
 }
 
 /** Kernels that take windows, and up to three numbers of their own behind them. */
-type SweepKernel = 'lookUp' | 'sweepDelta' | 'sweepInstantDelta' | 'sweepExtreme';
+type SweepKernel = 'lookUp' | 'sweepCount' | 'sweepDelta' | 'sweepExtreme' | 'sweepInstantDelta' | 'sweepSum';
 
 /** Has kernels compute the windows of one series after the other, those of all steps in one call. */
 export class WindowSweeper {

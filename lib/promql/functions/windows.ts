@@ -8,12 +8,14 @@ import { histogramTotal } from './histogram-over-time.ts';
 import { histogramDelta, HistogramResets } from './histogram-rate.ts';
 import { MixedKernel } from './mixed-window.ts';
 import {
+  CountKernel,
   ExtremeKernel,
   ExtremeTimeKernel,
   FirstKernel,
   LastKernel,
   mad,
   MeanKernel,
+  PresentKernel,
   quantileOverTime,
   stddev,
   stdvar,
@@ -134,9 +136,9 @@ export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<str
   ['max_over_time', { create: () => new ExtremeKernel('max') }],
   ['ts_of_min_over_time', { create: () => new ExtremeTimeKernel('min') }],
   ['ts_of_max_over_time', { create: () => new ExtremeTimeKernel('max') }],
-  ['count_over_time', { create: plain((window) => window.high - window.low), takesHistograms: true }],
-  ['present_over_time', { create: plain(() => 1), takesHistograms: true }],
-  ['absent_over_time', { create: plain(() => 1), takesHistograms: true }],
+  ['count_over_time', { create: () => new CountKernel(), takesHistograms: true }],
+  ['present_over_time', { create: () => new PresentKernel(), takesHistograms: true }],
+  ['absent_over_time', { create: () => new PresentKernel(), takesHistograms: true }],
   ['last_over_time', { create: () => new LastKernel(), takesHistograms: true, keepsName: true }],
   ['first_over_time', { create: () => new FirstKernel(), takesHistograms: true, keepsName: true }],
   [

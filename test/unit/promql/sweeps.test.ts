@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { ColumnMemory } from '../../../lib/promql/eval/column-memory.ts';
-import { ExtremeKernel } from '../../../lib/promql/functions/over-time.ts';
+import {
+  CountKernel,
+  ExtremeKernel,
+  LastKernel,
+  MeanKernel,
+  PresentKernel,
+  SumKernel,
+} from '../../../lib/promql/functions/over-time.ts';
 import { DeltaKernel, InstantDeltaKernel } from '../../../lib/promql/functions/rate.ts';
 import { Window, type WindowKernel } from '../../../lib/promql/functions/window-driver.ts';
 import { WindowSweeper } from '../../../lib/promql/functions/window-sweeper.ts';
@@ -15,6 +22,11 @@ const KERNELS: Readonly<Record<string, () => WindowKernel>> = {
   idelta: () => new InstantDeltaKernel(false),
   max_over_time: () => new ExtremeKernel('max'),
   min_over_time: () => new ExtremeKernel('min'),
+  sum_over_time: () => new SumKernel(),
+  avg_over_time: () => new MeanKernel(),
+  count_over_time: () => new CountKernel(),
+  present_over_time: () => new PresentKernel(),
+  last_over_time: () => new LastKernel(),
 };
 
 describe('Window functions that see all steps in one call', () => {
@@ -28,6 +40,7 @@ describe('Window functions that see all steps in one call', () => {
         const times = { firstMs: -50_000, stepMs: [0, 7_000, 14_000, 60_000][round % 4]!, lastMs: 0 };
         const memory = new ColumnMemory(kernels);
         const window = loaded(random, 20_000 + 40_000 * (round % 5), memory);
+        window.slideMs = times.stepMs;
         const count = 40;
         const values = memory.floats(count)!;
         const present = memory.flags(count)!;
@@ -49,6 +62,8 @@ describe('Window functions that see all steps in one call', () => {
   }
 });
 
+const ODD: readonly number[] = [NaN, Infinity, -Infinity, -0, 1.7e308, -1.7e308, 5e-324];
+
 /** Every other series is scraped at even intervals. */
 function loaded(random: () => number, rangeMs: number, memory: ColumnMemory): Window {
   const window = new Window();
@@ -59,12 +74,14 @@ function loaded(random: () => number, rangeMs: number, memory: ColumnMemory): Wi
   window.values = memory.floats(length)!;
   const isEven = random() < 0.5;
   const resets = random() < 0.3 ? 0 : 0.1;
+  const odd = random() < 0.5 ? 0 : 0.05;
   let timeMs = -20_000;
   let value = random() < 0.5 ? 0 : 1e6 * random();
   for (let i = 0; i < length; i++) {
     timeMs += isEven ? 7_000 : 1 + Math.floor(random() * (random() < 0.1 ? 60_000 : 12_000));
     window.timestamps[i] = timeMs;
-    window.values[i] = value = random() < resets ? 0 : random() < 0.02 ? NaN : value + random() * 10;
+    value = random() < resets ? 0 : value + random() * 10;
+    window.values[i] = random() < odd ? ODD[Math.floor(random() * ODD.length)]! : value;
   }
   return window;
 }
