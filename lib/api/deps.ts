@@ -7,6 +7,7 @@ import type { Metadata, Queryable, SeriesExemplars, Spend } from '../storage/ind
 import type { ApiLimits } from './limits.ts';
 import type { RequestMemory } from './request-memory.ts';
 import type { QueryObserver, QueryOrigin } from './query-observer.ts';
+import type { QueryTask } from './query-task.ts';
 import type { Answer } from './respond.ts';
 
 /** What a request says about the view it wants. */
@@ -128,6 +129,8 @@ export interface QueryDeps {
 /** One request, as endpoints see it. */
 export interface ApiRequest {
   readonly params: URLSearchParams;
+  /** What the parameters of a query ask for, where somebody has read them before. */
+  readonly task?: QueryTask;
   /** `:name` of the path, '' where there is none. */
   readonly name: string;
   /** Aborts when the client goes away. */

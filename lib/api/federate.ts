@@ -1,6 +1,7 @@
 import type { Context } from 'koa';
 import { errorMessage } from '../model/index.ts';
 import { parseSelector } from '../promql/index.ts';
+import { clientGone } from './client-gone.ts';
 import type { ApiDeps } from './deps.ts';
 import { toApiError } from './errors.ts';
 import { negotiateText } from './exposition-format.ts';
@@ -14,10 +15,7 @@ import type { Turns } from './turns.ts';
  */
 export async function federate(ctx: Context, deps: ApiDeps, turns: Turns): Promise<void> {
   const asked = new URLSearchParams(ctx.querystring);
-  const gone = new AbortController();
-  ctx.res.once('close', () => {
-    if (!ctx.res.writableFinished) gone.abort();
-  });
+  const signal = clientGone(ctx.res);
   try {
     asked.getAll('match[]').forEach(parseSelector);
   } catch (error) {
@@ -27,11 +25,11 @@ export async function federate(ctx: Context, deps: ApiDeps, turns: Turns): Promi
   const { contentType, escaping } = negotiateText(ctx.get('Accept'));
   const params = federationParams(asked, { external: deps.externalLabels?.(), escaping });
   const memory = deps.memory?.open();
-  const request = { params, name: '', signal: gone.signal, ...(memory && { budget: memory.budget }) };
+  const request = { params, name: '', signal, ...(memory && { budget: memory.budget }) };
   const elsewhere = deps.endpoints?.['federate'];
   try {
     const answer = await (elsewhere === undefined
-      ? turns.take(new URLSearchParams(), gone.signal, () => federateEndpoint(deps)(request))
+      ? turns.take(new URLSearchParams(), signal, () => federateEndpoint(deps)(request))
       : elsewhere(request));
     ctx.vary('Accept-Encoding');
     ctx.status = 200;
@@ -39,7 +37,7 @@ export async function federate(ctx: Context, deps: ApiDeps, turns: Turns): Promi
   } catch (error) {
     deps.log.warn({ error: errorMessage(error) }, 'federation failed');
     if (ctx.res.headersSent) return;
-    sendPlainError(ctx, toApiError(error, gone.signal).errorType === 'unavailable' ? 503 : 500, errorMessage(error));
+    sendPlainError(ctx, toApiError(error, signal).errorType === 'unavailable' ? 503 : 500, errorMessage(error));
   } finally {
     memory?.close();
   }

@@ -32,7 +32,7 @@ export function observedEndpoint(
     observer.onBegin();
     let ended: EndedQuery | undefined;
     try {
-      const answer = await endpoint({ ...request, countSamples: countsSamples });
+      const answer = await endpoint({ ...request, task, countSamples: countsSamples });
       const { stats, loadedSamples = 0 } = answer;
       if (stats !== undefined) ended = { task, stats, loadedSamples, origin: request.origin };
       return answer;

@@ -30,8 +30,8 @@ export function queryEndpoints(deps: QueryDeps, limits: ApiLimits, turns = creat
     });
 
   return {
-    query: async (request) => run(request, instantTask(request.params, deps.clock.now())),
-    query_range: async (request) => run(request, rangeTask(request.params, limits)),
+    query: async (request) => run(request, request.task ?? instantTask(request.params, deps.clock.now())),
+    query_range: async (request) => run(request, request.task ?? rangeTask(request.params, limits)),
     ...seriesEndpoints(deps, limits, turns),
   };
 }

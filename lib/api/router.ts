@@ -1,6 +1,7 @@
 import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { adminEndpoints } from './admin.ts';
+import { clientGone } from './client-gone.ts';
 import { corsHeaders } from './cors.ts';
 import type { ApiDeps, Endpoint } from './deps.ts';
 import type { Endpoints } from './endpoint.ts';
@@ -93,12 +94,8 @@ export function createApi(deps: ApiDeps): Middleware {
 }
 
 async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: Endpoint): Promise<void> {
-  const controller = new AbortController();
+  const signal = clientGone(ctx.res);
   const memory = deps.memory?.open();
-  ctx.res.once('close', () => {
-    if (!ctx.res.writableFinished) controller.abort();
-  });
-  const { signal } = controller;
   try {
     const query = new URLSearchParams(ctx.querystring);
     const params = await readParams(ctx.req, query, limits.bodyBytes);
