@@ -216,9 +216,9 @@ class StartingAgent implements Agent {
   }
 
   async reload(): Promise<void> {
-    await this.#loader?.reload();
+    const isNew = await this.#loader?.reload();
     // Also when nothing has changed: the file may have been moved away.
-    await this.#queryLog.reopen();
+    if (isNew !== true) await this.#queryLog.reopen();
   }
 
   async stop(): Promise<void> {
@@ -260,7 +260,6 @@ class StartingAgent implements Agent {
     if (this.#options.flags.configSecret === undefined) requireAll(served);
     const externalLabels = Labels.of(config.global.external_labels);
     const queryLogFile = this.#fromConfig(config.global.query_log_file);
-    if (queryLogFile !== undefined) await this.#queryLog.check(queryLogFile);
     return { ...served, storage: storageSettings(config.storage, this.#options.flags), externalLabels, queryLogFile };
   }
 
@@ -273,8 +272,9 @@ class StartingAgent implements Agent {
 
   async #apply({ jobs, storage, externalLabels, queryLogFile }: Served): Promise<void> {
     assert(this.#scrape !== undefined, 'agent: a configuration came before the scrape manager');
-    this.#tsdb!.configure(storage);
+    // First: only this may fail.
     await this.#queryLog.use(queryLogFile);
+    this.#tsdb!.configure(storage);
     this.#retention = { ...this.#retention, ...storage.retention };
     this.#externalLabels = externalLabels;
     this.#jobs = jobs;

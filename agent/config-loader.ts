@@ -38,8 +38,12 @@ export class ConfigLoader {
     });
   }
 
-  /** Reads the source again. @throws why the newest configuration is not in force; the old one stays */
-  async reload(): Promise<void> {
+  /**
+   * Reads the source again.
+   * @returns false when nothing has changed
+   * @throws why the newest configuration is not in force; the old one stays
+   */
+  async reload(): Promise<boolean> {
     const { source, configuration } = this.#options;
     let text: string;
     try {
@@ -48,7 +52,9 @@ export class ConfigLoader {
       configuration.reject(error);
       throw error;
     }
-    if (await configuration.replace(text, source.name)) await this.#keep(text);
+    const isNew = await configuration.replace(text, source.name);
+    if (isNew) await this.#keep(text);
+    return isNew;
   }
 
   /** Close the configuration first: what is being loaded then ends early. */

@@ -17,7 +17,7 @@ export interface ConfigurationOptions {
   readonly logger: Logger;
   /** Reads a text and checks it against all that could refuse it; throws why not. Ends early when the signal says so. */
   readonly parse: (text: string, signal: AbortSignal) => Promise<Served>;
-  /** Puts it in force. Must not fail for jobs that `parse` let through. */
+  /** Puts it in force, or throws before anything is changed. Must not fail for jobs that `parse` let through. */
   readonly apply: (served: Served) => Promise<void>;
 }
 

@@ -37,11 +37,6 @@ export class QueryLog {
     return this.#descriptor !== undefined;
   }
 
-  /** Whether lines could be written there. @throws PromletError `config/query-log` */
-  async check(path: string): Promise<void> {
-    await this.#close(await this.#open(path));
-  }
-
   /**
    * Goes on in this file, or in none. The file is opened anew even if it is the same: it may have been moved away.
    * @throws PromletError `config/query-log`; the log goes on as before

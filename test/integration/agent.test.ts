@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { type Agent, startAgent } from '../../agent/app.ts';
 import { parseFlags } from '../../agent/flags.ts';
-import { createLogger, nodeFileSystem, systemClock, systemRandom } from '../../lib/env/index.ts';
+import { type AppendFiles, createLogger, nodeFileSystem, systemClock, systemRandom } from '../../lib/env/index.ts';
 import { freePort } from '../sandbox/ports.ts';
 import { ManagedProcess } from '../sandbox/process.ts';
 import { FakeApiServer, sendJson } from '../unit/kube/fake-api-server.ts';
@@ -83,6 +83,13 @@ describe('agent', function () {
   const configFile = (): string => join(dir, 'prometheus.yml');
   const writeConfig = (text: string): void => writeFileSync(configFile(), text);
 
+  /** Logs that were opened. */
+  let opened: string[] = [];
+  const open = ((path: string, flags: string, mode: number, done: never) => {
+    opened.push(path);
+    nodeFileSystem.open(path, flags, mode, done);
+  }) as AppendFiles['open'];
+
   async function start(...args: string[]): Promise<void> {
     const common = [
       `--storage.tsdb.path=${join(dir, 'data')}`,
@@ -94,7 +101,7 @@ describe('agent', function () {
       version: '1.2.3',
       clock: systemClock,
       random: systemRandom,
-      files: nodeFileSystem,
+      files: { ...nodeFileSystem, open },
       logger: createLogger('silent'),
       env: {},
     });
@@ -167,6 +174,24 @@ describe('agent', function () {
     await eventually('the old job ends', async () => (await instant(base, 'up{job="good"}')).length === 0);
     const { yaml } = await get<{ yaml: string }>(`${base}/api/v1/status/config`);
     assert.match(yaml, /job_name: better/);
+  });
+
+  it('opens the query log anew with each reload, once', async () => {
+    opened = [];
+    const logAt = (name: string): string => `global: {query_log_file: ${name}}\n`;
+    const reload = async (): Promise<number> => (await fetch(`${base}/-/reload`, { method: 'POST' })).status;
+    writeConfig(logAt('queries.log'));
+    await startWithFile();
+    assert.equal(await reload(), 200);
+    writeConfig(logAt('other.log'));
+    assert.equal(await reload(), 200);
+    writeConfig(logAt('missing/queries.log'));
+    assert.equal(await reload(), 500);
+    const names = ['queries.log', 'queries.log', 'other.log', 'missing/queries.log'];
+    assert.deepEqual(
+      opened,
+      names.map((name) => join(dir, name)),
+    );
   });
 
   it('does not start with a configuration file that is not valid', async () => {
