@@ -1,4 +1,5 @@
 import { Labels } from '../../model/index.ts';
+import { LabelTree } from '../label-tree.ts';
 import type { HeadView } from './head-view.ts';
 
 /**
@@ -10,7 +11,7 @@ export class HeadProjector {
   readonly #names: readonly string[];
   /** Addresses of the names. */
   #wanted: ReadonlySet<number> = new Set();
-  #root = new Node();
+  #root = new LabelTree();
   /** Of the addresses in the tree. */
   #generation = 0;
   /** False from the beginning of a section to its end: one that has to be left leaves garbage. */
@@ -24,7 +25,7 @@ export class HeadProjector {
   /** First in a section. */
   begin(): void {
     const view = this.#view;
-    if (!this.#isSound || this.#generation !== view.generation) this.#root = new Node();
+    if (!this.#isSound || this.#generation !== view.generation) this.#root = new LabelTree();
     this.#isSound = false;
     this.#generation = view.generation;
     // Each time: a name may be new.
@@ -52,17 +53,5 @@ export class HeadProjector {
       if (this.#wanted.has(name)) pairs.push(view.nameText(name), view.pairValue(pair));
     }
     return new Labels(pairs);
-  }
-}
-
-/** A prefix of pairs. */
-class Node {
-  labels: Labels | undefined;
-  readonly #next = new Map<number, Node>();
-
-  next(pair: number): Node {
-    let node = this.#next.get(pair);
-    if (node === undefined) this.#next.set(pair, (node = new Node()));
-    return node;
   }
 }
