@@ -17,10 +17,15 @@ export function sortNaNFirst(values: Float64Array): void {
 
 /** The φ-quantile, interpolated between samples (Prometheus `quantile`). Sorts `values`. */
 export function quantile(q: number, values: Float64Array): number {
+  sortNaNFirst(values);
+  return sortedQuantile(q, values);
+}
+
+/** The same of values in that order. */
+export function sortedQuantile(q: number, values: Float64Array): number {
   if (values.length === 0 || Number.isNaN(q)) return NaN;
   if (q < 0) return -Infinity;
   if (q > 1) return Infinity;
-  sortNaNFirst(values);
   const rank = q * (values.length - 1);
   const lower = Math.max(0, Math.floor(rank));
   const upper = Math.min(values.length - 1, lower + 1);

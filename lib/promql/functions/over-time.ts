@@ -293,10 +293,6 @@ export function stddev(window: Window): number {
   return Math.sqrt(stdvar(window));
 }
 
-export function quantileOverTime(window: Window): number {
-  return quantile(window.params[0]![window.step]!, window.values.slice(window.low, window.high));
-}
-
 /** Median absolute deviation. */
 export function mad(window: Window): number {
   const values = window.values.slice(window.low, window.high);

@@ -16,7 +16,6 @@ import {
   mad,
   MeanKernel,
   PresentKernel,
-  quantileOverTime,
   stddev,
   stdvar,
   SumKernel,
@@ -24,6 +23,7 @@ import {
 import { extendedHistogramDelta } from './extended-histogram-rate.ts';
 import { ExtendedDeltaKernel } from './extended-rate.ts';
 import { AnchoredKernel } from './extended-window.ts';
+import { QuantileKernel } from './quantile-over-time.ts';
 import { ChangesKernel, DeltaKernel, InstantDeltaKernel, MixedInstantDeltaKernel } from './rate.ts';
 import { deriv, doubleExponentialSmoothing, predictLinear } from './trend.ts';
 import type { Window, WindowCall, WindowFunction, WindowKernel } from './window-driver.ts';
@@ -152,5 +152,5 @@ export const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFunction> = new Map<str
   ['stdvar_over_time', { create: plain(stdvar), rescans: true }],
   ['stddev_over_time', { create: plain(stddev), rescans: true }],
   ['mad_over_time', { create: plain(mad), rescans: true }],
-  ['quantile_over_time', { create: plain(quantileOverTime), rescans: true, check: checkQuantile }],
+  ['quantile_over_time', { create: () => new QuantileKernel(), rescans: true, check: checkQuantile }],
 ]);
