@@ -14,7 +14,9 @@ export interface StepGrid {
 }
 
 export function gridTimes({ startMs, stepMs, count }: StepGrid): Float64Array {
-  return Float64Array.from({ length: count }, (_, i) => startMs + i * stepMs);
+  const times = new Float64Array(count);
+  for (let i = 0; i < count; i++) times[i] = startMs + i * stepMs;
+  return times;
 }
 
 /** One series over a grid. All arrays are as long as the grid. */

@@ -5,16 +5,15 @@ import { INSTANT_FUNCTIONS } from '../functions/instant.ts';
 import { checkLabelArguments } from '../functions/labels.ts';
 import { type WindowArgument, windowArgument, windowFunctionOf } from '../functions/window-argument.ts';
 import { evaluateWindows, type WindowCall } from '../functions/window-driver.ts';
-import type { AggregateExpr, BinaryExpr, CallExpr, Expr, MatrixSelector, SubqueryExpr } from '../parse/ast.ts';
+import type { BinaryExpr, CallExpr, Expr, MatrixSelector, SubqueryExpr } from '../parse/ast.ts';
 import { withoutParens } from '../parse/ast.ts';
-import { aggregate } from './aggregate.ts';
+import { AggregationEvaluator, type PartialResult } from './aggregation-evaluator.ts';
 import { negated, scalarBinary, vectorScalarBinary } from './arithmetic.ts';
 import {
   type ColumnSeries,
   type Columns,
   type ColumnVisitor,
   countSamples,
-  METADATA_LABELS,
   renamed,
   type StepGrid,
 } from './columns.ts';
@@ -22,9 +21,7 @@ import { collectMatrix } from './collect-matrix.ts';
 import { mergeEqualLabels } from './combine.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { countedWindows } from './counted-windows.ts';
-import type { PartAnswer } from '../parallel/assistance.ts';
 import type { Distribution } from '../parallel/distribution.ts';
-import { PartSource } from '../parallel/part-source.ts';
 import type { Sharing } from '../parallel/sharing.ts';
 import { absentWindows } from './absent.ts';
 import { evaluateInfo } from './info.ts';
@@ -34,13 +31,11 @@ import { vectorBinary } from './matching.ts';
 import { NameLoss } from './name-loss.ts';
 import type { OperandEvaluator } from './operand-evaluator.ts';
 import { type RangeVector, selectRange } from './range-selector.ts';
-import type { SelectorHints, SelectorReader, SeriesSource } from './select.ts';
+import type { SelectorHints, SelectorReader } from './select.ts';
 import { SampleCounts } from './sample-counts.ts';
 import { SeriesVisits } from './series-visits.ts';
 import { selectSmoothed } from './smoothed-selector.ts';
 import { setOperation } from './set-operators.ts';
-import { isRunning, RunningAggregation } from './running-aggregation.ts';
-import { RunningTop } from './running-top.ts';
 import { isStepInvariant, repeated } from './step-invariance.ts';
 import { subqueryWindows } from './subquery-windows.ts';
 import type { MatrixSeries } from './value.ts';
@@ -50,16 +45,16 @@ export class Evaluator implements OperandEvaluator {
   readonly #context: QueryContext;
   readonly #reader: SelectorReader;
   readonly #subqueryStepMs: number;
-  readonly #sharing: Sharing | undefined;
   readonly #visits: SeriesVisits;
+  readonly #aggregations: AggregationEvaluator;
 
   /** @param sharing where others help */
   constructor(context: QueryContext, reader: SelectorReader, subqueryStepMs: number, sharing?: Sharing) {
     this.#context = context;
     this.#reader = reader;
     this.#subqueryStepMs = subqueryStepMs;
-    this.#sharing = sharing;
     this.#visits = new SeriesVisits(this, context, reader);
+    this.#aggregations = new AggregationEvaluator(this, this.#visits, context, reader, sharing);
   }
 
   /** The value of an expression of type scalar or vector over `grid`. */
@@ -125,7 +120,7 @@ export class Evaluator implements OperandEvaluator {
       case 'binary':
         return this.#binary(expr, grid);
       case 'aggregate':
-        return this.#aggregate(expr, grid);
+        return this.#aggregations.evaluate(expr, grid);
       case 'call':
         return this.#call(expr, grid);
       case 'string':
@@ -206,82 +201,9 @@ export class Evaluator implements OperandEvaluator {
     return { type: 'vector', series };
   }
 
-  async #aggregate(expr: AggregateExpr, grid: StepGrid): Promise<Columns> {
-    const { op } = expr;
-    const isValues = op === 'count_values';
-    const param = expr.param === undefined || isValues ? undefined : await this.scalar(expr.param, grid);
-    const label = isValues ? this.string(expr.param!) : '';
-    const running = this.#running(expr, param, grid);
-    const context = this.#context;
-    const { counts, held } = context;
-    const before = counts?.mark();
-    if (running !== undefined && (await this.#feed(running, expr, grid))) {
-      return { type: 'vector', series: running.finish() };
-    }
-    if (before !== undefined) counts?.restore(before);
-    context.holdOnly(held, 0, 0);
-    const { grouping, without } = expr;
-    const input = await this.vector(expr.expr, grid, { func: op, grouping, by: !without });
-    return { type: 'vector', series: await aggregate(expr, input, { param, label }, grid, context) };
-  }
-
-  /** An aggregation that takes series one by one; undefined when it needs all of them at once. */
-  #running(
-    expr: AggregateExpr,
-    param: Float64Array | undefined,
-    grid: StepGrid,
-    isPart = false,
-  ): RunningAggregation | RunningTop | undefined {
-    if (isRunning(expr.op)) return new RunningAggregation(expr, expr.op, grid, this.#context);
-    const takes = param !== undefined && RunningTop.takes(expr, param);
-    return takes ? new RunningTop(expr, param, grid, this.#context, isPart) : undefined;
-  }
-
-  /** Gives an aggregation its series, shared with others where that can be. @returns as `SeriesVisits` */
-  async #feed(running: RunningAggregation | RunningTop, expr: AggregateExpr, grid: StepGrid): Promise<boolean> {
-    const shared = this.#sharing?.begin(expr, grid, running, this.#context);
-    if (shared === undefined || !this.#reader.isReadOnce(shared.selector)) {
-      return this.#visits.visit(expr.expr, grid, projecting(inputHints(expr)), (series) => running.add(series));
-    }
-    return shared.run(() => this.#feedFrom(shared, running, expr, grid));
-  }
-
-  /** The same with the series of a source, also where they have to be held. */
-  async #feedFrom(
-    source: SeriesSource,
-    running: RunningAggregation | RunningTop,
-    expr: AggregateExpr,
-    grid: StepGrid,
-  ): Promise<boolean> {
-    const reader = this.#reader;
-    const hints = inputHints(expr);
-    const { selections } = source;
-    reader.source = source;
-    try {
-      if (await this.#visits.visit(expr.expr, grid, projecting(hints), (series) => running.add(series))) return true;
-      // What was visited became equal without names; else nothing was visited.
-      if (source.selections > selections) return false;
-      for (const series of await this.vector(expr.expr, grid, hints)) running.add(series);
-      return source.names?.mayCollide !== true;
-    } finally {
-      reader.source = undefined;
-    }
-  }
-
   /** What an aggregation makes of the series of some parts; no partial when it cannot be told of them alone. */
-  async partial(
-    distribution: Distribution,
-    grid: StepGrid,
-    parts: readonly SelectionPart[],
-  ): Promise<Pick<PartAnswer, 'partial' | 'nameHashes' | 'samples'>> {
-    const { expr } = distribution;
-    const param = expr.param === undefined ? undefined : await this.scalar(expr.param, grid);
-    const running = this.#running(expr, param, grid, true);
-    assert(running !== undefined, 'promql: an aggregation that does not distribute');
-    const source = new PartSource(distribution, parts, running);
-    const isFed = await this.#feedFrom(source, running, expr, grid);
-    const partial = isFed ? running.partial() : undefined;
-    return { partial, nameHashes: source.names?.hashes, samples: this.#context.samples };
+  partial(distribution: Distribution, grid: StepGrid, parts: readonly SelectionPart[]): Promise<PartialResult> {
+    return this.#aggregations.partial(distribution, grid, parts);
   }
 
   async #call(expr: CallExpr, grid: StepGrid): Promise<Columns> {
@@ -395,16 +317,4 @@ export class Evaluator implements OperandEvaluator {
     }
     return subqueryWindows(series, inner, times, rangeMs, context);
   }
-}
-
-/** What storage is told of the input of an aggregation. */
-function inputHints({ op, grouping, without }: AggregateExpr): SelectorHints {
-  // Those that choose show all labels of what they choose.
-  return isRunning(op) ? { func: op, grouping, by: !without } : { func: op };
-}
-
-/** Of the labels, only those that the aggregation looks at. */
-function projecting(hints: SelectorHints): SelectorHints {
-  const { grouping, by } = hints;
-  return by === true && grouping !== undefined ? { ...hints, projection: [...METADATA_LABELS, ...grouping] } : hints;
 }
