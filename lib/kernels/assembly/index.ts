@@ -11,8 +11,9 @@ export { gatherValues, keepMatching, readPostingsOffsets } from './postings-offs
 export { decodeSamples, encodeSamples } from './records';
 export { hashLine, scanPage } from './scan';
 export { snappyCompress, snappyDecompress, snappyLength } from './snappy';
+export { sweepDelta, sweepInstantDelta } from './window-deltas';
 export { sweepCount, sweepSum } from './window-sums';
-export { hasStaleMarkers, lookUp, sweepDelta, sweepExtreme, sweepInstantDelta } from './windows';
+export { hasStaleMarkers, lookUp, sweepExtreme } from './windows';
 export { readSeriesEntry } from './series-entry';
 export { readXorChunk } from './stored-chunk';
 export { appendBatch, decodeXor, decodeXorWithin, stageSamples } from './xor';
