@@ -17,6 +17,8 @@ export interface ApiLimits {
   /** Label sets in one answer of `series`. */
   readonly seriesResults: number;
   readonly connections: number;
+  /** A client that takes nothing of a long answer for so long is given up: memory is held for it. */
+  readonly stallTimeoutMs: number;
   /** Until a request's header, and all of a request, must have arrived. */
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -31,6 +33,7 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   labelResults: 10_000,
   seriesResults: 100_000,
   connections: 512,
+  stallTimeoutMs: 30_000,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
 };

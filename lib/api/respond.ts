@@ -8,6 +8,7 @@ import type { Context } from 'koa';
 import type { Annotations } from '../model/index.ts';
 import type { ApiError } from './errors.ts';
 import { valueJson } from './json-strings.ts';
+import { DEFAULT_API_LIMITS } from './limits.ts';
 import type { QueryStats } from './query-stats.ts';
 
 const gzipAsync = promisify(gzip);
@@ -41,7 +42,7 @@ export interface Answer {
 }
 
 /** Sends `{"status":"success","data":…}`, piece by piece when it is long, compressed when the client takes gzip. */
-export async function sendAnswer(ctx: Context, answer: Answer): Promise<void> {
+export async function sendAnswer(ctx: Context, answer: Answer, stallTimeoutMs?: number): Promise<void> {
   ctx.vary('Accept-Encoding');
   if (answer.data === undefined && answer.pieces === undefined) {
     ctx.status = 204;
@@ -54,7 +55,7 @@ export async function sendAnswer(ctx: Context, answer: Answer): Promise<void> {
     await sendWhole(ctx, whole(answer, pieces as Piece[] | undefined));
     return;
   }
-  await sendText(ctx, JSON_TYPE, envelope(answer));
+  await sendText(ctx, JSON_TYPE, envelope(answer), stallTimeoutMs);
 }
 
 /** Sends `{"status":"error",…}` with the status of its type. */
@@ -66,9 +67,15 @@ export function sendError(ctx: Context, error: ApiError): void {
 
 /**
  * Sends text as it is made: never more than a few pieces of it are held, and other work of the thread goes on between
- * them. What fails behind the first piece breaks the connection off, so that no client takes half an answer for a whole.
+ * them. What fails behind the first piece breaks the connection off, so that no client takes half an answer for a whole; so
+ * does a client that takes nothing of it for `stallTimeoutMs`.
  */
-export async function sendText(ctx: Context, contentType: string, text: AsyncGenerator<Piece>): Promise<void> {
+export async function sendText(
+  ctx: Context,
+  contentType: string,
+  text: AsyncGenerator<Piece>,
+  stallTimeoutMs = DEFAULT_API_LIMITS.stallTimeoutMs,
+): Promise<void> {
   const pieces = text[Symbol.asyncIterator]();
   const first = await pieces.next();
   const second = first.done ? first : await pieces.next();
@@ -79,6 +86,7 @@ export async function sendText(ctx: Context, contentType: string, text: AsyncGen
   }
   const { res } = ctx;
   ctx.respond = false;
+  res.setTimeout(stallTimeoutMs, () => res.destroy());
   const compresses = acceptsGzip(ctx);
   if (compresses) ctx.set('Content-Encoding', 'gzip');
   res.statusCode = ctx.status;

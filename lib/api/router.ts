@@ -100,7 +100,8 @@ async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: E
     const query = new URLSearchParams(ctx.querystring);
     const params = await readParams(ctx.req, query, limits.bodyBytes);
     const request = { params, name: ctx.params?.['name'] ?? '', signal, origin: originOf(ctx) };
-    await sendAnswer(ctx, await endpoint({ ...request, ...(memory && { budget: memory.budget }) }));
+    const answer = await endpoint({ ...request, ...(memory && { budget: memory.budget }) });
+    await sendAnswer(ctx, answer, limits.stallTimeoutMs);
   } catch (error) {
     const shown = toApiError(error, signal);
     if (shown.errorType === 'internal') {

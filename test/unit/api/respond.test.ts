@@ -89,6 +89,29 @@ describe('api: long answers', () => {
     assert.ok(making.pieces < 10_000, `${making.pieces} pieces`);
   });
 
+  it('stop being made when the client takes nothing of them any more', async () => {
+    const made = { hasEnded: false };
+    const labels: Endpoint = async () => ({
+      pieces: (function* () {
+        try {
+          yield* quoted(4096);
+        } finally {
+          made.hasEnded = true;
+        }
+      })(),
+    });
+    const impatient = await serve(
+      testDeps(memoryQueryable([]), { endpoints: { labels }, limits: { stallTimeoutMs: 50 } }),
+    );
+    try {
+      const response = await fetch(`${impatient.url}/api/v1/labels`);
+      await eventually('the end', 5_000, () => Promise.resolve(made.hasEnded));
+      await assert.rejects(response.text());
+    } finally {
+      await impatient.close();
+    }
+  });
+
   it('break off when they fail, so that nobody takes half for the whole', async () => {
     endpoint = async () => ({
       pieces: (function* () {
