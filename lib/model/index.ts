@@ -15,7 +15,8 @@ export { Matcher, type MatchType } from './matcher.ts';
 export { METRIC_TYPES } from './metric-type.ts';
 export { OrderedBuckets } from './ordered-buckets.ts';
 export { PackedTexts } from './packed-texts.ts';
-export { compileRegex, expandTemplate, type LinearRegex, type PlainPattern } from './regex.ts';
+export type { PlainPattern } from './plain-pattern.ts';
+export { compileRegex, expandTemplate, type LinearRegex } from './regex.ts';
 export {
   type FloatHistogram,
   type HistogramSpan,

@@ -1,5 +1,6 @@
 import { formatLabelName, quote } from './labels.ts';
-import { compileRegex, type LinearRegex, type PlainPattern } from './regex.ts';
+import type { PlainPattern } from './plain-pattern.ts';
+import { compileRegex, type LinearRegex } from './regex.ts';
 
 export type MatchType = '=' | '!=' | '=~' | '!~';
 
@@ -39,6 +40,11 @@ export class Matcher {
   /** What its regex matches as literals with gaps, when it is as plain as that. */
   get plain(): readonly PlainPattern[] | undefined {
     return this.#regex?.plain;
+  }
+
+  /** Otherwise: what all that its regex matches has in common, when that is known. */
+  get needed(): PlainPattern | undefined {
+    return this.#regex?.needed;
   }
 
   /** The literal prefix every match of the regex starts with; '' when none is known. */

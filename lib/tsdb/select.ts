@@ -33,14 +33,15 @@ export interface ValueTest {
   /** What all of them begin with. */
   readonly prefix: string;
   readonly accepts: (value: string) => boolean;
-  /** What `accepts` says of values in ASCII, when it is so plain. */
+  /** What `accepts` says of values in ASCII, or a part of it, when it is so plain. */
   readonly plain?: PlainTest | undefined;
 }
 
-/** Wanted is what one of the patterns matches, or (`isNegated`) none of them. */
+/** Wanted is what one of the patterns matches, or (`isNegated`) none of them; if it is not exact, some of that. */
 export interface PlainTest {
   readonly patterns: readonly PlainPattern[];
   readonly isNegated: boolean;
+  readonly isExact: boolean;
 }
 
 /**
@@ -158,8 +159,10 @@ function narrow(
 }
 
 /** Which values a matcher matches, or does not, where plain patterns say it. */
-function plainTest({ plain, type }: Matcher, matches: boolean): PlainTest | undefined {
-  return plain && { patterns: plain, isNegated: (type === '=~') !== matches };
+function plainTest({ plain, needed, type }: Matcher, matches: boolean): PlainTest | undefined {
+  const isNegated = (type === '=~') !== matches;
+  if (plain !== undefined) return { patterns: plain, isNegated, isExact: true };
+  return needed === undefined || isNegated ? undefined : { patterns: [needed], isNegated, isExact: false };
 }
 
 /** The names of all labels, or of those on matching series. Sorted, at most `hints.limit`. */

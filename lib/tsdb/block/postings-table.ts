@@ -110,6 +110,7 @@ export class SampledPostingsOffsets implements PostingsOffsets {
     if (test.plain === undefined) return wantedOffsets(this, name, test);
     const { arena } = this.#kernels;
     const { prefix } = test;
+    const { isExact } = test.plain;
     const offsets: number[] = [];
     const matcher = new RowMatcher(this.#kernels, test.plain);
     try {
@@ -120,8 +121,8 @@ export class SampledPostingsOffsets implements PostingsOffsets {
           const isLast = isBehind(valueOf(arena, rows, rows.count - 1), prefix);
           const count = matcher.keep(rows);
           for (let i = 0; i < count; i++) {
-            if (isAscii(arena, rows, i) || test.accepts(valueOf(arena, rows, i)))
-              offsets.push(offsetOf(arena, rows, i));
+            const isWanted = (isExact && isAscii(arena, rows, i)) || test.accepts(valueOf(arena, rows, i));
+            if (isWanted) offsets.push(offsetOf(arena, rows, i));
           }
           return !isLast;
         },

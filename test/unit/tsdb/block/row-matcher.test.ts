@@ -12,6 +12,8 @@ import { type Entry, openIndex, writeIndex } from './index-harness.ts';
 
 const LITERALS = ['a', 'b', 'ab', 'aba', 'abcdefgh', '\\.', '-', 'é', '😀', '\n', '\u007f', ''];
 const OPERATORS = ['.*', '.*', '.+', '|', ''];
+/** Of which only some literals are known. */
+const GENERAL = ['.*', '[ab]', '.', '[^1]+', '?', '(b|-.?)', '{2}', ''];
 
 describe('tsdb: values of a block matched where they lie', () => {
   let dir: string;
@@ -42,13 +44,14 @@ describe('tsdb: values of a block matched where they lie', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('are those that RE2 matches, of all patterns of literals with gaps', () => {
+  it('are those that RE2 matches, of patterns of literals with gaps and of others', () => {
     let found = 0;
     let usedBytes = 0;
     for (let i = 0; i < 400; i++) {
       // The pages of the index were read by then.
       if (i === 200) ({ usedBytes } = kernels.arena);
-      const pieces = Array.from({ length: Math.ceil(random() * 6) }, () => pick(LITERALS) + pick(OPERATORS));
+      const between = i % 3 === 0 ? GENERAL : OPERATORS;
+      const pieces = Array.from({ length: Math.ceil(random() * 6) }, () => (pick(LITERALS) || 'b') + pick(between));
       const pattern = random() < 0.2 ? `(${pieces.join('')})` : pieces.join('');
       const matcher = new Matcher(pick(['=~', '!~']), 'value', pattern);
       const regex = RE2JS.compile(pattern, RE2JS.DOTALL);
