@@ -48,13 +48,15 @@ interface KeptSeries {
 
 /**
  * Reads the series behind the selectors of one query. A series is read into one reused buffer and handed on, so that raw
- * samples of one series at a time are held. Only a selector that stands in the query more than once is kept whole.
+ * samples of one series at a time are held. Only what several selectors of the query read at the same times is kept whole.
  */
 export class SelectorReader {
   readonly #queryable: Queryable;
   readonly #context: QueryContext;
   readonly #buffer: ReachableSamples;
-  /** Selectors by their matchers: how often they stand in the query. Those of info series do not. */
+  /** What the selectors of the query read. Those of info series do not stand in it. */
+  readonly #readings = new Map<VectorSelector, string>();
+  /** By what is read: how many selectors read it. */
   readonly #uses = new Map<string, number>();
   readonly #kept = new Map<string, readonly KeptSeries[]>();
   readonly #queriers: Querier[] = [];
@@ -67,16 +69,20 @@ export class SelectorReader {
     this.#queryable = queryable;
     this.#context = context;
     this.#buffer = new ReachableSamples(context.memory);
-    this.#countUses(root);
+    this.#countUses(root, context.lookbackDeltaMs);
     this.#statisticsOnly = statisticsSelectors(root);
   }
 
-  #countUses(expr: Expr): void {
+  /** @param rangeMs of the samples that a selector here is read for */
+  #countUses(expr: Expr, rangeMs: number): void {
     if (expr.kind === 'vector') {
-      const key = matchersKey(expr);
-      this.#uses.set(key, (this.#uses.get(key) ?? 0) + 1);
+      const { offset, at, extension } = expr;
+      const reading = [rangeMs, offset, at, extension, matchersKey(expr)].join(':');
+      this.#readings.set(expr, reading);
+      this.#uses.set(reading, (this.#uses.get(reading) ?? 0) + 1);
     }
-    for (const child of childrenOf(expr)) this.#countUses(child);
+    const childRangeMs = expr.kind === 'matrix' ? (expr.range as number) : this.#context.lookbackDeltaMs;
+    for (const child of childrenOf(expr)) this.#countUses(child, childRangeMs);
   }
 
   /** Visits every series that matches, with its samples in [minMs, maxMs]. */
@@ -87,12 +93,12 @@ export class SelectorReader {
     hints: SelectorHints,
     visitor: SeriesVisitor,
   ): Promise<void> {
-    const matchers = matchersKey(selector);
     const visit: SeriesVisitor = this.#statisticsOnly.has(selector)
       ? (series, samples) => visitor(series, this.#statistics.of(samples))
       : visitor;
-    if ((this.#uses.get(matchers) ?? 1) === 1) return this.#stream(selector, minMs, maxMs, hints, visit);
-    const key = `${minMs}:${maxMs}:${matchers}`;
+    if (this.isReadOnce(selector)) return this.#stream(selector, minMs, maxMs, hints, visit);
+    // Within a subquery it is read at other times.
+    const key = `${minMs}:${maxMs}:${matchersKey(selector)}`;
     let kept = this.#kept.get(key);
     if (kept === undefined) {
       // Others may look at other labels.
@@ -111,7 +117,8 @@ export class SelectorReader {
 
   /** Whether what is read is not kept for others. */
   isReadOnce(selector: VectorSelector): boolean {
-    return this.#uses.get(matchersKey(selector)) === 1;
+    const reading = this.#readings.get(selector);
+    return reading === undefined || this.#uses.get(reading) === 1;
   }
 
   close(): void {
