@@ -35,7 +35,7 @@ export interface KernelExports {
   lookUp(...windows: WindowArguments): number;
   /**
    * `rate`, `increase` or `delta`. @param rateSeconds what the increase is divided by, 0 for nothing @param resets scratch,
-   * `length` u32 @returns how many windows have a value
+   * `length` u32 @returns how many windows have a value, −1 when they are better computed one by one
    */
   sweepDelta(...windows: [...WindowArguments, isCounter: number, rateSeconds: number, resets: number]): number;
   /** `irate` or `idelta`. @returns how many windows have a value */
@@ -44,7 +44,7 @@ export interface KernelExports {
   sweepExtreme(...windows: [...WindowArguments, sign: number, queue: number]): number;
   /**
    * The sum, or with `isMean` the mean. @param isDirect each window is summed by itself @param suffixes scratch, 2 × `length` f64
-   * @returns how many windows have one
+   * @returns how many windows have one, −1 when they have to be computed one by one
    */
   sweepSum(...windows: [...WindowArguments, isMean: number, isDirect: number, suffixes: number]): number;
   /** The number of samples. @returns how many windows have any */

@@ -5,6 +5,8 @@ import { put, stride, timeAt, valueAt } from './windows';
 
 /** A gap of up to this many average intervals at an end of a window is taken for a missing sample. */
 const EXTRAPOLATION_FACTOR: f64 = 1.1;
+/** The most that are looked at in one call: about a millisecond. */
+const MAX_RESETS: u64 = 1_000_000;
 
 /** `extrapolation` of lib/promql/functions/extrapolate.ts, of a window without start times. */
 function extrapolation(
@@ -34,7 +36,7 @@ function extrapolation(
  * extrapolate are those of the step before.
  * @param rateSeconds what the increase is divided by; 0 for nothing
  * @param resets room for `length` u32
- * @returns how many windows have a value
+ * @returns how many windows have a value; −1 when it takes long, as there are so many resets: nothing was done then
  */
 export function sweepDelta(
   times: usize,
@@ -50,10 +52,12 @@ export function sweepDelta(
   isCounter: u32,
   rateSeconds: f64,
   resets: usize,
-): u32 {
+): i32 {
   const by = stride(times, length, stepMs);
   const resetCount = isCounter ? findResets(values, length, resets) : 0;
-  let found: u32 = 0;
+  // Each window may look at all of them.
+  if (<u64>resetCount * <u64>(end - from) > MAX_RESETS) return -1;
+  let found: i32 = 0;
   let low: u32 = 0;
   let high: u32 = 0;
   /** The first reset behind the start of the window. */

@@ -3,7 +3,7 @@
 
 import { put, timeAt, valueAt } from './windows';
 
-/** From here on a partial sum might overflow: each window is summed by itself. */
+/** From here on a partial sum might overflow, or not where Prometheus's does: windows have to be summed one by one. */
 const LARGE: f64 = 1e300;
 
 /**
@@ -13,9 +13,9 @@ const LARGE: f64 = 1e300;
  *     low ────── middle ────── high
  *      suffix sums │ running sum
  *
- * @param isDirect 1 when each window is to be summed by itself, in Prometheus's order
+ * @param isDirect 1 when each window is to be summed by itself, in Prometheus's order: of windows that share few samples
  * @param suffixes room for 2 × `length` f64
- * @returns how many windows have a value
+ * @returns how many windows have a value; −1 when it takes long, as each has to be summed by itself: nothing was done then
  */
 export function sweepSum(
   times: usize,
@@ -31,9 +31,9 @@ export function sweepSum(
   isMean: u32,
   isDirect: u32,
   suffixes: usize,
-): u32 {
-  const slides = !isDirect && isSmall(values, length);
-  let found: u32 = 0;
+): i32 {
+  if (!isDirect && !isSmall(values, length)) return -1;
+  let found: i32 = 0;
   let low: u32 = 0;
   let high: u32 = 0;
   let middle: u32 = 0;
@@ -48,7 +48,7 @@ export function sweepSum(
     while (low < high && timeAt(times, low) <= startMs) low++;
     if (low == high) continue;
     found++;
-    if (!slides) {
+    if (isDirect) {
       put(results, present, step, isMean ? meanOf(values, low, high) : sumOf(values, low, high));
       continue;
     }

@@ -59,7 +59,7 @@ export class SumKernel implements WindowKernel {
     return total;
   }
 
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
+  sweep(window: Window, sweeper: WindowSweeper): number {
     return sweepSum(window, sweeper, false);
   }
 
@@ -113,12 +113,12 @@ export class MeanKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
+  sweep(window: Window, sweeper: WindowSweeper): number {
     return sweepSum(window, sweeper, true);
   }
 }
 
-function sweepSum(window: Window, sweeper: WindowSweeper, isMean: boolean): boolean {
+function sweepSum(window: Window, sweeper: WindowSweeper, isMean: boolean): number {
   const suffixes = sweeper.scratch(16 * window.length);
   return sweeper.run('sweepSum', window, Number(isMean), Number(isSummedDirectly(window)), suffixes);
 }
@@ -132,7 +132,7 @@ export class CountKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
+  sweep(window: Window, sweeper: WindowSweeper): number {
     return sweeper.run('sweepCount', window);
   }
 }
@@ -145,10 +145,10 @@ export class PresentKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
-    if (!sweeper.run('lookUp', window)) return false;
+  sweep(window: Window, sweeper: WindowSweeper): number {
+    const found = sweeper.run('lookUp', window);
     sweeper.values.fill(1);
-    return true;
+    return found;
   }
 }
 
@@ -221,7 +221,7 @@ export class ExtremeKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
+  sweep(window: Window, sweeper: WindowSweeper): number {
     return sweeper.run('sweepExtreme', window, this.#which === 'max' ? 1 : -1, sweeper.scratch(4 * window.length));
   }
 }
@@ -256,7 +256,7 @@ export class LastKernel implements WindowKernel {
   }
 
   /** No sample is stale: the newest of a window is what a selector would find that looked back so far. */
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
+  sweep(window: Window, sweeper: WindowSweeper): number {
     return sweeper.run('lookUp', window);
   }
 }

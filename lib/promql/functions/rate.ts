@@ -39,7 +39,7 @@ export class DeltaKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
+  sweep(window: Window, sweeper: WindowSweeper): number {
     const { isCounter, isRate } = this.#kind;
     const rateSeconds = isRate ? window.rangeMs / 1000 : 0;
     return sweeper.run('sweepDelta', window, Number(isCounter), rateSeconds, sweeper.scratch(4 * window.length));
@@ -68,7 +68,7 @@ export class InstantDeltaKernel implements WindowKernel {
     return true;
   }
 
-  sweep(window: Window, sweeper: WindowSweeper): boolean {
+  sweep(window: Window, sweeper: WindowSweeper): number {
     return sweeper.run('sweepInstantDelta', window, Number(this.#isRate));
   }
 }

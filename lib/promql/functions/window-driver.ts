@@ -68,9 +68,9 @@ export interface WindowKernel {
   evaluate(window: Window): boolean;
   /**
    * Computes all windows of a series of plain floats in one call, without `begin`: what `evaluate` would say of each. The
-   * samples lie in memory. @returns whether any window has a value
+   * samples lie in memory. @returns how many windows have a value; −1 when they are better computed one by one, with pauses
    */
-  sweep?(window: Window, sweeper: WindowSweeper): boolean;
+  sweep?(window: Window, sweeper: WindowSweeper): number;
   result: number;
   histogram?: FloatHistogram | undefined;
 }
@@ -152,9 +152,12 @@ export async function visitWindows(
     const isPlain = read.histograms === undefined && window.starts === undefined;
     if (sweeper !== undefined && isPlain && kernel.sweep !== undefined && window.memory !== undefined) {
       context.countWork(grid.count);
-      if (!kernel.sweep(window, sweeper)) return;
-      if (windowFunction.expectsCounter === true) note();
-      return visitor({ ...name, ...columns });
+      const found = kernel.sweep(window, sweeper);
+      if (found === 0) return;
+      if (found > 0) {
+        if (windowFunction.expectsCounter === true) note();
+        return visitor({ ...name, ...columns });
+      }
     }
     kernel.begin?.(window);
     return stepByStep(kernel, name, ignored);

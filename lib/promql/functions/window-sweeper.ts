@@ -34,14 +34,14 @@ export class WindowSweeper {
     return this.#memory.scratch(bytes);
   }
 
-  /** @returns whether any window has a value */
-  run(name: SweepKernel, { timestamps, values, length, rangeMs }: SweptSamples, own1 = 0, own2 = 0, own3 = 0): boolean {
+  /** @returns how many windows have a value; −1 when they are better computed one by one: nothing was done then */
+  run(name: SweepKernel, { timestamps, values, length, rangeMs }: SweptSamples, own1 = 0, own2 = 0, own3 = 0): number {
     const times = this.#times;
     const count = this.values.length;
     const { from, end } = stepsWithSamples(times, timestamps[0]!, timestamps[length - 1]! + rangeMs, count);
     const { wasm } = this.#memory;
     const kernel: (...all: [...WindowArguments, number, number, number]) => number = wasm[name];
-    const found = kernel(
+    return kernel(
       timestamps.byteOffset,
       values.byteOffset,
       length,
@@ -56,6 +56,5 @@ export class WindowSweeper {
       own2,
       own3,
     );
-    return found > 0;
   }
 }
