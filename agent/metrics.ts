@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import type { Tsdb, TsdbStats } from '../lib/tsdb/index.ts';
 import type { Configuration } from './configuration.ts';
-import { QUERY_SLICES, type QueryMonitor, type SliceTimes } from './query-monitor.ts';
-import type { IntervalLengths, ScrapeManager, ScrapeStats } from './scrape/index.ts';
+import { BUCKET_BOUNDS, QUERY_SLICES, type QueryMonitor } from './query-monitor.ts';
+import type { ScrapeManager, ScrapeStats } from './scrape/index.ts';
 
 export interface MetricSources {
   readonly version: string;
@@ -231,29 +231,24 @@ function addScrape(registry: Registry, scrape: MetricSources['scrape']): void {
       for (const [job, count] of scrape.targetCounts()) this.set({ scrape_job: job }, count);
     },
   });
-  // Series of a summary, read when asked for: prom-client's own keeps a t-digest up to date at every scrape.
-  const name = 'prometheus_target_interval_length_seconds';
-  new Gauge({
-    name,
-    help: 'Times between two scrapes of a target.',
-    labelNames: ['interval', 'quantile'],
-    registers: [registry],
-    collect() {
-      for (const lengths of stats.intervals) {
-        lengths.quantilesMs(INTERVAL_QUANTILES).forEach((lengthMs, i) => {
-          this.set({ interval: lengths.interval, quantile: INTERVAL_QUANTILES[i]! }, lengthMs / 1000);
-        });
-      }
-    },
-  });
-  intervalCounter(registry, stats, `${name}_sum`, (lengths) => lengths.sumMs / 1000);
-  intervalCounter(registry, stats, `${name}_count`, (lengths) => lengths.count);
+  family(
+    registry,
+    'prometheus_target_interval_length_seconds',
+    'Times between two scrapes of a target.',
+    'summary',
+    () =>
+      [...stats.intervals].flatMap((lengths) => {
+        const { interval, count, sumMs } = lengths;
+        const quantiles = lengths.quantilesMs(INTERVAL_QUANTILES).map((ms) => ms / 1000);
+        return summaryValues({ interval }, INTERVAL_QUANTILES, quantiles, { count, sum: sumMs / 1000 });
+      }),
+  );
 }
 
 const QUERY_QUANTILES = [0.5, 0.9, 0.99];
+const PARTS_HELP = 'Times of the parts of queries.';
 
 function addQueries(registry: Registry, { queries, maxConcurrentQueries }: MetricSources): void {
-  const name = 'prometheus_engine_query_duration_seconds';
   gauge(registry, 'prometheus_engine_queries', 'Queries that run or wait.', () => queries.current);
   gauge(
     registry,
@@ -276,57 +271,77 @@ function addQueries(registry: Registry, { queries, maxConcurrentQueries }: Metri
     'Samples that queries read from storage.',
     () => queries.samples,
   );
-  new Gauge({
-    name,
-    help: 'Times of the parts of queries.',
-    labelNames: ['slice', 'quantile'],
-    registers: [registry],
-    collect() {
-      for (const slice of QUERY_SLICES) {
-        queries.slices[slice].quantiles(QUERY_QUANTILES).forEach((seconds, i) => {
-          this.set({ slice, quantile: QUERY_QUANTILES[i]! }, seconds);
-        });
-      }
-    },
-  });
-  sliceCounter(registry, queries, `${name}_sum`, (times) => times.sumSeconds);
-  sliceCounter(registry, queries, `${name}_count`, (times) => times.count);
+  counter(
+    registry,
+    'prometheus_engine_query_samples_read_total',
+    'Samples that queries read from storage, each once.',
+    () => queries.samples,
+  );
+  family(registry, 'prometheus_engine_query_duration_seconds', PARTS_HELP, 'summary', () =>
+    QUERY_SLICES.flatMap((slice) => {
+      const times = queries.slices[slice];
+      const { count, sumSeconds: sum } = times;
+      return summaryValues({ slice }, QUERY_QUANTILES, times.quantiles(QUERY_QUANTILES), { count, sum });
+    }),
+  );
+  family(registry, 'prometheus_engine_query_duration_histogram_seconds', PARTS_HELP, 'histogram', () =>
+    QUERY_SLICES.flatMap((slice) => {
+      const { atMost, count, sumSeconds: sum } = queries.slices[slice];
+      const bounds = [...BUCKET_BOUNDS, '+Inf'];
+      const buckets = [...atMost, count].map((value, i) => ({
+        suffix: '_bucket',
+        labels: { slice, le: bounds[i]! },
+        value,
+      }));
+      return [...buckets, ...totalValues({ slice }, { count, sum })];
+    }),
+  );
 }
 
-function sliceCounter(
-  registry: Registry,
-  { slices }: QueryMonitor,
-  name: string,
-  read: (times: SliceTimes) => number,
-): void {
-  new Counter({
-    name,
-    help: 'Of the times of the parts of queries.',
-    labelNames: ['slice'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const slice of QUERY_SLICES) this.inc({ slice }, read(slices[slice]));
-    },
-  });
+/** One series of a family. */
+interface FamilyValue {
+  /** Of its name. */
+  readonly suffix: string;
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
 }
 
-function intervalCounter(
+interface Totals {
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** A summary or a histogram that is kept elsewhere; prom-client's own would be kept up to date a second time. */
+function family(
   registry: Registry,
-  stats: ScrapeStats,
   name: string,
-  read: (lengths: IntervalLengths) => number,
+  help: string,
+  type: 'summary' | 'histogram',
+  read: () => readonly FamilyValue[],
 ): void {
-  new Counter({
-    name,
-    help: 'Of the times between two scrapes of a target.',
-    labelNames: ['interval'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const lengths of stats.intervals) this.inc({ interval: lengths.interval }, read(lengths));
-    },
-  });
+  const get = () => {
+    const values = read().map(({ suffix, labels, value }) => ({ metricName: name + suffix, labels, value }));
+    return Promise.resolve({ name, help, type, values });
+  };
+  // Of a metric the registry uses no more.
+  registry.registerMetric({ name, get } as unknown as Metric);
+}
+
+function summaryValues(
+  labels: FamilyValue['labels'],
+  quantiles: readonly number[],
+  values: readonly number[],
+  totals: Totals,
+): FamilyValue[] {
+  const own = quantiles.map((quantile, i) => ({ suffix: '', labels: { ...labels, quantile }, value: values[i]! }));
+  return [...own, ...totalValues(labels, totals)];
+}
+
+function totalValues(labels: FamilyValue['labels'], { count, sum }: Totals): FamilyValue[] {
+  return [
+    { suffix: '_sum', labels, value: sum },
+    { suffix: '_count', labels, value: count },
+  ];
 }
 
 function gauge(registry: Registry, name: string, help: string, read: () => number): void {

@@ -8,16 +8,29 @@ export type QuerySlice = (typeof QUERY_SLICES)[number];
 /** How long the newest queries took; older ones count in the sum and the count only. */
 const KEPT = 512;
 
+/** Upper bounds of the buckets of Prometheus's histogram, seconds; one more has all. */
+export const BUCKET_BOUNDS = [0.01, 0.1, 1, 10] as const;
+
 /** Times of one part of queries. */
 export class SliceTimes {
   readonly #newest = new Float64Array(KEPT);
+  /** By the index of the least bound that is not below. */
+  readonly #buckets = new Float64Array(BUCKET_BOUNDS.length + 1);
   count = 0;
   sumSeconds = 0;
 
   add(seconds: number): void {
     this.#newest[this.count % KEPT] = seconds;
+    const bucket = BUCKET_BOUNDS.findIndex((bound) => seconds <= bound);
+    this.#buckets[bucket < 0 ? BUCKET_BOUNDS.length : bucket]!++;
     this.count++;
     this.sumSeconds += seconds;
+  }
+
+  /** How many were no longer than each of `BUCKET_BOUNDS`. */
+  get atMost(): number[] {
+    let sum = 0;
+    return BUCKET_BOUNDS.map((_, i) => (sum += this.#buckets[i]!));
   }
 
   /** Of the newest queries; NaN without any. */
@@ -40,7 +53,7 @@ export class QueryMonitor implements QueryObserver {
   };
   /** Queries that run or wait. */
   current = 0;
-  /** Samples that queries read from storage. */
+  /** Samples that queries read from storage, each once. */
   samples = 0;
 
   constructor(log: QueryLog) {

@@ -101,4 +101,11 @@ describe('times of queries', () => {
     assert.ok(most! > 985 && most! <= 1000);
     assert.deepEqual([times.count, times.sumSeconds], [1000, 500_500]);
   });
+
+  it('are counted up to the bounds of buckets', () => {
+    const times = new SliceTimes();
+    assert.deepEqual(times.atMost, [0, 0, 0, 0]);
+    for (const seconds of [0, 0.01, 0.011, 0.1, 5, 10, 11]) times.add(seconds);
+    assert.deepEqual(times.atMost, [2, 4, 4, 6]);
+  });
 });
