@@ -233,7 +233,8 @@ async function writeBlock(dir: string): Promise<number> {
     kernels: createKernels(),
     headDurationMs: HISTORY_MS,
   });
-  const endMs = Math.floor(Date.now() / STEP_MS) * STEP_MS - HISTORY_MS;
+  // In one block, whatever the hour.
+  const endMs = (Math.floor(Date.now() / HISTORY_MS) - 1) * HISTORY_MS - STEP_MS;
   const series = Array.from({ length: SERIES }, (_, i) =>
     Labels.of({ __name__: 'big', job: `job-${i % 7}`, path: i === 0 ? LONG_VALUE : `/api/v1/resource/${i}` }),
   );

@@ -25,8 +25,8 @@ const CONFIG = `global: { external_labels: { zone: a, cluster: one, i: never } }
 storage: { exemplars: { max_exemplars: 1000 } }
 `;
 const FLAGS = ['--web.enable-remote-write-receiver'];
-/** A minute ago, in whole seconds. */
-const T = Math.floor(Date.now() / 1000) * 1000 - 60_000;
+/** A whole minute, one or two ago: what comes within a minute of it lies on one side of all starts of blocks. */
+const T = (Math.floor(Date.now() / 60_000) - 1) * 60_000;
 
 const labels = (rest: Record<string, string>): Labels => Labels.of({ __name__: 'rw', ...rest });
 const floats = (i: string, ...samples: [number, number][]): WrittenSeries => ({ labels: labels({ i }), samples });
@@ -494,9 +494,12 @@ remote_write: [{ url: '${ours.url}/api/v1/write', protobuf_message: ${message}, 
           assert.ok(series.length > 500, `${series.length} series`);
           return series.map((one) => `${keyOf(one.metric)} ${JSON.stringify({ ...one, metric: undefined })}`).sort();
         };
-        const sent = await table(sender.url);
-        assert.ok(sent.some((line) => line.includes('"histograms"')));
-        assert.deepEqual(await table(ours.url), sent);
+        await eventually('all that was scraped until then arrived', 20_000, async () => {
+          const sent = await table(sender.url);
+          assert.ok(sent.some((line) => line.includes('"histograms"')));
+          assert.deepEqual(await table(ours.url), sent);
+          return true;
+        });
       } finally {
         await sender.process.stop();
       }

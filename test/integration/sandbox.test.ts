@@ -101,7 +101,8 @@ describe('the sandbox cluster', function () {
       'enough samples for a rate of both jobs',
       PATIENCE_MS,
       async () => {
-        const atSeconds = Math.floor(Date.now() / 1000) - 1;
+        // Scrapes that were begun until then are stored.
+        const atSeconds = Math.floor(Date.now() / 1000) - 3;
         const perAgent = await Promise.all([...sandbox.agents.values()].map((a) => raw(a.url, selector, atSeconds)));
         const rates = ratesByJob(perAgent.flat(), atSeconds - 10, atSeconds);
         return rates.size === 2 && perAgent.every((series) => series.length >= 8) && { atSeconds, expected: rates };
