@@ -48,13 +48,13 @@ describe('the memory of queries on threads', function () {
     queries = queriesWith({});
   });
 
-  const queriesWith = (limits: Partial<typeof LIMITS>): Queries =>
+  const queriesWith = (limits: Partial<typeof LIMITS>, threads = 2): Queries =>
     new Queries({
       tsdb: () => db,
       clock: systemClock,
       logger: createLogger('silent'),
       limits: { ...LIMITS, ...limits },
-      threads: 2,
+      threads,
       attempts: false,
     });
 
@@ -63,9 +63,9 @@ describe('the memory of queries on threads', function () {
     assert.equal(queries.threads.takenBytes, 0);
   });
 
-  const ask = (query: string, signal = new AbortController().signal): Promise<Answer> => {
+  const ask = (query: string, signal = new AbortController().signal, step = '15'): Promise<Answer> => {
     const [start, end] = [START_MS / 1000, (START_MS + STEPS * STEP_MS) / 1000];
-    const params = new URLSearchParams({ query, start: String(start), end: String(end), step: '15' });
+    const params = new URLSearchParams({ query, start: String(start), end: String(end), step });
     return queries.threads.answer('query_range', { params, name: '', signal });
   };
 
@@ -119,6 +119,24 @@ describe('the memory of queries on threads', function () {
     await queries.close();
     assert.equal(queries.threads.takenBytes, 0);
     await assert.rejects(lengthOf({ pieces: pieces! }), { message: 'the query thread was ended' });
+  });
+
+  it('is given back by the thread that left much behind, which goes on', async () => {
+    let started = 0;
+    const count = (): void => void started++;
+    process.on('worker', count);
+    try {
+      queries = queriesWith({ queryMaxBytes: 1 << 30, queryMaxTotalBytes: 1 << 30 }, 1);
+      for (let i = 0; i < 2; i++) {
+        // 18 million values, of which 300 are left.
+        await lengthOf(await ask('max_over_time(m[50m:50ms] @ end())', undefined, String(STEPS * 15)));
+        assert.ok(queries.threads.takenBytes > 64 << 20, String(queries.threads.takenBytes));
+        await isFree();
+      }
+    } finally {
+      process.off('worker', count);
+    }
+    assert.equal(started, 1);
   });
 
   for (const endpoint of ['series', 'label/:name/values']) {
