@@ -23,6 +23,9 @@ const LIMITS = {
 /** So many steps make any query of all series a large one. */
 const RANGE = { start: String(START_MS / 1000), end: String((START_MS + STEPS * STEP_MS) / 1000), step: '1' };
 
+/** Looks at all samples of each window: about a second, of both threads. */
+const LONG = 'sum(deriv(m[20m]))';
+
 describe('queries with the help of other threads', function () {
   this.timeout(120_000);
   let cleanUp = (): void => {};
@@ -94,7 +97,7 @@ describe('queries with the help of other threads', function () {
 
   it('leave nothing at work when their client goes away', async () => {
     for (let i = 0; i < 5; i++) {
-      const gone = asked(queries, 'sum(quantile_over_time(0.5, m[20m]))', { signal: AbortSignal.timeout(30 + 30 * i) });
+      const gone = asked(queries, LONG, { signal: AbortSignal.timeout(30 + 30 * i) });
       await assert.rejects(gone);
     }
     assert.equal(queries.threads.killed, 0);
@@ -103,7 +106,7 @@ describe('queries with the help of other threads', function () {
   });
 
   it('fail as one when their time is over', async () => {
-    const params = new URLSearchParams({ query: 'sum(quantile_over_time(0.5, m[20m]))', ...RANGE, timeout: '150ms' });
+    const params = new URLSearchParams({ query: LONG, ...RANGE, timeout: '150ms' });
     await assert.rejects(asked(queries, '', { params }), { errorType: 'timeout' });
     assert.equal(await asked(queries, '1'), await textOf(plain['query_range']!(request('1'))));
   });
@@ -121,7 +124,7 @@ describe('queries with the help of other threads', function () {
   it('fail as one when their threads are ended', async () => {
     const ended = start(LIMITS);
     await asked(ended, QUERIES[0]!);
-    const failing = asked(ended, 'sum(quantile_over_time(0.5, m[20m]))');
+    const failing = asked(ended, LONG);
     setTimeout(() => void ended.close(), 100);
     await assert.rejects(failing, { errorType: 'unavailable' });
   });
