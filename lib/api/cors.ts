@@ -5,9 +5,9 @@ import { compileRegex } from '../model/index.ts';
 export function corsHeaders(originPattern: string): (ctx: Context) => void {
   const allowed = compileRegex(originPattern);
   return (ctx) => {
-    ctx.vary('Origin');
-    const origin = ctx.get('Origin');
-    if (origin === '') return;
+    ctx.res.appendHeader('Vary', 'Origin');
+    const { origin } = ctx.req.headers;
+    if (!origin) return;
     ctx.set({
       'Access-Control-Allow-Headers': 'Accept, Authorization, Content-Type, Origin',
       'Access-Control-Allow-Methods': 'GET, POST, OPTIONS',

@@ -41,17 +41,21 @@ export interface Answer {
   readonly loadedSamples?: number;
 }
 
-/** Sends `{"status":"success","data":…}`, piece by piece when it is long, compressed when the client takes gzip. */
+/**
+ * Sends `{"status":"success","data":…}`, piece by piece when it is long, compressed when the client takes gzip. By Node's own
+ * means: Koa's for headers and bodies, which look at what they are given, took a tenth of the CPU of a small request.
+ */
 export async function sendAnswer(ctx: Context, answer: Answer, stallTimeoutMs?: number): Promise<void> {
-  ctx.vary('Accept-Encoding');
+  const { res } = ctx;
+  res.appendHeader('Vary', 'Accept-Encoding');
   if (answer.data === undefined && answer.pieces === undefined) {
     ctx.status = 204;
     return;
   }
-  ctx.status = 200;
+  res.statusCode = 200;
   const { pieces } = answer;
   if (pieces === undefined || (Array.isArray(pieces) && isShort(pieces as Piece[]))) {
-    ctx.set('Content-Type', JSON_TYPE);
+    res.setHeader('Content-Type', JSON_TYPE);
     await sendWhole(ctx, whole(answer, pieces as Piece[] | undefined));
     return;
   }
@@ -126,12 +130,13 @@ async function write(sink: Writable, res: ServerResponse, piece: Piece): Promise
 }
 
 async function sendWhole(ctx: Context, text: Piece): Promise<void> {
-  if (text.length < MIN_GZIP_LENGTH || !acceptsGzip(ctx)) {
-    ctx.body = typeof text === 'string' ? text : bytesOf(text);
-    return;
-  }
-  ctx.body = await gzipAsync(text, GZIP);
-  ctx.set('Content-Encoding', 'gzip');
+  const { res } = ctx;
+  const compresses = text.length >= MIN_GZIP_LENGTH && acceptsGzip(ctx);
+  if (compresses) res.setHeader('Content-Encoding', 'gzip');
+  const body = compresses ? await gzipAsync(text, GZIP) : text;
+  ctx.respond = false;
+  res.setHeader('Content-Length', Buffer.byteLength(body));
+  res.end(body);
 }
 
 function acceptsGzip(ctx: Context): boolean {

@@ -74,7 +74,7 @@ export function createApi(deps: ApiDeps): Middleware {
   const methods = router.allowedMethods() as unknown as Middleware;
   const setCors = corsHeaders(deps.corsOrigin ?? '.*');
   return async (ctx, next) => {
-    ctx.set('X-Content-Type-Options', 'nosniff');
+    ctx.res.setHeader('X-Content-Type-Options', 'nosniff');
     const isApi = ctx.path.startsWith(`${API}/`);
     if (isApi) setCors(ctx);
     if (isApi && ctx.method === 'OPTIONS') {
