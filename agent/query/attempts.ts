@@ -54,7 +54,8 @@ export class Attempts {
 
   /**
    * Has the code of small requests loaded and compiled while this thread has nothing else to do. The first request takes longer
-   * than an attempt may, and would start a thread: 20 MB.
+   * than an attempt may, and would start a thread: 20 MB. More does not pay: after 200 requests over HTTP, 100 ms of CPU, the next
+   * hundred take a quarter less; after 400, or with V8 compiling earlier, the agent holds 10 to 20 MB more.
    */
   async warm(): Promise<void> {
     const { signal } = new AbortController();
