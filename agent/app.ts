@@ -60,7 +60,10 @@ const REPLAYED_EXEMPLARS = 100_000;
 /** Top-level sections of the configuration that are served. */
 const SECTIONS = ['global', 'runtime', 'scrape_configs', 'storage'];
 
-/** For pages of blocks, in each query thread; and on the thread of the server, for small requests. */
+/**
+ * For pages of blocks, in each query thread; and on the thread of the server, for small requests. Half of it takes 14 MB less of
+ * the benchmark's RSS with two threads, and 4 % more CPU of all its queries, 7 % of instant ones.
+ */
 const QUERY_CACHE_BYTES = 8 << 20;
 const SERVER_CACHE_BYTES = 8 << 20;
 

@@ -7,7 +7,7 @@ import { apiLimits } from './query-limits.ts';
 import type { SharedLoan } from './shared-loan.ts';
 import { ThreadHandle, type ThreadOptions } from './thread-handle.ts';
 
-/** A thread that nobody needs for so long is ended: it holds some 15 MB. */
+/** A thread that nobody needs for so long is ended: it holds 20 MB when it is new, 45 after large requests. */
 const IDLE_MS = 60_000;
 /** How long a request waits for a thread that helps another: starting one more takes as long. */
 const HELPER_WAIT_MS = 40;
