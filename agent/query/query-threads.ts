@@ -119,7 +119,7 @@ export class QueryThreads {
     }
   }
 
-  #start(): ThreadHandle {
+  #start(role?: 'helper'): ThreadHandle {
     const place = this.#memory.open();
     const onEnd = (): void => {
       this.#memory.close(place);
@@ -129,7 +129,7 @@ export class QueryThreads {
       if (thread.wasKilled) this.killed++;
     };
     const onHelp = (request: HelpRequest, loan: SharedLoan): void => this.#help(request, loan);
-    const thread = new ThreadHandle(this.#options, this.#limit - 1, place, { onEnd, onHelp });
+    const thread = new ThreadHandle(this.#options, this.#limit - 1, place, { onEnd, onHelp }, role);
     this.#all.add(thread);
     return thread;
   }
@@ -138,7 +138,7 @@ export class QueryThreads {
   #help(request: HelpRequest, loan: SharedLoan): void {
     for (const port of request.ports) {
       const mayStart = request.mayStart && this.#all.size < this.#limit;
-      const thread = this.#takeIdle('oldest') ?? (mayStart ? this.#start() : undefined);
+      const thread = this.#takeIdle('oldest') ?? (mayStart ? this.#start('helper') : undefined);
       if (thread === undefined || !loan.retain()) {
         if (thread !== undefined) void this.#rest(thread, 'helper');
         port.close();
