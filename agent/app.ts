@@ -121,6 +121,7 @@ class StartingAgent implements Agent {
       clock,
       logger: logger.child({ component: 'query' }),
       limits: { ...flags, cacheBytes: QUERY_CACHE_BYTES },
+      threads: flags.queryMaxConcurrency,
     });
     this.#queryLog = new QueryLog({
       files: options.files,

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { formatSize, parseSize } from '../lib/config/index.ts';
 import type { ObjectName } from '../lib/kube/index.ts';
@@ -9,6 +10,9 @@ import {
   PER_STEP_STATS,
   type PromqlFeatures,
 } from '../lib/promql/index.ts';
+
+/** Each takes up to 45 MB: more have to be asked for. */
+const MOST_THREADS = 4;
 
 /** The command line, checked. Durations are ms. */
 export interface AgentFlags {
@@ -38,6 +42,8 @@ export interface AgentFlags {
   readonly nodeName: string | undefined;
   readonly kubeconfig: string | undefined;
   readonly queryTimeoutMs: number;
+  /** As many threads answer queries. */
+  readonly queryMaxConcurrency: number;
   readonly queryMaxSamples: number;
   /** Of one query. */
   readonly queryMaxBytes: number;
@@ -63,6 +69,7 @@ export function flagValues(flags: AgentFlags): Record<string, string> {
     'node-name': flags.nodeName ?? '',
     'query.lookback-delta': formatDuration(flags.queryLookbackDeltaMs),
     'query.max-bytes': formatSize(flags.queryMaxBytes),
+    'query.max-concurrency': String(flags.queryMaxConcurrency),
     'query.max-samples': String(flags.queryMaxSamples),
     'query.max-total-bytes': formatSize(flags.queryMaxTotalBytes),
     'query.timeout': formatDuration(flags.queryTimeoutMs),
@@ -125,6 +132,7 @@ export function parseFlags(
     nodeName: (flags['nodeName'] as string | undefined) ?? (env['NODE_NAME'] || undefined),
     kubeconfig: flags['kubeconfig'] as string | undefined,
     queryTimeoutMs: flags['query.timeout'] as number,
+    queryMaxConcurrency: flags['query.maxConcurrency'] as number,
     queryMaxSamples: flags['query.maxSamples'] as number,
     queryMaxBytes: flags['query.maxBytes'] as number,
     queryMaxTotalBytes: flags['query.maxTotalBytes'] as number,
@@ -193,6 +201,11 @@ function agentCommand(version: string): Command {
     .option('--web.enable-remote-write-receiver', 'take samples by remote write at /api/v1/write', false)
     .option('--web.cors.origin <regex>', 'origins that pages may ask from, anchored', parseRegex, '.*')
     .addOption(duration('--query.timeout <duration>', 'longest run time of a query', '30s'))
+    .addOption(
+      new Option('--query.max-concurrency <count>', 'most queries that run at a time, each on a thread')
+        .argParser(parseCount)
+        .default(Math.min(MOST_THREADS, availableParallelism()), `CPUs, at most ${MOST_THREADS}`),
+    )
     .option('--query.max-samples <count>', 'most samples a query may load', parseCount, 50_000_000)
     .addOption(
       new Option('--query.max-bytes <size>', 'most memory a query may take, as the engine estimates it')

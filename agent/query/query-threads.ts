@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { type Answer, ApiError, type ApiRequest, QueryGate, queryTimeoutMs } from '../../lib/api/query/index.ts';
 import { DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES, MemoryPool } from '../../lib/promql/index.ts';
 import type { HelpRequest } from './assistance.ts';
@@ -16,8 +15,8 @@ const HELPER_WAIT_MS = 40;
 const PLACES_PER_THREAD = 8;
 
 export interface QueryThreadsOptions extends ThreadOptions {
-  /** Default: one for each core. */
-  readonly threads?: number;
+  /** At a time. */
+  readonly threads: number;
 }
 
 /**
@@ -43,7 +42,7 @@ export class QueryThreads {
 
   constructor(options: QueryThreadsOptions) {
     this.#options = options;
-    this.#limit = options.threads ?? availableParallelism();
+    this.#limit = options.threads;
     const maxBytes = options.limits.queryMaxTotalBytes ?? DEFAULT_MAX_TOTAL_QUERY_MEMORY_BYTES;
     this.#memory = new MemoryPool(maxBytes, PLACES_PER_THREAD * this.#limit);
     this.#gate = new QueryGate(this.#limit, options.clock);

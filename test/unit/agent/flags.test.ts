@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { flagValues, parseFlags } from '../../../agent/flags.ts';
 
 const parse = (args: readonly string[], env: Record<string, string> = {}) => parseFlags(args, env, '0.0.0');
@@ -26,6 +27,7 @@ describe('agent flags', () => {
       nodeName: undefined,
       kubeconfig: undefined,
       queryTimeoutMs: 30_000,
+      queryMaxConcurrency: Math.min(4, availableParallelism()),
       queryMaxSamples: 50_000_000,
       queryMaxBytes: 256 << 20,
       queryMaxTotalBytes: 256 << 20,
@@ -84,6 +86,7 @@ describe('agent flags', () => {
 
   it('read durations, sizes and URLs', () => {
     assert.equal(parse(['--storage.tsdb.head-memory-limit=512MB']).headMemoryLimitBytes, 512 << 20);
+    assert.equal(parse(['--query.max-concurrency=20']).queryMaxConcurrency, 20);
     const flags = parse(['--query.timeout=1m30s', '--web.external-url=https://x.example/agent/']);
     assert.equal(flags.queryTimeoutMs, 90_000);
     assert.equal(flags.externalUrl, 'https://x.example/agent');
@@ -97,6 +100,7 @@ describe('agent flags', () => {
     assert.equal(values['storage.tsdb.head-memory-limit'], '1GiB');
     assert.equal(values['query.max-bytes'], '256MiB');
     assert.equal(values['query.max-total-bytes'], '256MiB');
+    assert.equal(values['query.max-concurrency'], String(Math.min(4, availableParallelism())));
     assert.equal(values['web.listen-address'], ':1');
   });
 });

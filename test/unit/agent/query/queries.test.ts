@@ -17,7 +17,7 @@ describe('queries of an agent that starts', () => {
   const queriesOf = (tsdb: () => Tsdb): Queries => {
     const logger = createLogger('silent');
     logger.warn = (_: unknown, message?: string) => void warnings.push(message ?? '');
-    return new Queries({ tsdb, clock: systemClock, logger, limits: LIMITS });
+    return new Queries({ tsdb, clock: systemClock, logger, limits: LIMITS, threads: 1 });
   };
 
   beforeEach(() => {
