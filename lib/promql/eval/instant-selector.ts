@@ -4,42 +4,10 @@ import { ColumnCollector } from './column-collector.ts';
 import { type ColumnMemory, ReachableSamples } from './column-memory.ts';
 import { type ColumnSeries, type ColumnVisitor, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
+import { type LookupTimes, lookupTimes, stepsUntil } from './lookup-times.ts';
 import { stepsBytes } from './memory.ts';
 import type { Labelled, SelectorHints, SelectorReader } from './select.ts';
-
-/** When the data for a step is looked up: fixed by `@`, moved by `offset`. Ascending or constant over the steps. */
-export interface LookupTimes {
-  readonly firstMs: number;
-  readonly stepMs: number;
-  readonly lastMs: number;
-}
-
-export function lookupTimes(grid: StepGrid, at: number | undefined, offsetMs: number): LookupTimes {
-  if (at !== undefined) return { firstMs: at - offsetMs, stepMs: 0, lastMs: at - offsetMs };
-  const firstMs = grid.startMs - offsetMs;
-  return { firstMs, stepMs: grid.stepMs, lastMs: firstMs + (grid.count - 1) * grid.stepMs };
-}
-
-/** How many of `count` steps are looked up before a time. */
-export function stepsUntil(
-  { firstMs, stepMs }: Pick<LookupTimes, 'firstMs' | 'stepMs'>,
-  timeMs: number,
-  count: number,
-): number {
-  if (stepMs === 0) return firstMs < timeMs ? count : 0;
-  return Math.min(count, Math.max(0, Math.ceil((timeMs - firstMs) / stepMs)));
-}
-
-/** The steps at which samples from `firstMs` on are seen that are out of sight from `lastMs` on. */
-export function stepsWithSamples(
-  times: Pick<LookupTimes, 'firstMs' | 'stepMs'>,
-  firstMs: number,
-  lastMs: number,
-  count: number,
-): { readonly from: number; readonly end: number } {
-  const end = stepsUntil(times, lastMs, count);
-  return { from: stepsUntil(times, firstMs, end), end };
-}
+import { WindowSweeper } from './window-sweeper.ts';
 
 type InstantValue = 'value' | 'timestamp' | 'float timestamp' | 'start';
 
@@ -83,19 +51,20 @@ export async function visitInstant(
   const selectHints = { ...hints, stepMs: grid.stepMs };
   context.requireBytes(stepsBytes(grid.count));
   const columns = scratchColumns(grid, context.memory);
-  const { present } = columns;
+  const { values, present, memory } = columns;
+  const sweeper = memory && what === 'value' ? new WindowSweeper(times, values, present, memory) : undefined;
   await reader.read(selector, minMs, maxMs, selectHints, (found, samples) => {
     present.fill(0);
     // The reader adds the samples read and yields; the steps filled are work too.
     context.countWork(grid.count);
     const series = new FoundSeries(found, columns);
-    if (what === 'value' && samples instanceof ReachableSamples && samples.histograms === undefined) {
-      const count = lookUp(series, samples, times, lookbackDeltaMs);
-      if (count === 0) return undefined;
-      if (count !== undefined) {
-        context.counts?.addPresent(present);
-        return visitor(series);
-      }
+    if (sweeper !== undefined && arePlain(samples)) {
+      if (samples.length === 0) return undefined;
+      const { timestamps, values: sampleValues, length } = samples;
+      const swept = { timestamps, values: sampleValues, length, rangeMs: lookbackDeltaMs };
+      if (sweeper.run('lookUp', swept) === 0) return undefined;
+      context.counts?.addPresent(present);
+      return visitor(series);
     }
     const histograms = fillInstant(series, samples, times, lookbackDeltaMs, what);
     if (!hasSamples(series)) return undefined;
@@ -126,30 +95,9 @@ class FoundSeries implements ColumnSeries {
   }
 }
 
-/** `fillInstant` for the values of plain floats. @returns how many steps have one; undefined where kernels do not reach */
-function lookUp(
-  { values, present, memory }: ColumnSeries,
-  samples: ReachableSamples,
-  { firstMs, stepMs }: LookupTimes,
-  lookbackDeltaMs: number,
-): number | undefined {
-  const { timestamps, length } = samples;
-  if (memory === undefined || samples.memory === undefined) return undefined;
-  if (length === 0) return 0;
-  const lastMs = timestamps[length - 1]! + lookbackDeltaMs;
-  const { from, end } = stepsWithSamples({ firstMs, stepMs }, timestamps[0]!, lastMs, values.length);
-  return memory.wasm.lookUp(
-    timestamps.byteOffset,
-    samples.values.byteOffset,
-    length,
-    firstMs,
-    stepMs,
-    lookbackDeltaMs,
-    from,
-    end,
-    values.byteOffset,
-    present.byteOffset,
-  );
+/** Kernels reach them. */
+function arePlain(samples: SampleColumns): boolean {
+  return samples instanceof ReachableSamples && samples.memory !== undefined && samples.histograms === undefined;
 }
 
 function fillInstant(

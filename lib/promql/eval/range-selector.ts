@@ -3,7 +3,7 @@ import type { MatrixSelector } from '../parse/ast.ts';
 import { ReachableSamples } from './column-memory.ts';
 import type { StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
-import { type LookupTimes, lookupTimes } from './instant-selector.ts';
+import { type LookupTimes, lookupTimes } from './lookup-times.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';
 
 /** Samples of one series without stale markers, for windows (end − range, end] that end at the lookup times. */

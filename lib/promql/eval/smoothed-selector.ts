@@ -7,7 +7,7 @@ import type { VectorSelector } from '../parse/ast.ts';
 import { type ColumnSeries, hasSamples, newSeries, type StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
 import { interpolate } from './extended-range.ts';
-import { type LookupTimes, lookupTimes } from './instant-selector.ts';
+import { type LookupTimes, lookupTimes } from './lookup-times.ts';
 import { newSeriesBytes, seriesBytes } from './memory.ts';
 import { withoutStaleMarkers } from './range-selector.ts';
 import type { SelectorHints, SelectorReader } from './select.ts';

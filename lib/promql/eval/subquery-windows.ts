@@ -3,7 +3,7 @@ import { withHint } from '../histogram/arithmetic.ts';
 import { ReachableSamples } from './column-memory.ts';
 import type { ColumnSeries, StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
-import type { LookupTimes } from './instant-selector.ts';
+import type { LookupTimes } from './lookup-times.ts';
 import { SAMPLE_BYTES } from './memory.ts';
 import type { RangeVector } from './range-selector.ts';
 

@@ -2,7 +2,7 @@ import type { FloatHistogram } from '../../model/index.ts';
 import { KahanSum, mean } from '../eval/kahan.ts';
 import { quantile } from '../eval/quantile.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
-import type { WindowSweeper } from './window-sweeper.ts';
+import type { WindowSweeper } from '../eval/window-sweeper.ts';
 
 /** Above this a partial sum might overflow where Prometheus's own order of adding does not, or the other way round. */
 const LARGE = 1e300;

@@ -4,7 +4,7 @@ import { instantHistogramDelta } from './histogram-rate.ts';
 import { ResetList } from './reset-list.ts';
 import { isStartReset, startsWithin } from './start-times.ts';
 import type { Window, WindowKernel } from './window-driver.ts';
-import type { WindowSweeper } from './window-sweeper.ts';
+import type { WindowSweeper } from '../eval/window-sweeper.ts';
 import type { HistogramNotes } from '../histogram/notes.ts';
 
 /**

@@ -9,7 +9,7 @@ import { floatsOnly, type RangeExtensionKind, type RangeVector } from '../eval/r
 import { WORK_PER_HISTOGRAM } from '../limits.ts';
 import type { CallExpr, Expr, SourceRange } from '../parse/ast.ts';
 import { StartOverlaps } from './start-times.ts';
-import { WindowSweeper } from './window-sweeper.ts';
+import { WindowSweeper } from '../eval/window-sweeper.ts';
 import { HistogramNotes } from '../histogram/notes.ts';
 
 /** A call of a window function, arguments evaluated. */

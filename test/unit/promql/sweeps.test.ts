@@ -13,7 +13,7 @@ import {
 } from '../../../lib/promql/functions/over-time.ts';
 import { DeltaKernel, InstantDeltaKernel } from '../../../lib/promql/functions/rate.ts';
 import { Window, type WindowKernel } from '../../../lib/promql/functions/window-driver.ts';
-import { WindowSweeper } from '../../../lib/promql/functions/window-sweeper.ts';
+import { WindowSweeper } from '../../../lib/promql/eval/window-sweeper.ts';
 import { Engine } from '../../../lib/promql/index.ts';
 import { MemoryStorage } from '../../conformance/promqltest/memory-storage.ts';
 

@@ -1,6 +1,6 @@
 import type { WindowArguments } from '../../kernels/index.ts';
-import type { ColumnMemory } from '../eval/column-memory.ts';
-import { type LookupTimes, stepsWithSamples } from '../eval/instant-selector.ts';
+import type { ColumnMemory } from './column-memory.ts';
+import { type LookupTimes, stepsWithSamples } from './lookup-times.ts';
 
 /** Of one series: samples in column memory, and how far the windows over them reach back. */
 export interface SweptSamples {
