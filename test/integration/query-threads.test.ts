@@ -120,14 +120,14 @@ describe('query threads', function () {
   });
 
   it('take over what turns out to be large', async () => {
-    const heavy = range('sum by (i) (quantile_over_time(0.5, m[30m]))');
+    const heavy = range('sum by (i) (deriv(m[30m]))');
     const expected = await answerOf(plain, heavy);
     for (let i = 0; i < 3; i++) assert.deepEqual(await answerOf(attempted, heavy), expected);
     assert.ok(trying.attempts!.abandoned > 0);
   });
 
   it('tell of limits, which an attempt does not', async () => {
-    const heavy = range('sum by (i) (quantile_over_time(0.5, m[45m:1s]))');
+    const heavy = range('sum by (i) (deriv(m[45m:1s]))');
     const { status, body } = await answerOf(attempted, `${heavy}&timeout=100ms`);
     assert.equal(status, 503, body);
     assert.doesNotMatch(body, /too large/);
@@ -144,7 +144,7 @@ describe('query threads', function () {
   });
 
   it('stop when their client goes away, and serve the next', async () => {
-    const heavy = range('sum by (i) (quantile_over_time(0.5, m[45m:1s]))');
+    const heavy = range('sum by (i) (deriv(m[45m:1s]))');
     for (let i = 0; i < 3; i++) {
       await assert.rejects(fetch(url(threaded, heavy), { signal: AbortSignal.timeout(100) }));
     }
@@ -186,7 +186,7 @@ describe('query threads', function () {
   });
 
   it('say when the time of a query is over', async () => {
-    const heavy = range('sum by (i) (quantile_over_time(0.5, m[45m:1s]))');
+    const heavy = range('sum by (i) (deriv(m[45m:1s]))');
     const { status, body } = await answerOf(threaded, `${heavy}&timeout=100ms`);
     assert.equal(status, 503, body);
     assert.equal((JSON.parse(body) as { errorType: string }).errorType, 'timeout');
