@@ -1,6 +1,6 @@
 import { extname } from 'node:path';
 import { type MessagePort, Worker } from 'node:worker_threads';
-import { type Answer, ApiError, type ApiRequest } from '../../lib/api/query/index.ts';
+import { type Answer, ApiError, type ApiRequest, DEFAULT_API_LIMITS } from '../../lib/api/query/index.ts';
 import type { Clock, Logger, Timer } from '../../lib/env/index.ts';
 import { Annotations, assert } from '../../lib/model/index.ts';
 import type { PoolPlace } from '../../lib/promql/index.ts';
@@ -15,8 +15,6 @@ import { bytesOf, createSlots } from './slots.ts';
 const PROGRAM = new URL(`./query-thread${extname(import.meta.url)}`, import.meta.url);
 /** What a thread may take beyond its request's time, or after it was canceled, before it is killed. */
 const GRACE_MS = 2_000;
-/** A client that takes no piece of its answer for so long has a thread no more. */
-const STALL_MS = 30_000;
 /** Of JavaScript objects; a query's own budget is below it, and this is the wall behind it. */
 const MAX_OLD_GENERATION_MB = 768;
 /**
@@ -158,7 +156,8 @@ export class ThreadHandle {
       }
       pieces.push(bytes!, hasEnded);
       if (message.kind === 'answer') onAnswer(answerOf(message, pieces));
-      this.#killAfter(STALL_MS);
+      // A client that takes no piece of its answer for so long has a thread no more.
+      this.#killAfter(DEFAULT_API_LIMITS.stallTimeoutMs);
     };
     this.#killAfter(restMs + GRACE_MS);
     if (signal.aborted) cancel();

@@ -4,5 +4,5 @@ export { CounterResetHeader } from './counter-reset.ts';
 export { ChunkDecoder } from './decoder.ts';
 export { encodeSamples } from './encode.ts';
 export { type CutReason, HistogramChunkAppender, HistogramScratch } from './histogram-appender.ts';
-export { rawEncoding, storedEncoding } from './raw.ts';
+export { rawChunk, rawEncoding, storedEncoding } from './raw.ts';
 export { atKnownResolution } from './reduce-resolution.ts';

@@ -12,7 +12,7 @@ import type {
   Series,
   SeriesSet,
 } from '../storage/index.ts';
-import { type Chunk, rawEncoding, storedEncoding } from '../chunk/index.ts';
+import { type Chunk, rawChunk, storedEncoding } from '../chunk/index.ts';
 import { mergeChunks } from './compact/merge-chunks.ts';
 import { mergeSamples } from './compact/merge-samples.ts';
 import { ChunkRecoder } from './compact/recode.ts';
@@ -276,12 +276,12 @@ class MergedSeries implements ChunkSeries {
     }
   }
 
-  chunks(minMs: number, maxMs: number): Iterable<RawChunk> {
+  *chunks(minMs: number, maxMs: number): Generator<RawChunk> {
     const lists = this.#parts.map((part) => {
       assert('chunks' in part, 'merge: a series without access to its chunks');
       return stored((part as ChunkSeries).chunks(minMs, maxMs));
     });
-    return raw(mergeChunks(lists, this.#merging.recoder));
+    for (const chunk of mergeChunks(lists, this.#merging.recoder)) yield rawChunk(chunk);
   }
 
   #readOverlapping(into: SampleColumns): void {
@@ -320,13 +320,5 @@ function truncate(columns: SampleColumns, length: number): void {
 function* stored(chunks: Iterable<RawChunk>): Generator<Chunk> {
   for (const { minTimeMs, maxTimeMs, encoding, bytes } of chunks) {
     yield { minTimeMs, maxTimeMs, encoding: storedEncoding(encoding), bytes };
-  }
-}
-
-function* raw(chunks: Iterable<Chunk>): Generator<RawChunk> {
-  for (const { minTimeMs, maxTimeMs, encoding, bytes } of chunks) {
-    const name = rawEncoding(encoding);
-    assert(name !== undefined, 'merge: a chunk in an encoding that is not handed out');
-    yield { minTimeMs, maxTimeMs, encoding: name, bytes };
   }
 }

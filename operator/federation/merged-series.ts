@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Chunk, type Encoding, rawEncoding } from '../../lib/chunk/index.ts';
-import { assert, errorMessage, type Labels, PromletError, SampleColumns } from '../../lib/model/index.ts';
+import { type Encoding, rawChunk, rawEncoding } from '../../lib/chunk/index.ts';
+import { errorMessage, type Labels, PromletError, SampleColumns } from '../../lib/model/index.ts';
 import {
   ChunkedSeries,
   type EncodedChunk,
@@ -122,12 +122,6 @@ class MergedSeries implements ChunkSeries {
 function passedOn({ minTimeMs, maxTimeMs, encoding: number, data }: EncodedChunk): RawChunk | undefined {
   const encoding = rawEncoding(number as Encoding);
   return encoding === undefined ? undefined : { minTimeMs, maxTimeMs, encoding, bytes: data };
-}
-
-function rawChunk({ minTimeMs, maxTimeMs, encoding: stored, bytes }: Chunk): RawChunk {
-  const encoding = rawEncoding(stored);
-  assert(encoding !== undefined, 'federation: a chunk in an encoding that is not handed out');
-  return { minTimeMs, maxTimeMs, encoding, bytes };
 }
 
 interface Cursor {

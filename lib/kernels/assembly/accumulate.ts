@@ -1,5 +1,6 @@
 // Adds one column of a PromQL vector to the columns of its group, step by step: values f64, `present` one byte a step. Held
 // against the accumulators of lib/promql/eval.
+import { compensated } from './neumaier';
 
 const ALL_PRESENT: u64 = 0x0101010101010101;
 
@@ -114,9 +115,7 @@ function addSum(i: u32, value: f64, sums: usize, there: usize, compensations: us
 @inline
 function compensate(sum: f64, value: f64, sumAt: usize, at: usize): void {
   const total = sum + value;
-  if (Math.abs(total) == Infinity) store<f64>(at, 0);
-  else if (Math.abs(sum) >= Math.abs(value)) store<f64>(at, load<f64>(at) + (sum - total + value));
-  else store<f64>(at, load<f64>(at) + (value - total + sum));
+  store<f64>(at, compensated(sum, value, total, load<f64>(at)));
   store<f64>(sumAt, total);
 }
 

@@ -1,6 +1,7 @@
 // `sum_over_time`, `avg_over_time`, `count_over_time` over the windows that assembly/windows.ts speaks of. Held against
 // lib/promql/functions/over-time.ts, to the last bit.
 
+import { compensated } from './neumaier';
 import { put, timeAt, valueAt } from './windows';
 
 /** From here on a partial sum might overflow, or not where Prometheus's does: windows have to be summed one by one. */
@@ -166,15 +167,6 @@ function meanOf(values: usize, low: u32, high: u32): f64 {
     sum = total;
   }
   return sum + compensation;
-}
-
-/** Neumaier's step: the compensation of `total`, which is `sum` + `value`. */
-// @ts-ignore: decorator
-@inline
-function compensated(sum: f64, value: f64, total: f64, compensation: f64): f64 {
-  if (Math.abs(total) == Infinity) return 0;
-  const isLarge = Math.abs(sum) >= Math.abs(value);
-  return compensation + (isLarge ? sum - total + value : value - total + sum);
 }
 
 // @ts-ignore: decorator

@@ -2,6 +2,7 @@ import type { FloatHistogram } from '../../model/index.ts';
 import type { AggregateOperator } from '../parse/ast.ts';
 import type { ColumnMemory } from './column-memory.ts';
 import { type ColumnSeries, isFloat, type StepGrid } from './columns.ts';
+import { compensationOf } from './kahan.ts';
 import { quantile } from './quantile.ts';
 
 export interface AggregatedColumn {
@@ -143,13 +144,6 @@ class SumAccumulator implements Accumulator {
     const compensations = this.#compensations;
     return { values: this.#sums.map((sum, i) => sum + compensations[i]!), present: this.#present.slice() };
   }
-}
-
-/** @returns the compensation of `sum + value`. @param compensation of the two */
-function compensationOf(sum: number, value: number, compensation: number): number {
-  const total = sum + value;
-  if (Math.abs(total) === Infinity) return 0;
-  return compensation + (Math.abs(sum) >= Math.abs(value) ? sum - total + value : value - total + sum);
 }
 
 /** What a step of a mean holds, in place of nothing. */

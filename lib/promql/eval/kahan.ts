@@ -12,17 +12,20 @@ export class KahanSum {
   }
 
   add(value: number): void {
-    const { sum } = this;
-    const total = sum + value;
-    if (total === Infinity || total === -Infinity) this.compensation = 0;
-    else if (Math.abs(sum) >= Math.abs(value)) this.compensation += sum - total + value;
-    else this.compensation += value - total + sum;
-    this.sum = total;
+    this.compensation = compensationOf(this.sum, value, this.compensation);
+    this.sum += value;
   }
 
   get total(): number {
     return this.sum + this.compensation;
   }
+}
+
+/** @returns the compensation of `sum + value`. @param compensation of the two */
+export function compensationOf(sum: number, value: number, compensation: number): number {
+  const total = sum + value;
+  if (Math.abs(total) === Infinity) return 0;
+  return compensation + (Math.abs(sum) >= Math.abs(value) ? sum - total + value : value - total + sum);
 }
 
 /**

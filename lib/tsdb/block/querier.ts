@@ -9,7 +9,7 @@ import type {
   SelectionPart,
   SeriesSet,
 } from '../../storage/index.ts';
-import { type Chunk, encodeSamples, rawEncoding } from '../../chunk/index.ts';
+import { type Chunk, encodeSamples, rawChunk, rawEncoding } from '../../chunk/index.ts';
 import { type DividingQuerier, type Part, SourceSelection } from '../division.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
@@ -240,10 +240,6 @@ class BlockSeries implements ChunkSeries {
     const { querier, found } = this.#shared;
     const columns = new SampleColumns();
     querier.read(found, this.#i, chunk, chunk + 1, -Infinity, Infinity, columns);
-    return querier.encode(columns).map(({ encoding, ...encoded }) => {
-      const raw = rawEncoding(encoding);
-      assert(raw !== undefined, 'block querier: encoded as what cannot be handed out');
-      return { ...encoded, encoding: raw };
-    });
+    return querier.encode(columns).map(rawChunk);
   }
 }

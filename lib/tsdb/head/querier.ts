@@ -10,7 +10,7 @@ import type {
   SeriesRef,
   SeriesSet,
 } from '../../storage/index.ts';
-import { rawEncoding } from '../../chunk/index.ts';
+import { rawChunk } from '../../chunk/index.ts';
 import { type DividingQuerier, type Part, SourceSelection } from '../division.ts';
 import { SELECT_BATCH_SIZE } from '../limits.ts';
 import { type PostingsSource, selectLabelNames, selectLabelValues, selectPostings } from '../select.ts';
@@ -77,11 +77,7 @@ class HeadSeries implements ChunkSeries {
 
   chunks(minMs: number, maxMs: number): RawChunk[] {
     const found = this.#chunks.readableChunks(this.#ref, Math.max(minMs, this.#minMs), Math.min(maxMs, this.#maxMs));
-    return found.map((chunk) => {
-      const encoding = rawEncoding(chunk.encoding);
-      assert(encoding !== undefined, 'head: an encoding it never writes');
-      return { ...chunk, encoding };
-    });
+    return found.map(rawChunk);
   }
 }
 
