@@ -10,7 +10,9 @@ import { eventually } from '../../tools/prometheus-api.ts';
 import { memoryQueryable, serve, testDeps, type TestServer } from './fixture.ts';
 
 /** 64 KiB; gzip takes three quarters off. */
-const PIECE = randomBytes(16 * 1024).toString('hex').padEnd(64 * 1024, 'x');
+const PIECE = randomBytes(16 * 1024)
+  .toString('hex')
+  .padEnd(64 * 1024, 'x');
 const MB = 1 << 20;
 
 describe('api: long answers', () => {
