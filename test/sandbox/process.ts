@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { PATIENCE_MS } from '../tools/prometheus-api.ts';
+
+const MAX_KEPT_OUTPUT = 1 << 16;
 
 export interface ProcessOptions {
   readonly name: string;
@@ -12,33 +15,39 @@ export interface ProcessOptions {
   readonly logFile: string;
 }
 
-/** A child process with its log in a file; stopped by its own pid, never by name. */
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
+/** A child process with its log in a file; stopped by its own pid, never by name. It does not outlive this process's exit. */
 export class ManagedProcess {
   readonly name: string;
   readonly logFile: string;
   readonly #child: ChildProcess;
   #stdout = '';
 
-  private constructor(options: ProcessOptions, child: ChildProcess, log: WriteStream) {
+  private constructor(options: ProcessOptions, child: ChildProcess, log: number) {
     this.name = options.name;
     this.logFile = options.logFile;
     this.#child = child;
-    child.stdout!.on('data', (chunk: Buffer) => {
-      if (this.#stdout.length < 4096) this.#stdout += chunk.toString();
-      log.write(chunk);
+    children.add(child);
+    child.once('exit', () => children.delete(child));
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      if (this.#stdout.length < MAX_KEPT_OUTPUT) this.#stdout += text;
+      writeSync(log, text);
     });
-    child.stderr!.on('data', (chunk: Buffer) => log.write(chunk));
-    child.once('close', () => log.end());
+    child.once('close', () => closeSync(log));
   }
 
   /** @throws when the program cannot be started at all */
   static async start(options: ProcessOptions): Promise<ManagedProcess> {
+    const log = openSync(options.logFile, 'a');
     const child = spawn(options.command, options.args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', log],
     });
-    const log = createWriteStream(options.logFile, { flags: 'a' });
     const managed = new ManagedProcess(options, child, log);
     await once(child, 'spawn');
     return managed;
@@ -58,24 +67,52 @@ export class ManagedProcess {
   }
 
   /** Resolves with the first match of `pattern` on stdout; rejects when the process ends or time runs out first. */
-  async waitForOutput(pattern: RegExp, timeoutMs: number): Promise<RegExpMatchArray> {
-    const deadline = Date.now() + timeoutMs;
+  async waitForOutput(pattern: RegExp, timeoutMs = PATIENCE_MS): Promise<RegExpMatchArray> {
+    return this.#until(`printed no ${pattern}`, timeoutMs, () => this.#stdout.match(pattern) ?? undefined);
+  }
+
+  /** Resolves when `url`, served by the process, answers 200; rejects when the process ends or time runs out first. */
+  async waitUntilOk(url: string, timeoutMs = PATIENCE_MS): Promise<void> {
+    await this.#until(`did not answer ${url} with 200`, timeoutMs, async () => {
+      try {
+        const answer = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+        await answer.arrayBuffer();
+        return answer.ok || undefined;
+      } catch {
+        return undefined;
+      }
+    });
+  }
+
+  async #until<T>(fault: string, timeoutMs: number, attempt: () => T | Promise<T>): Promise<T & {}> {
+    const deadline = performance.now() + timeoutMs;
     for (;;) {
-      const match = this.#stdout.match(pattern);
-      if (match !== null) return match;
-      if (!this.running) throw new Error(`${this.name} ended early, see ${this.logFile}`);
-      if (Date.now() > deadline) throw new Error(`${this.name} printed no ${pattern} in time, see ${this.logFile}`);
+      // Asked first: what it did before it ended counts.
+      const { running } = this;
+      const result = await attempt();
+      if (result !== undefined && result !== null) return result;
+      if (!running) throw new Error(`${this.name} ended early, see ${this.logFile}`);
+      if (performance.now() > deadline)
+        throw new Error(`${this.name} ${fault} in ${timeoutMs} ms, see ${this.logFile}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 
-  /** Sends `signal` and waits for the end; SIGKILL follows after `graceMs`. */
-  async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = 10_000): Promise<void> {
+  /**
+   * Sends `signal` and waits for the end.
+   * @throws when it took longer than `graceMs`; SIGKILL has ended it then
+   */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', graceMs = PATIENCE_MS): Promise<void> {
     if (!this.running) return;
     const ended = once(this.#child, 'exit');
+    let isOverdue = false;
+    const impatience = setTimeout(() => {
+      isOverdue = true;
+      this.#child.kill('SIGKILL');
+    }, graceMs);
     this.#child.kill(signal);
-    const impatience = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
     await ended;
     clearTimeout(impatience);
+    if (isOverdue) throw new Error(`${this.name} did not end within ${graceMs} ms of ${signal}, see ${this.logFile}`);
   }
 }

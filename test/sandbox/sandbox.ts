@@ -16,7 +16,6 @@ export const MANIFESTS = fileURLToPath(new URL('./manifests', import.meta.url));
 export const PROMLET_NAMESPACE = 'promlet';
 const CONFIG_SECRET = `${PROMLET_NAMESPACE}/promlet-agent-config`;
 const AGENT_LABELS = { 'app.kubernetes.io/name': 'promlet', 'app.kubernetes.io/component': 'agent' };
-const START_TIMEOUT_MS = 30_000;
 
 export interface SandboxOptions {
   /** Keeps data directories, logs and the kubeconfig; data survives restarts. */
@@ -89,7 +88,7 @@ export class Sandbox {
       `--agent-config-secret=${CONFIG_SECRET}`,
       `--web.listen-address=127.0.0.1:${this.#operatorPort}`,
     ]);
-    await waitUntilOk(`${this.operatorUrl}/-/healthy`, this.#operator);
+    await this.#operator.waitUntilOk(`${this.operatorUrl}/-/healthy`);
   }
 
   async stopOperator(): Promise<void> {
@@ -120,7 +119,7 @@ export class Sandbox {
       ],
       nodeName,
     );
-    await waitUntilOk(`${agent.url}/-/ready`, agent.process);
+    await agent.process.waitUntilOk(`${agent.url}/-/ready`);
     this.api.apply(
       pod({
         name: `promlet-agent-${nodeName}`,
@@ -148,7 +147,7 @@ export class Sandbox {
     const { command, args } = options.command?.(port) ?? this.#shop(options, port);
     const child = await ManagedProcess.start({ name, command, args, logFile: join(this.dir, 'logs', `${name}.log`) });
     this.#workloads.set(`${options.namespace}/${name}`, child);
-    if (options.command === undefined) await child.waitForOutput(/listening (\d+)/, START_TIMEOUT_MS);
+    if (options.command === undefined) await child.waitForOutput(/listening (\d+)/);
     this.api.apply(service(options.app, options.namespace, portName));
     this.api.apply(
       pod({
@@ -175,12 +174,14 @@ export class Sandbox {
     for (const object of parseObjects(readFileSync(join(MANIFESTS, file), 'utf8'))) this.api.apply(object);
   }
 
-  /** Stops every process by its pid, then the API server. */
+  /** Stops every process by its pid, then the API server. @throws when a process had to be killed, after that */
   async close(): Promise<void> {
-    const agents = [...this.agents.values()].map((agent) => agent.process?.stop());
-    const workloads = [...this.#workloads.values()].map((workload) => workload.stop());
-    await Promise.all([...agents, ...workloads, this.#operator?.stop()]);
+    const agents = [...this.agents.values()].map((agent) => agent.process);
+    const processes = [...agents, ...this.#workloads.values(), this.#operator].filter((one) => one !== undefined);
+    const stopping = processes.map((one) => one.stop());
+    await Promise.allSettled(stopping);
     await this.api.close();
+    await Promise.all(stopping);
   }
 
   #shop(options: WorkloadOptions, port: number): { command: string; args: string[] } {
@@ -211,17 +212,4 @@ function readManifests(dir: string): KubeObject[] {
 
 function parseObjects(text: string): KubeObject[] {
   return parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
-}
-
-/** Polls until the URL answers 200. @throws when the process ends or half a minute has passed */
-async function waitUntilOk(url: string, child: ManagedProcess): Promise<void> {
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  for (;;) {
-    const answer = await fetch(url).catch(() => undefined);
-    await answer?.arrayBuffer();
-    if (answer?.ok) return;
-    if (!child.running) throw new Error(`${child.name} ended early, see ${child.logFile}`);
-    if (Date.now() > deadline) throw new Error(`${child.name} is not ready after 30 s, see ${child.logFile}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

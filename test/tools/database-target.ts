@@ -4,7 +4,7 @@ import { createKernels } from '../../lib/kernels/index.ts';
 import { Matcher } from '../../lib/model/index.ts';
 import { openTsdb, type Tsdb } from '../../lib/tsdb/index.ts';
 import { appendCommit } from './demo-commits.ts';
-import { eventually } from './prometheus-api.ts';
+import { eventually, PATIENCE_MS } from './prometheus-api.ts';
 import { PrometheusDriver, type PrometheusOptions } from './prometheus-driver.ts';
 import type { WrittenSeries } from './remote-write.ts';
 import { type Dump, dumpOf } from './samples.ts';
@@ -50,7 +50,7 @@ export async function prometheusTarget(
     delete: (label, value, minMs, maxMs) => driver.deleteSeries(`{${label}="${value}"}`, minMs, maxMs),
     clean: () => driver.cleanTombstones(),
     compact: async () => {
-      await eventually('the head is compacted', 30_000, async () => {
+      await eventually('the head is compacted', PATIENCE_MS, async () => {
         const [minMs, maxMs] = await driver.metrics('prometheus_tsdb_head_min_time', 'prometheus_tsdb_head_max_time');
         return maxMs! - minMs! <= blockDurationMs * 1.5;
       });

@@ -9,7 +9,7 @@ import { createWireCodec } from '../../lib/remote/index.ts';
 import { encodeReadRequest } from '../../lib/remote/read-request.ts';
 import { freePort } from '../sandbox/ports.ts';
 import { ManagedProcess } from '../sandbox/process.ts';
-import { call, eventually } from './prometheus-api.ts';
+import { call, eventually, PATIENCE_MS } from './prometheus-api.ts';
 import { decodeReadResponse, encodeWriteRequest, REMOTE_WRITE_HEADERS, type WrittenSeries } from './remote-write.ts';
 import { type Dump, floatText, histogramText } from './samples.ts';
 
@@ -71,7 +71,7 @@ export class PrometheusDriver {
     });
     const driver = new PrometheusDriver(url, options.dataDir, managed, home);
     try {
-      await eventually('Prometheus is ready', 30_000, async () => (await fetch(`${url}/-/ready`)).ok);
+      await managed.waitUntilOk(`${url}/-/ready`);
     } catch (error) {
       const log = readFileSync(logFile, 'utf8');
       await driver.stop('SIGKILL');
@@ -151,7 +151,7 @@ export class PrometheusDriver {
 
   /** Waits until its directory has at least so many blocks. */
   async blocks(atLeast: number): Promise<string[]> {
-    return eventually(`${atLeast} blocks`, 30_000, () => {
+    return eventually(`${atLeast} blocks`, PATIENCE_MS, () => {
       const names = blockDirectories(this.dataDir);
       return Promise.resolve(names.length >= atLeast && names);
     });

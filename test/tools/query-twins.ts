@@ -11,6 +11,7 @@ import { Engine, type PromqlFeatures } from '../../lib/promql/index.ts';
 import { BlockBuilder, openReadOnly, type ReadOnlyTsdb } from '../../lib/tsdb/index.ts';
 import { appendCommit } from './demo-commits.ts';
 import { pieceText } from './piece-text.ts';
+import { PATIENCE_MS } from './prometheus-api.ts';
 import { PrometheusDriver } from './prometheus-driver.ts';
 import type { WrittenSeries } from './remote-write.ts';
 
@@ -157,7 +158,7 @@ export class QueryTwins {
     const response = await fetch(`${this.#driver.url}/api/v1/${stepMs === 0 ? 'query' : 'query_range'}`, {
       method: 'POST',
       body: new URLSearchParams({ query, ...times, ...more }),
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(PATIENCE_MS),
     });
     return (await response.json()) as T;
   }

@@ -3,10 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../sandbox/ports.ts';
 import { ManagedProcess } from '../../sandbox/process.ts';
-import { eventually } from '../../tools/prometheus-api.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
-const START_TIMEOUT_MS = 30_000;
 
 /** A program under comparison. */
 export interface Program {
@@ -53,10 +51,7 @@ async function start(
   ];
   const child = await ManagedProcess.start({ name, command, args: [...args, ...common], env, logFile });
   try {
-    await eventually(`${name} is ready (log: ${logFile})`, START_TIMEOUT_MS, async () => {
-      if (!child.running) throw new Error(`${name} ended early`);
-      return (await fetch(`${url}/-/ready`)).ok;
-    });
+    await child.waitUntilOk(`${url}/-/ready`);
   } catch (error) {
     await child.stop('SIGKILL');
     throw error;

@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { type Clock, systemClock } from '../../../lib/env/index.ts';
+import { freePort } from '../ports.ts';
 import { type Fault, Faults } from './faults.ts';
 import { asJson, type KubeObject } from './object.ts';
 import { Registry } from './registry.ts';
@@ -13,7 +14,7 @@ import { ApiError, noSuchPath } from './status.ts';
 import { objectKey, Store } from './store.ts';
 
 export interface ApiServerOptions {
-  /** 0 or nothing: any free port. */
+  /** Default: any that is free, and stays free for it while it is stopped. */
   port?: number;
   clock?: Clock;
 }
@@ -59,14 +60,14 @@ const HELPER_WRITE: Omit<WriteOptions, 'warnings'> = {
 };
 
 /** Starts the server with the namespaces `default`, `kube-system` and `kube-public`. */
-export async function startApiServer({ port = 0, clock = systemClock }: ApiServerOptions = {}): Promise<ApiServer> {
+export async function startApiServer({ port, clock = systemClock }: ApiServerOptions = {}): Promise<ApiServer> {
   const store = new Store();
   const registry = new Registry();
   const now = (): number => clock.now();
   const resources = new Resources(store, registry, now);
   const backend: Backend = { store, registry, resources, now, watches: new Set() };
   const faults = new Faults();
-  let http = await listen(backend, faults, port);
+  let http = await listen(backend, faults, port ?? (await freePort()));
   const address = http.address() as AddressInfo;
   const url = `http://127.0.0.1:${address.port}`;
 
