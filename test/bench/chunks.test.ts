@@ -5,6 +5,8 @@ describe('bench: chunks', () => {
   it('runs small and writes the same chunks every time', () => {
     const figures = run(0.01);
     assert.equal(figures.hash, run(0.01).hash);
-    for (const [name, value] of Object.entries(figures)) assert.ok(value > 0, name);
+    assert.ok(figures.hash > 0 && figures.histogramBytesPerSample > 0);
+    // A coarse clock does not see so little pass.
+    for (const [name, value] of Object.entries(figures)) assert.ok(value >= 0 && Number.isFinite(value), name);
   });
 });

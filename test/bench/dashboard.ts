@@ -80,7 +80,7 @@ async function measure(
   try {
     await server.configure(exporter.config(options.targets, SCRAPE_INTERVAL_SECONDS));
     await exporter.scraped(options.targets);
-    const quiet = await timed(() => sleep(options.quietSeconds * 1000));
+    const quiet = await exporter.window(options.targets, options.quietSeconds);
     resetPeak(pid);
     const cpuBefore = cpuSeconds(pid);
     const counts = { times: [] as number[], failed: 0 };

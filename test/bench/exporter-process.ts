@@ -1,10 +1,11 @@
 /** The exporter in a process of its own, the configuration that scrapes it, and when it was asked for its pages. */
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ManagedProcess } from '../sandbox/process.ts';
 import { eventually } from '../tools/prometheus-api.ts';
-import type { Arrivals } from './lateness.ts';
+import type { Arrivals, Window } from './lateness.ts';
 
 const SCRIPT = fileURLToPath(new URL('exporter.ts', import.meta.url));
 const PRIORITY = -10;
@@ -31,7 +32,7 @@ export class ExporterProcess {
       logFile: join(dir, 'exporter.log'),
     });
     if (options !== undefined) prefer(exporter.pid);
-    const [, port] = await exporter.waitForOutput(/listening (\d+)/, 10_000);
+    const [, port] = await exporter.waitForOutput(/listening (\d+)/, 60_000);
     return new ExporterProcess(exporter, `127.0.0.1:${port}`);
   }
 
@@ -57,9 +58,25 @@ export class ExporterProcess {
 
   /** Waits until each target was asked twice: a server may begin out of turn. */
   async scraped(targets: number): Promise<void> {
-    await eventually('every target scraped', 60_000, async () => {
+    await eventually('every target scraped', 60_000, () => this.wasScraped(targets));
+  }
+
+  async wasScraped(targets: number): Promise<boolean> {
+    const arrivals = await this.arrivals();
+    return arrivals.size === targets && [...arrivals.values()].every((times) => times.length > 1);
+  }
+
+  /** Lets so many seconds pass, and more until each target was asked meanwhile: `lateness` wants that of a quiet window. */
+  async window(targets: number, seconds: number): Promise<Window> {
+    const fromMs = Date.now();
+    await sleep(seconds * 1000);
+    return eventually('every target scraped in a window', 60_000, async () => {
+      const untilMs = Date.now();
       const arrivals = await this.arrivals();
-      return arrivals.size === targets && [...arrivals.values()].every((times) => times.length > 1);
+      const isIn = (timeMs: number): boolean => timeMs >= fromMs && timeMs < untilMs;
+      return (
+        arrivals.size === targets && [...arrivals.values()].every((times) => times.some(isIn)) && { fromMs, untilMs }
+      );
     });
   }
 

@@ -19,13 +19,12 @@ export interface IngestScale {
   readonly targets: number;
   readonly seriesPerTarget: number;
   readonly intervalSeconds: number;
+  /** Between the last new series and the window: caches, JIT and garbage collectors settle. */
+  readonly warmUpIntervals: number;
   /** Idle before the load, and the window that is measured. */
   readonly idleSeconds: number;
   readonly seconds: number;
 }
-
-/** Intervals between the last new series and the window: caches, JIT and garbage collectors settle. */
-const WARM_UP_INTERVALS = 3;
 
 export interface IngestFigures {
   readonly program: string;
@@ -91,20 +90,22 @@ async function measureSteady(
   await server.configure(exporter.config(scale.targets, scale.intervalSeconds));
   const perScrape = scale.seriesPerTarget + contender.reportSamples;
   await eventually('every target scraped', 120_000, async () => (await server.appended()) >= scale.targets * perScrape);
-  await sleep(WARM_UP_INTERVALS * scale.intervalSeconds * 1_000);
+  await sleep(scale.warmUpIntervals * scale.intervalSeconds * 1_000);
   const samplesBefore = await server.appended();
   const cpuBefore = cpuSeconds(pid);
   const rss: number[] = [];
   const window = Date.now() + scale.seconds * 1_000;
-  while (Date.now() < window) {
-    await sleep(Math.min(1_000, window - Date.now()));
+  let samples = 0;
+  // Longer where the machine is so busy that not every target was scraped meanwhile.
+  while (samples < scale.targets * perScrape) {
+    await sleep(Math.min(1_000, Math.max(100, window - Date.now())));
     rss.push(memory(pid).rssBytes);
+    if (Date.now() >= window) samples = (await server.appended()) - samplesBefore;
   }
   const cpu = cpuSeconds(pid) - cpuBefore;
-  const samples = (await server.appended()) - samplesBefore;
   const { peakRssBytes } = memory(pid);
   const series = await server.series();
-  const pages = await allArrived(server, exporter, perScrape);
+  const pages = await allArrived(server, exporter, scale.seriesPerTarget);
   return {
     program: contender.name,
     series,
@@ -130,30 +131,39 @@ async function measureRestart(
     await server.ready();
     const readySeconds = (performance.now() - started) / 1e3;
     const restartPeakRssBytes = memory(server.pid).peakRssBytes;
-    let served = 0;
-    for (let i = 0; i < METRIC_NAMES; i++) {
-      served += await server.scalar(`sum(count_over_time(http_server_requests_total_${i}[1h]))`);
-    }
-    return { readySeconds, restartPeakRssBytes, lostSamples: expected - served };
+    return { readySeconds, restartPeakRssBytes, lostSamples: expected - (await samplesIn(server)) };
   } finally {
     await server.stop();
   }
 }
 
 /** Holds all further pages back and waits for the samples of those before. @returns pages served */
-async function allArrived(server: Server, exporter: ExporterProcess, perScrape: number): Promise<number> {
+async function allArrived(server: Server, exporter: ExporterProcess, seriesPerTarget: number): Promise<number> {
   const pages = await exporter.hold();
-  return eventually('every sample served in the server', 4_000, async () => {
-    const arrived = await server.appended();
-    if (arrived !== pages * perScrape) throw new Error(`${arrived} of ${pages * perScrape} samples`);
+  return eventually('every sample served in the server', 60_000, async () => {
+    const arrived = await samplesIn(server);
+    if (arrived !== pages * seriesPerTarget) throw new Error(`${arrived} of ${pages * seriesPerTarget} samples`);
     return pages;
   });
 }
 
+/** How many samples of pages a server answers with: those that it adds itself, for pages held back too, are others. */
+async function samplesIn(server: Server): Promise<number> {
+  let samples = 0;
+  for (let i = 0; i < METRIC_NAMES; i++) {
+    samples += await server.scalar(`sum(count_over_time(http_server_requests_total_${i}[1h]))`);
+  }
+  return samples;
+}
+
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Of all files in it; a server may delete some meanwhile. */
 export function directoryBytes(dir: string): number {
   return readdirSync(dir, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+    .reduce(
+      (sum, entry) => sum + (statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0),
+      0,
+    );
 }

@@ -5,7 +5,6 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Contender, dataDirOf, Server } from './contenders.ts';
 import { ExporterProcess } from './exporter-process.ts';
 import { type History, writeHistory } from './history.ts';
@@ -21,7 +20,7 @@ export interface JitterOptions {
   readonly seriesPerTarget: number;
   /** Of scrapes alone, after the last query. */
   readonly quietSeconds: number;
-  /** Of queries, at least. */
+  /** Of queries, at least, from when every target is being scraped. */
   readonly seconds: number;
   /** So long the queries go on until all is compacted; 0: that is not waited for. */
   readonly compactionWithinSeconds: number;
@@ -48,6 +47,7 @@ const STEP_MS = 15_000;
 const PART = 'http_requests_total{method="GET"}';
 const SCRAPES = BLOCK_MS / STEP_MS;
 const SCRAPE_INTERVAL_SECONDS = 1;
+const SCRAPED_WITHIN_MS = 60_000;
 const POLL_MS = 10;
 /** No block was begun for so long: all are written. */
 const SETTLED_MS = 5_000;
@@ -88,21 +88,25 @@ async function measure(
     resetPeak(server.pid);
     const times: number[] = [];
     const busy = await timed(async () => {
-      const begun = performance.now();
       await server.configure(exporter.config(options.targets, SCRAPE_INTERVAL_SECONDS));
+      let begun = performance.now();
+      do {
+        times.push(await readAll(server, history, samples));
+        if (performance.now() - begun > SCRAPED_WITHIN_MS) throw new Error('not every target is scraped');
+      } while (!(await exporter.wasScraped(options.targets)));
+      begun = performance.now();
       const goesOn = (): boolean => {
         const seconds = (performance.now() - begun) / 1000;
         return seconds < options.seconds || (!blocks.settled && seconds < options.compactionWithinSeconds);
       };
       while (goesOn()) times.push(await readAll(server, history, samples));
     });
-    await exporter.scraped(options.targets);
     const { written } = blocks;
     if (options.compactionWithinSeconds > 0 && !blocks.settled) {
       throw new Error(`${contender.name} did not compact its head within ${options.compactionWithinSeconds} s`);
     }
     const { peakRssBytes } = memory(server.pid);
-    const quiet = await timed(() => sleep(options.quietSeconds * 1000));
+    const quiet = await exporter.window(options.targets, options.quietSeconds);
     const arrivals = await exporter.arrivals();
     const late = (...windows: readonly Window[]): Lateness =>
       lateness(arrivals, SCRAPE_INTERVAL_SECONDS * 1000, quiet, windows);

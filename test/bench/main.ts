@@ -168,6 +168,7 @@ async function ingestAt(series: number, contenders: readonly Contender[]): Promi
     targets: Math.max(1, Math.round(series / SERIES_PER_PAGE)),
     seriesPerTarget: Math.min(series, SERIES_PER_PAGE),
     intervalSeconds: INTERVAL_SECONDS,
+    warmUpIntervals: 3,
     idleSeconds: 3,
     seconds: Number(flags.seconds),
   };

@@ -12,7 +12,7 @@ function byTitle(figures: ServerFigures, read: (one: QueryFigures) => unknown): 
 
 describe('query benchmark', () => {
   it('runs small: our agent and real Prometheus give the same answers on the same block', async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     const contenders = [sourceContender(), prometheusContender(needPeer(this, 'prometheus'))];
     const [ours, theirs] = await run(SMALL, contenders);
     assert.equal(ours!.queries.length, queryCases(0).length);
@@ -22,12 +22,12 @@ describe('query benchmark', () => {
     );
     for (const { queries, peakRssBytes, rssBytes } of [ours!, theirs!]) {
       assert.ok(peakRssBytes > 0 && rssBytes > 0);
-      assert.ok(queries.every(({ milliseconds, entries }) => milliseconds > 0 && entries > 0));
+      assert.ok(queries.every(({ milliseconds, entries }) => milliseconds >= 0 && entries > 0));
     }
   });
 
   it('runs small on real VictoriaMetrics: the same answers where it means the same, as many series elsewhere', async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     const contenders = [sourceContender(), victoriaMetricsContender(needBenchPeer(this, 'victoria-metrics'))];
     const [ours, theirs] = await run(SMALL, contenders);
     assert.deepEqual(byTitle(theirs!, agreed), byTitle(ours!, agreed));

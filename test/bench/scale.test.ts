@@ -3,7 +3,7 @@ import { run, type ScaleFigures } from './scale.ts';
 
 describe('scale benchmark', () => {
   it('runs small: hours of data are written, compacted and answered from', async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     const figures: ScaleFigures[] = [];
     await run({ services: 1, hours: [1, 10] }, (one) => figures.push(one));
     const [first, last] = figures;
@@ -18,6 +18,6 @@ describe('scale benchmark', () => {
     assert.ok(last!.headChunkBytes > 0 && last!.logBytes < 10 * first!.logBytes);
     // The answers are those of the workload, on any machine; the first is checked against it in the run.
     assert.equal(last!.queries[0]!.sum, 26_473_774);
-    for (const { milliseconds, sum } of last!.queries) assert.ok(milliseconds > 0 && sum > 0);
+    for (const { milliseconds, sum } of last!.queries) assert.ok(milliseconds >= 0 && sum > 0);
   });
 });
