@@ -7,6 +7,9 @@ import { type FileSystem, seededRandom } from '../../lib/env/index.ts';
 import { Crash, faultAt, type FaultPlan } from './faults.ts';
 import { Machine } from './file-system.ts';
 
+/** Not that of a file just closed: another thread of this process may have one open by that number again. */
+const NEVER_OPEN = 1 << 30;
+
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
 function syncEntry(fileSystem: FileSystem, path: string): void {
@@ -76,7 +79,7 @@ describe('the file system of the fault tests', () => {
     attempt(() => fileSystem.fstatSync(file).size);
     fileSystem.fsyncSync(file);
     fileSystem.closeSync(file);
-    attempt(() => fileSystem.closeSync(file));
+    attempt(() => fileSystem.closeSync(NEVER_OPEN));
     attempt(() => fileSystem.readFileSync(at('f'), 'latin1'));
     attempt(() => fileSystem.statSync(at('a')).isDirectory());
     attempt(() => fileSystem.statSync(at('f')).isFile());
@@ -275,5 +278,6 @@ describe('the file system of the fault tests', () => {
     assert.deepEqual(machine.openPaths, ['/f']);
     fileSystem.closeSync(file);
     assert.deepEqual(machine.openPaths, []);
+    assert.throws(() => fileSystem.closeSync(file), { code: 'EBADF' });
   });
 });

@@ -1,6 +1,6 @@
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLogger, type FileSystem, nodeFileSystem } from '../../../lib/env/index.ts';
+import { createLogger, type FileSystem, nodeFileSystem, seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { isStaleNaN, Labels, type Matcher, Matcher as LabelMatcher, SampleColumns } from '../../../lib/model/index.ts';
 import { collectSeries, type Queryable } from '../../../lib/storage/index.ts';
@@ -18,6 +18,8 @@ export function crashCopy(dir: string, to: string): void {
 /** What `kill -9` leaves does not depend on fsync, which is what takes the time. */
 const unsynced: FileSystem = { ...nodeFileSystem, fsyncSync: () => {}, fdatasyncSync: () => {} };
 
+let openings = 0;
+
 export function open(dir: string, options: Partial<TsdbOptions> = {}): Promise<Tsdb> {
   return openTsdb({
     dir,
@@ -25,6 +27,8 @@ export function open(dir: string, options: Partial<TsdbOptions> = {}): Promise<T
     clock: new TestClock(),
     logger: createLogger('silent'),
     kernels: createKernels(),
+    // Each opening names its blocks and hashes its labels in its own way, the same in every run.
+    random: seededRandom(openings++),
     ...options,
   });
 }

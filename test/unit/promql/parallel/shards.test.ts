@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { seededRandom } from '../../../../lib/env/index.ts';
+import { type Clock, seededRandom, systemClock } from '../../../../lib/env/index.ts';
 import { errorMessage, Labels, STALE_NAN } from '../../../../lib/model/index.ts';
 import { Engine, type EngineOptions, type QueryResult } from '../../../../lib/promql/index.ts';
 import { MemoryStorage } from '../../../conformance/promqltest/memory-storage.ts';
@@ -15,6 +15,9 @@ const SHARDS = [2, 7];
 /** Of the random generator's queries; set the variable for more. */
 const RANDOM_QUERIES = Number(process.env['SHARD_QUERIES'] ?? 150);
 
+/** Who takes which part is as the engines' promises have it, not as the machine's pace has it. */
+const STILL: Clock = { ...systemClock, monotonicMs: () => 0 };
+
 /** Answers of one pass and of parts, each as it would be shown, errors too. */
 class Twins {
   readonly tally: PartTally = { read: 0, taken: 0 };
@@ -23,7 +26,7 @@ class Twins {
 
   constructor(storage: MemoryStorage, options: EngineOptions = {}) {
     this.#storage = storage;
-    this.#engine = new Engine({ features: FEATURES, ...options });
+    this.#engine = new Engine({ clock: STILL, features: FEATURES, ...options });
   }
 
   whole(asked: AskedQuery): Promise<object> {
@@ -180,7 +183,7 @@ describe('Aggregations in parts', () => {
 
   it('count the samples that all have read', async () => {
     const storage = gauges();
-    const engine = new Engine();
+    const engine = new Engine({ clock: STILL });
     const { loadedSamples } = await engine.instant(storage, 'sum(rate(b_total[5m]))', 300_000);
     const parts = divided(storage, 4);
     const options = { assistants: localHelp(engine, parts, 3) };

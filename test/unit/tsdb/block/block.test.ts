@@ -272,7 +272,9 @@ describe('tsdb: a block', () => {
         assert.deepEqual([encoding, [...bytes]], [Encoding.xor, [...chunk(size, i + 1).bytes]]);
       }
       reader.close();
-      return readdirSync(chunksDir).map((name) => statSync(join(chunksDir, name)).size);
+      return readdirSync(chunksDir)
+        .sort()
+        .map((name) => statSync(join(chunksDir, name)).size);
     }
 
     // A chunk of n bytes is counted as n + 10, five for its length.

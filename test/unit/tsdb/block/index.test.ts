@@ -128,8 +128,9 @@ describe('tsdb: the index of a block', () => {
   });
 
   it('refuses series and symbols that are out of order, and texts that are no symbols', async () => {
+    let attempts = 0;
     const attempt = (entries: readonly Entry[], symbols: readonly string[]): Promise<string> =>
-      write(`refused-${Math.random()}`, entries, symbols);
+      write(`refused-${attempts++}`, entries, symbols);
     const b: Entry = { labels: Labels.of({ a: 'b' }), chunks: [[0, 1, 0, 8]] };
     const c: Entry = { labels: Labels.of({ a: 'c' }), chunks: [[0, 1, 0, 16]] };
     await assert.rejects(attempt([c, b], ['a', 'b', 'c']), { code: 'storage/bad-series' });

@@ -82,7 +82,11 @@ describe('tsdb: head chunk files', () => {
     return { report, chunks, sampleCounts };
   }
 
-  const random = seededRandom(4);
+  /** Each test begins with the same numbers, whichever ran before it. */
+  let random = seededRandom(4);
+  beforeEach(() => {
+    random = seededRandom(4);
+  });
 
   function someChunk(lengthBytes: number): Chunk {
     const minTimeMs = Math.floor((random() - 0.2) * 2e12);
@@ -220,7 +224,7 @@ describe('tsdb: head chunk files', () => {
     const whole = directory();
     const written = fill(writerOf(whole, { maxFileBytes: 89 }), 3, 1, 50);
     assert.equal(written.at(-1)!.file, 3);
-    const names = readdirSync(join(whole, 'chunks_head'));
+    const names = readdirSync(join(whole, 'chunks_head')).sort();
     const contents = names.map((name) => readFileSync(join(whole, 'chunks_head', name)));
     const second = contents[1]!;
     for (let bit = 0; bit < second.length * 8; bit += 3) {

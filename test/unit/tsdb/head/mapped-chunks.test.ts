@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { seededRandom } from '../../../../lib/env/index.ts';
 import { createKernels, layout } from '../../../../lib/kernels/index.ts';
 import { Labels, SampleColumns } from '../../../../lib/model/index.ts';
 import { type Chunk, Encoding } from '../../../../lib/chunk/chunk.ts';
@@ -12,12 +13,16 @@ import { flatOut } from '../../../../lib/tsdb/pace.ts';
 const STEP_MS = 15_000;
 const BLOCK_MS = 7_200_000;
 
+function newHead(): Head {
+  return new Head(createKernels(), BLOCK_MS, { maxSeries: 0, maxFutureMs: 0 }, undefined, seededRandom(3));
+}
+
 describe('tsdb head: chunks that lie in files', () => {
   let head: Head;
   let ref: number;
   let files: Map<string, Chunk>;
   beforeEach(() => {
-    head = new Head(createKernels(), BLOCK_MS, { maxSeries: 0, maxFutureMs: 0 });
+    head = newHead();
     ref = head.getOrCreate(Labels.of({ a: '1' }));
     files = new Map();
     head.readMapped = ({ file, offsetBytes }) => files.get(`${file}:${offsetBytes}`)!;
@@ -123,7 +128,7 @@ describe('tsdb head: chunks that lie in files', () => {
     append(0, 300);
     mapAll();
     const found = [...files.values()];
-    const again = new Head(createKernels(), BLOCK_MS, { maxSeries: 0, maxFutureMs: 0 });
+    const again = newHead();
     again.readMapped = head.readMapped;
     head = again;
     ref = head.getOrCreate(Labels.of({ a: '1' }));

@@ -10,6 +10,7 @@ import { headSource } from '../../../../lib/tsdb/head/head-source.ts';
 import { openHead } from '../../../../lib/tsdb/head/head-view.ts';
 import { HeadReader } from '../../../../lib/tsdb/head/querier.ts';
 import {
+  FLAG_ENOUGH,
   FLAG_KEPT_FROM,
   FLAG_STOP,
   FLAG_WHOLE,
@@ -72,6 +73,8 @@ function checkSeries(labels: Labels): { group: number; index: number; first: num
   samples += columns.length;
   return { group, index, first, last: next - 1 };
 }
+
+const WHOLE_SELECTIONS = 3;
 
 /** Ways to select, and how many series of a group each finds. */
 const ALL = Array.from({ length: SERIES_PER_GROUP }, (_, index) => index);
@@ -183,6 +186,7 @@ try {
     await selectAll(i % 2 === 0, SELECTIONS[i % SELECTIONS.length]!);
     if (i % 5 === 0) readSource();
     if (i % 5 === 1) await readLabels();
+    if (whole > WHOLE_SELECTIONS && sources > 1 && late > 100) Atomics.store(words, FLAG_ENOUGH, 1);
   }
 } catch (thrown) {
   error = thrown instanceof Error ? thrown.stack : String(thrown);

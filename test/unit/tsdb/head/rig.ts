@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLogger, type FileSystem, nodeFileSystem } from '../../../../lib/env/index.ts';
+import { createLogger, type FileSystem, nodeFileSystem, seededRandom } from '../../../../lib/env/index.ts';
 import { createKernels } from '../../../../lib/kernels/index.ts';
 import type { Appendable, Queryable } from '../../../../lib/storage/index.ts';
 import { HeadAppender } from '../../../../lib/tsdb/head/appender.ts';
@@ -68,7 +68,7 @@ export class HeadRig implements Appendable, Queryable {
     const logger = createLogger('silent');
     const clock = new TestClock();
     const limits = { maxSeries: 0, maxFutureMs: 0 };
-    const head = new Head(kernels, options.blockDurationMs ?? 7_200_000, limits);
+    const head = new Head(kernels, options.blockDurationMs ?? 7_200_000, limits, undefined, seededRandom(1));
     head.exemplars.resize(maxExemplars);
     head.exemplars.outOfOrderWindowMs = windowMs;
     const dirOf = (name: string): string => {

@@ -20,7 +20,9 @@ export const FLAG_STOP = 0;
 export const FLAG_KEPT_FROM = 1;
 /** Selections that the reader could check to be whole. */
 export const FLAG_WHOLE = 2;
-export const FLAGS = 3;
+/** 1 when the reader has read enough of every kind. */
+export const FLAG_ENOUGH = 3;
+export const FLAGS = 4;
 
 export interface ReaderReport {
   readonly error: string | undefined;

@@ -284,7 +284,7 @@ describe('tsdb: log checkpoints', () => {
     const worker = new Worker(new URL('checkpoint-worker.ts', import.meta.url), { workerData });
     const [there] = (await once(worker, 'message')) as [CheckpointReport];
     assert.deepEqual({ ...there, durationMs: 0 }, { ...here, durationMs: 0 });
-    assert.deepEqual(readdirSync(join(copy, 'wal')), readdirSync(join(dir, 'wal')));
+    assert.deepEqual(readdirSync(join(copy, 'wal')).sort(), readdirSync(join(dir, 'wal')).sort());
     const file = join('wal', 'checkpoint.00000003', '00000000');
     assert.deepEqual(readFileSync(join(copy, file)), readFileSync(join(dir, file)));
   });

@@ -59,7 +59,7 @@ describe('tsdb: a damaged log', () => {
     const again = await readLog(dir, { damaged: 'repair' });
     assert.deepEqual([again.rows, again.report.damage], [read, []]);
     assert.deepEqual(
-      readdirSync(join(dir, 'wal')),
+      readdirSync(join(dir, 'wal')).sort(),
       ['0', '1', '2', '3', '4', '5'].map((index) => `0000000${index}`),
     );
   });
