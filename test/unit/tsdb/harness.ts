@@ -33,6 +33,12 @@ export function open(dir: string, options: Partial<TsdbOptions> = {}): Promise<T
   });
 }
 
+/** Compaction has written its first block, and has come to what it does next. */
+export async function firstBlock(db: Tsdb): Promise<void> {
+  while (db.blocks().length === 0) await new Promise(setImmediate);
+  for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+}
+
 /** Appends rows of `[labels, timestamp, value]` in one commit. @returns the results */
 export async function write(db: Tsdb, rows: readonly (readonly [string, number, number])[]): Promise<number[]> {
   const appender = db.appender();
