@@ -88,11 +88,13 @@ export class KubeClient {
   readonly namespace: string;
   readonly server: string;
   readonly #transport: Transport;
+  readonly #clock: Clock;
 
-  constructor(connection: KubeConnection, transport: Transport) {
+  constructor(connection: KubeConnection, transport: Transport, clock: Clock) {
     this.namespace = connection.namespace;
     this.server = connection.server;
     this.#transport = transport;
+    this.#clock = clock;
   }
 
   get<T extends KubeObject>(resource: Resource, name: ObjectName, options: RequestOptions = {}): Promise<T> {
@@ -168,7 +170,7 @@ export class KubeClient {
     const what = `GET ${path}`;
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, options.signal]);
-    const silence = watchdog(options.idleTimeoutMs, () => stop.abort());
+    const silence = watchdog(this.#clock, options.idleTimeoutMs, () => stop.abort());
     let response: IncomingMessage | undefined;
     try {
       response = await this.#transport.open({ method: 'GET', path, timeoutMs: 0 }, signal);
@@ -237,8 +239,9 @@ export class KubeClient {
 export async function createKubeClient(options: KubeClientOptions = {}): Promise<KubeClient> {
   const files = options.files ?? nodeFileSystem;
   const connection = connectionOf(options, files);
-  const credentials = createCredentials(connection.user, files, options.clock ?? systemClock);
-  return new KubeClient(connection, new Transport(connection, credentials, options.userAgent ?? 'promlet'));
+  const clock = options.clock ?? systemClock;
+  const credentials = createCredentials(connection.user, files, clock);
+  return new KubeClient(connection, new Transport(connection, credentials, options.userAgent ?? 'promlet'), clock);
 }
 
 function connectionOf(options: KubeClientOptions, files: FileSystem): KubeConnection {
@@ -285,15 +288,20 @@ function withQuery(path: string, query: URLSearchParams): string {
 }
 
 /** Calls `onSilence` once when it was not fed for `timeoutMs`. */
-function watchdog(timeoutMs: number, onSilence: () => void): { fed: () => void; stop: () => void; barked: boolean } {
+function watchdog(clock: Clock, timeoutMs: number, onSilence: () => void) {
+  const start = () =>
+    clock.setTimer(() => {
+      dog.barked = true;
+      onSilence();
+    }, timeoutMs);
+  let timer = start();
   const dog = {
     barked: false,
-    fed: () => void timer.refresh(),
-    stop: () => clearTimeout(timer),
+    fed: (): void => {
+      timer.cancel();
+      timer = start();
+    },
+    stop: (): void => timer.cancel(),
   };
-  const timer = setTimeout(() => {
-    dog.barked = true;
-    onSilence();
-  }, timeoutMs);
   return dog;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import * as fc from 'fast-check';
 import { storedEncoding } from '../../../lib/chunk/index.ts';
-import { systemClock } from '../../../lib/env/index.ts';
+import { type Clock, systemClock, type Timer } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 import { Labels, Matcher, SampleColumns } from '../../../lib/model/index.ts';
 import { createWireCodec } from '../../../lib/remote/index.ts';
@@ -27,6 +27,7 @@ function up(node: string, ...samples: [number, number][]): MemorySeries {
 }
 
 interface Setting extends PartialResponse {
+  readonly clock?: Clock;
   readonly limits?: Partial<FederationLimits>;
   readonly missing?: AgentsDirectory['missing'];
 }
@@ -42,8 +43,8 @@ async function federate(
   const federation = createFederation({
     directory,
     kernels,
-    clock: systemClock,
-    limits: { agentTimeoutMs: 5_000, ...setting.limits },
+    clock: setting.clock ?? systemClock,
+    limits: { agentTimeoutMs: 60_000, connectTimeoutMs: 60_000, ...setting.limits },
     partialResponseDefault: true,
   });
   try {
@@ -151,22 +152,25 @@ describe('federation', () => {
   });
 
   it('asks no more agents at a time than it may, and all of them', async () => {
-    let asked = 0;
     let most = 0;
+    let answered = 0;
+    const waiting: http.ServerResponse[] = [];
     const slow = () =>
       startBrokenAgent((_, response) => {
-        most = Math.max(most, ++asked);
-        setTimeout(() => {
-          asked--;
-          response.end('{"status":"success","data":["x"]}');
-        }, 20);
+        most = Math.max(most, waiting.push(response));
+        // One that should not have been asked yet would come while the others wait.
+        if (waiting.length === 2 || answered === 8) setTimeout(answerAll, 20);
       });
+    const answerAll = (): void => {
+      answered += waiting.length;
+      for (const response of waiting.splice(0)) response.end('{"status":"success","data":["x"]}');
+    };
     const agents = Object.fromEntries(
       await Promise.all(Array.from({ length: 9 }, async (_, i) => [`n${i}`, await slow()])),
     );
     await federate(agents, { limits: { maxConcurrentAgents: 2 } }, async (queryable) => {
       const { values, annotations } = await queryable.querier(0, 1).labelNames({}, []);
-      assert.deepEqual([values, annotations.warnings, most], [['x'], [], 2]);
+      assert.deepEqual([values, annotations.warnings, most, answered], [['x'], [], 2, 9]);
     });
   });
 
@@ -192,11 +196,19 @@ describe('federation', () => {
   });
 
   it('does not wait for a slow agent beyond the deadline', async () => {
+    const deadlines = new Set<() => void>();
+    const setTimer = (callback: () => void, delayMs: number): Timer => {
+      assert.equal(delayMs, 200);
+      deadlines.add(callback);
+      // The other agent has answered: its deadline is taken back.
+      return { cancel: () => deadlines.delete(callback) && deadlines.forEach((isOver) => isOver()) };
+    };
     const agents = {
       'node-a': await startAgent(memoryQueryable([up('node-a', [1, 1])])),
       'node-b': await startBrokenAgent(() => undefined),
     };
-    await federate(agents, { limits: { agentTimeoutMs: 200 } }, async (queryable) => {
+    const setting = { clock: { ...systemClock, setTimer }, limits: { agentTimeoutMs: 200 } };
+    await federate(agents, setting, async (queryable) => {
       const { series, warnings } = await answerOf(queryable);
       assert.equal(series.length, 1);
       assert.deepEqual(warnings, ['node "node-b": no complete answer within 200 ms']);
@@ -278,11 +290,10 @@ describe('federation', () => {
   });
 
   it('ends with the reason of an aborted query, and asks nobody again', async () => {
-    const agents = { 'node-a': await startBrokenAgent(() => undefined) };
+    const query = new AbortController();
+    const agents = { 'node-a': await startBrokenAgent(() => query.abort(new Error('query cancelled'))) };
     await federate(agents, {}, async (queryable) => {
-      const query = new AbortController();
       const answer = queryable.querier(0, 10).select(true, { ...HINTS, signal: query.signal }, UP);
-      setTimeout(() => query.abort(new Error('query cancelled')), 50);
       await assert.rejects(answer, { message: 'query cancelled' });
       assert.equal(agents['node-a'].requests.length, 1);
     });

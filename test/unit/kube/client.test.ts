@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock, type Timer } from '../../../lib/env/index.ts';
 import {
   createKubeClient,
   isKubeError,
@@ -12,7 +13,7 @@ import {
   PODS,
 } from '../../../lib/kube/index.ts';
 import { PromletError } from '../../../lib/model/index.ts';
-import { FakeApiServer, sendJson, sendStatus } from './fake-api-server.ts';
+import { FakeApiServer, type Handler, sendJson, sendStatus } from './fake-api-server.ts';
 
 const POD = { metadata: { namespace: 'shop', name: 'web' } };
 
@@ -124,16 +125,16 @@ users: [{name: u, user: {${user}}}]
   });
 
   describe('names faults that are no answer', () => {
-    const cases: readonly [string, (s: FakeApiServer) => void, string][] = [
-      ['not JSON', (s) => (s.handler = (_, r) => void r.end('<html>')), 'kube/bad-response'],
-      ['not an object', (s) => (s.handler = (_, r) => void r.end('[]')), 'kube/bad-response'],
-      ['connection cut', (s) => (s.handler = (_, r) => void r.destroy()), 'kube/unreachable'],
-      ['silence', (s) => (s.handler = () => undefined), 'kube/timeout'],
+    const cases: readonly [title: string, handler: Handler, code: string, timeoutMs?: number][] = [
+      ['not JSON', (_, response) => void response.end('<html>'), 'kube/bad-response'],
+      ['not an object', (_, response) => void response.end('[]'), 'kube/bad-response'],
+      ['connection cut', (_, response) => void response.destroy(), 'kube/unreachable'],
+      ['silence', () => undefined, 'kube/timeout', 100],
     ];
-    for (const [title, arrange, code] of cases) {
+    for (const [title, handler, code, timeoutMs = 60_000] of cases) {
       it(title, async () => {
-        arrange(server);
-        const call = client.get(PODS, { namespace: 'shop', name: 'web' }, { timeoutMs: 200 });
+        server.handler = handler;
+        const call = client.get(PODS, { namespace: 'shop', name: 'web' }, { timeoutMs });
         await assert.rejects(call, (error) => error instanceof PromletError && error.code === code);
       });
     }
@@ -141,7 +142,7 @@ users: [{name: u, user: {${user}}}]
 
   it('takes what remains of a deadline, in fractions of a millisecond', async () => {
     server.handler = (_, response) => sendJson(response, 200, POD);
-    assert.deepEqual(await client.get(PODS, POD.metadata, { timeoutMs: 1998.276 }), POD);
+    assert.deepEqual(await client.get(PODS, POD.metadata, { timeoutMs: 59_998.276 }), POD);
   });
 
   it('refuses a watch line beyond the limit instead of buffering it', async () => {
@@ -160,10 +161,24 @@ users: [{name: u, user: {${user}}}]
       response.writeHead(200);
       response.write(`${JSON.stringify({ type: 'ADDED', object: POD })}\n`);
     };
+    const timers = new Map<() => void, number>();
+    const setTimer = (callback: () => void, delayMs: number): Timer => {
+      timers.set(callback, delayMs);
+      return { cancel: () => void timers.delete(callback) };
+    };
+    const watching = await createKubeClient({ server: url, clock: { ...systemClock, setTimer } });
     const options = { resourceVersion: '1', timeoutMs: 1e6, idleTimeoutMs: 50, signal: new AbortController().signal };
-    const watch = client.watch(PODS, options);
-    assert.deepEqual((await watch.next()).value, { type: 'ADDED', object: POD });
-    await assert.rejects(watch.next(), { code: 'kube/timeout' });
+    const watch = watching.watch(PODS, options);
+    const first = watch.next();
+    const [beforeAnything] = timers.keys();
+    assert.deepEqual((await first).value, { type: 'ADDED', object: POD });
+    assert.ok(!timers.has(beforeAnything!), 'what came was noticed');
+    const next = watch.next();
+    const [[bark, delayMs]] = [...timers] as [[() => void, number]];
+    assert.equal(delayMs, 50);
+    bark();
+    await assert.rejects(next, { code: 'kube/timeout' });
+    watching.close();
   });
 
   describe('reads a kubeconfig', () => {
