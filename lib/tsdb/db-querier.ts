@@ -41,8 +41,11 @@ export function openQuerier(
   if (head !== undefined) {
     const { view, chunkReader, floorMs } = head;
     // What is in blocks need not be read from the head, unless it came out of order.
-    const late = view.read(() => chunkReader.outOfOrder.mayHoldSamples(minMs, maxMs));
-    const fromMs = late ? minMs : Math.max(minMs, floorMs);
+    const inOrderFromMs = Math.max(minMs, floorMs);
+    const fromMs = view.read(() => {
+      if (chunkReader.outOfOrder.mayHoldSamples(minMs, maxMs)) return minMs;
+      return view.minTimeMs <= maxMs && view.maxTimeMs >= inOrderFromMs ? inOrderFromMs : Infinity;
+    });
     readsHead = fromMs <= maxMs;
     if (readsHead) queriers.push(new HeadReader(view, chunkReader, fromMs, maxMs));
   }

@@ -92,8 +92,13 @@ export class IndexReader implements PostingsSource {
   }
 
   postings(name: string, value: string, spend?: Spend): Uint32Array {
+    const pair = `${name.length}:${name}${value}`;
+    const known = this.#lists.get(pair);
+    if (known !== undefined) return known;
     const offset = this.#offsets.find(name, value);
-    return offset === undefined ? new Uint32Array(0) : this.#postingsAt(offset, spend);
+    const refs = offset === undefined ? new Uint32Array(0) : this.#decodePostings(offset, spend);
+    this.#lists.add(pair, refs);
+    return refs;
   }
 
   postingsWhere(name: string, test: ValueTest, watch: Watch): Uint32Array {
@@ -247,14 +252,6 @@ export class IndexReader implements PostingsSource {
       symbols[i] = id;
     }
     into.labelCount = count;
-  }
-
-  #postingsAt(offset: number, spend?: Spend): Uint32Array {
-    const known = this.#lists.get(offset);
-    if (known !== undefined) return known;
-    const refs = this.#decodePostings(offset, spend);
-    this.#lists.add(offset, refs);
-    return refs;
   }
 
   /** The refs of lists that share none. They may be many, each asked for once: none is kept. */

@@ -55,6 +55,28 @@ describe('tsdb: querying a block', () => {
     });
     after(() => block.close());
 
+    it('tells pairs apart that have the same text together', async () => {
+      const content: Content = { 'one a=bc': [[1, 1]], 'two ab=c': [[1, 2]], 'three 1a=b': [[1, 3]] };
+      const similar = openBlock(await writeBlock(join(dir, 'similar'), content));
+      const querier = new BlockQuerier(similar, -Infinity, Infinity);
+      const hints = { startMs: -1e15, endMs: 1e15 };
+      for (const [name, value, metric] of [
+        ['a', 'bc', ['one']],
+        ['ab', 'c', ['two']],
+        ['1a', 'b', ['three']],
+        ['', '1abc', []],
+        ['a', 'bc', ['one']],
+      ] as const) {
+        const found = await collectSeries(await querier.select(true, hints, [new Matcher('=', name, value)]));
+        assert.deepEqual(
+          found.map(({ labels }) => labels.get('__name__')),
+          metric,
+        );
+      }
+      querier.close();
+      similar.close();
+    });
+
     it('gives of a projection the labels that are in it, one object for all series that have the same', async () => {
       const querier = new BlockQuerier(block, -Infinity, Infinity);
       const hints = { startMs: -1e15, endMs: 1e15, projection: ['y', '__name__', 'none'] };
