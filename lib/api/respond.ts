@@ -29,7 +29,10 @@ const MIN_PIECE_LENGTH = 32 * 1024;
 /** A part of a text, or its UTF-8 bytes, which go on as they are and are valid until the next piece is asked for. */
 export type Piece = string | Uint8Array;
 
-/** What an endpoint answers: `data` as a value, or as the pieces of its JSON text; neither is "no content". */
+/**
+ * What an endpoint answers: `data` as a value, or as the pieces of its JSON text, an array when all of them are made; neither is
+ * "no content".
+ */
 export interface Answer {
   readonly data?: unknown;
   readonly pieces?: Iterable<Piece> | AsyncIterable<Piece>;
@@ -42,8 +45,8 @@ export interface Answer {
 }
 
 /**
- * Sends `{"status":"success","data":…}`, piece by piece when it is long, compressed when the client takes gzip. By Node's own
- * means: Koa's for headers and bodies, which look at what they are given, took a tenth of the CPU of a small request.
+ * Sends `{"status":"success","data":…}`, piece by piece unless it is all at hand, compressed when the client takes gzip. By Node's
+ * own means: Koa's for headers and bodies, which look at what they are given, took a tenth of the CPU of a small request.
  */
 export async function sendAnswer(ctx: Context, answer: Answer, stallTimeoutMs?: number): Promise<void> {
   const { res } = ctx;
@@ -54,7 +57,7 @@ export async function sendAnswer(ctx: Context, answer: Answer, stallTimeoutMs?: 
   }
   res.statusCode = 200;
   const { pieces } = answer;
-  if (pieces === undefined || (Array.isArray(pieces) && isShort(pieces as Piece[]))) {
+  if (pieces === undefined || Array.isArray(pieces)) {
     res.setHeader('Content-Type', JSON_TYPE);
     await sendWhole(ctx, whole(answer, pieces as Piece[] | undefined));
     return;
@@ -85,7 +88,7 @@ export async function sendText(
   const second = first.done ? first : await pieces.next();
   ctx.set('Content-Type', contentType);
   if (second.done) {
-    await sendWhole(ctx, first.done ? '' : first.value);
+    await sendWhole(ctx, first.done ? [] : [first.value]);
     return;
   }
   const { res } = ctx;
@@ -129,17 +132,25 @@ async function write(sink: Writable, res: ServerResponse, piece: Piece): Promise
   await nextTurn();
 }
 
-async function sendWhole(ctx: Context, text: Piece): Promise<void> {
+/** Sends a text with one call of the system: as three pieces 90 kB took half a millisecond more. Bytes are not copied for it. */
+async function sendWhole(ctx: Context, text: readonly Piece[]): Promise<void> {
   const { res } = ctx;
-  const compresses = text.length >= MIN_GZIP_LENGTH && acceptsGzip(ctx);
-  if (compresses) res.setHeader('Content-Encoding', 'gzip');
-  const body = compresses ? await gzipAsync(text, GZIP) : text;
+  let parts: readonly Piece[] = text.every(isText) ? [text.join('')] : text;
+  if (text.reduce((sum, part) => sum + part.length, 0) >= MIN_GZIP_LENGTH && acceptsGzip(ctx)) {
+    res.setHeader('Content-Encoding', 'gzip');
+    parts = [await gzipAsync(Buffer.concat(parts.map(bytesOf)), GZIP)];
+  }
   ctx.respond = false;
-  res.setHeader('Content-Length', Buffer.byteLength(body));
-  res.end(body);
+  res.setHeader(
+    'Content-Length',
+    parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0),
+  );
+  for (const part of parts.slice(0, -1)) res.write(part);
+  res.end(parts.at(-1));
 }
 
 function acceptsGzip(ctx: Context): boolean {
+  if (ctx.req.headers['accept-encoding'] === undefined) return false;
   return ctx.acceptsEncodings('gzip', 'identity') === 'gzip';
 }
 
@@ -148,18 +159,13 @@ function bytesOf(piece: Piece): Buffer {
   return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
 }
 
-function isShort(pieces: readonly Piece[]): boolean {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  return length <= MIN_PIECE_LENGTH;
+/** The text of an answer that is at hand. @param pieces of its data */
+function whole({ data, annotations }: Answer, pieces: readonly Piece[] = [valueJson(data)]): Piece[] {
+  return [PREFIX, ...pieces, suffix(annotations)];
 }
 
-/** The text of an answer that is at hand. @param pieces of its data */
-function whole({ data, annotations }: Answer, pieces: readonly Piece[] | undefined): string {
-  let out = PREFIX;
-  if (pieces === undefined) out += valueJson(data);
-  else for (const piece of pieces) out += typeof piece === 'string' ? piece : bytesOf(piece).toString();
-  return out + suffix(annotations);
+function isText(piece: Piece): piece is string {
+  return typeof piece === 'string';
 }
 
 /** Short answers come out as one piece. */

@@ -21,6 +21,9 @@ import { targetEndpoints } from './targets.ts';
 import { createTurns } from './turns.ts';
 
 const API = '/api/v1';
+/** Of all endpoints the one with a parameter in its path. */
+const LABEL_VALUES = 'label/:name/values';
+const LABEL_VALUES_PATH = /^\/api\/v1\/label\/([^/]+)\/values$/;
 
 /**
  * The HTTP API v1 of Prometheus with `/federate`, `/-/…` and `/metrics`, as Koa middleware; the same for every program
@@ -30,20 +33,20 @@ export function createApi(deps: ApiDeps): Middleware {
   const limits: ApiLimits = { ...DEFAULT_API_LIMITS, ...deps.limits };
   const turns = createTurns(limits, deps.clock);
   const router = new Router();
-  /** By method and path: those without parameters are found here, as the router tries one route after the other. */
-  const handlers = new Map<string, (ctx: Context) => Promise<void>>();
+  /** By method and path: endpoints are found here, as the router tries one route after the other. */
+  const handlers = new Map<string, (ctx: Context, name: string) => Promise<void>>();
   const mount = (endpoints: Endpoints, methods: readonly string[], early = false): void => {
     for (const [path, own] of Object.entries(endpoints)) {
       const answering = deps.endpoints?.[path] ?? own;
       const endpoint = observedEndpoint(path, answering, deps.queryObserver, limits, deps.clock);
-      // The name of a label is part of the path, so that its values are not asked for by a form.
-      const taken = path.includes(':') ? ['GET'] : [...methods];
-      const handle = async (ctx: Context): Promise<void> => {
-        if (early || deps.ready()) await serve(ctx, deps, limits, endpoint);
+      // The name is part of the path, so that values are not asked for by a form.
+      const taken = path === LABEL_VALUES ? ['GET'] : [...methods];
+      const handle = async (ctx: Context, name: string): Promise<void> => {
+        if (early || deps.ready()) await serve(ctx, name, deps, limits, endpoint);
         else sendUnready(ctx);
       };
       for (const method of taken) handlers.set(`${method} ${API}/${path}`, handle);
-      router.register(`${API}/${path}`, taken, handle);
+      router.register(`${API}/${path}`, taken, (ctx: Context) => handle(ctx, ctx.params?.['name'] ?? ''));
     }
   };
   mount(queryEndpoints(deps, limits, turns), ['GET', 'POST']);
@@ -74,32 +77,43 @@ export function createApi(deps: ApiDeps): Middleware {
   const methods = router.allowedMethods() as unknown as Middleware;
   const setCors = corsHeaders(deps.corsOrigin ?? '.*');
   return async (ctx, next) => {
+    const { method, path } = ctx;
     ctx.res.setHeader('X-Content-Type-Options', 'nosniff');
-    const isApi = ctx.path.startsWith(`${API}/`);
+    const isApi = path.startsWith(`${API}/`);
     if (isApi) setCors(ctx);
-    if (isApi && ctx.method === 'OPTIONS') {
+    if (isApi && method === 'OPTIONS') {
       ctx.status = 204;
       return;
     }
-    const handle = handlers.get(`${ctx.method} ${ctx.path}`);
+    const name = LABEL_VALUES_PATH.exec(path)?.[1];
+    const handle = handlers.get(`${method} ${name === undefined ? path : `${API}/${LABEL_VALUES}`}`);
     if (handle !== undefined) {
-      await handle(ctx);
+      await handle(ctx, name === undefined ? '' : decoded(name));
       return;
     }
     await routes(ctx, async () => methods(ctx, next));
     if (isApi && ctx.respond !== false && ctx.status === 404 && ctx.body === undefined) {
-      sendError(ctx, new ApiError('not_found', `no such endpoint: ${ctx.path}`));
+      sendError(ctx, new ApiError('not_found', `no such endpoint: ${path}`));
     }
   };
 }
 
-async function serve(ctx: Context, deps: ApiDeps, limits: ApiLimits, endpoint: Endpoint): Promise<void> {
+/** A part of a path; as it is when it is no text so written. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+async function serve(ctx: Context, name: string, deps: ApiDeps, limits: ApiLimits, endpoint: Endpoint): Promise<void> {
   const signal = clientGone(ctx.res);
   const memory = deps.memory?.open();
   try {
     const query = new URLSearchParams(ctx.querystring);
     const params = await readParams(ctx.req, query, limits.bodyBytes);
-    const request = { params, name: ctx.params?.['name'] ?? '', signal, origin: originOf(ctx) };
+    const request = { params, name, signal, origin: originOf(ctx) };
     const answer = await endpoint({ ...request, ...(memory && { budget: memory.budget }) });
     await sendAnswer(ctx, answer, limits.stallTimeoutMs);
   } catch (error) {

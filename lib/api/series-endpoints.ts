@@ -1,4 +1,5 @@
 /** The endpoints that list series and labels. Follows Prometheus `web/api/v1/api.go`. */
+import type { Clock } from '../env/index.ts';
 import { Annotations, type Labels, type Matcher, sortUtf8 } from '../model/index.ts';
 import { labelsBytes, type MemoryBudget, textsBytes } from '../promql/index.ts';
 import type { LabelAnswer, LabelHints, Querier, Spend } from '../storage/index.ts';
@@ -37,20 +38,17 @@ export function seriesEndpoints(deps: QueryDeps, limits: ApiLimits, turns: Turns
     const startMs = optionalTime(params, 'start', MIN_TIME_MS);
     const endMs = optionalTime(params, 'end', MAX_TIME_MS);
     return turns.take(params, request.signal, async (restMs) => {
-      const deadline = new AbortController();
-      const timer = deps.clock.setTimer(() => deadline.abort(), restMs);
       const view = deps.queryable({ partialResponse: partialResponseParam(params), params, budget });
-      const querier = view.querier(startMs, endMs);
-      try {
-        const signal = AbortSignal.any([request.signal, deadline.signal]);
-        return await work(querier, startMs, endMs, { signal, budget, ...(spend && { spend }) });
-      } catch (error) {
-        if (!deadline.signal.aborted) throw error;
-        throw new ApiError('timeout', 'reading timed out', { cause: error });
-      } finally {
-        timer.cancel();
-        querier.close();
-      }
+      const read = async (signal: AbortSignal): Promise<T> => {
+        const querier = view.querier(startMs, endMs);
+        try {
+          return await work(querier, startMs, endMs, { signal, budget, ...(spend && { spend }) });
+        } finally {
+          querier.close();
+        }
+      };
+      // Who is told of the work ends it long before: what a deadline takes is a tenth of a small request.
+      return spend === undefined ? withDeadline(request.signal, restMs, deps.clock, read) : read(request.signal);
     });
   };
 
@@ -137,6 +135,25 @@ function answerBytes(answer: LabelAnswer): number {
 function distinct(found: readonly Labels[]): readonly Labels[] {
   const sorted = found.toSorted((a, b) => a.compare(b));
   return sorted.filter((labels, i) => i === 0 || !labels.equals(sorted[i - 1]!));
+}
+
+/** @throws ApiError `timeout` when the work ended at its deadline */
+async function withDeadline<T>(
+  gone: AbortSignal,
+  restMs: number,
+  clock: Clock,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const deadline = new AbortController();
+  const timer = clock.setTimer(() => deadline.abort(), restMs);
+  try {
+    return await work(AbortSignal.any([gone, deadline.signal]));
+  } catch (error) {
+    if (!deadline.signal.aborted) throw error;
+    throw new ApiError('timeout', 'reading timed out', { cause: error });
+  } finally {
+    timer.cancel();
+  }
 }
 
 /** What may end the work. */

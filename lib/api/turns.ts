@@ -20,12 +20,7 @@ export interface Turns {
 export function createTurns(limits: ApiLimits, clock: Clock): Turns {
   const gate = new QueryGate(limits.concurrentQueries, clock);
   return {
-    async take(params, signal, work) {
-      const askedAtMs = clock.monotonicMs();
-      return gate.run(queryTimeoutMs(params, limits), signal, (restMs) =>
-        work(restMs, clock.monotonicMs() - askedAtMs),
-      );
-    },
+    take: async (params, signal, work) => gate.run(queryTimeoutMs(params, limits), signal, work),
   };
 }
 

@@ -27,26 +27,26 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 const never = new AbortController().signal;
 
 describe('api: the gate', () => {
-  it('lets so many work at a time, the others in order, and says how much time is left', async () => {
+  it('lets so many work at a time, the others in order, and says how long they waited and may work', async () => {
     const { clock, advance, timers } = manualClock();
     const gate = new QueryGate(2, clock);
     const log: string[] = [];
     const ends: (() => void)[] = [];
     const start = (name: string) =>
-      gate.run(100, never, async (restMs) => {
-        log.push(`${name} ${restMs}`);
+      gate.run(100, never, async (restMs, waitedMs) => {
+        log.push(`${name} ${restMs} ${waitedMs}`);
         await new Promise<void>((resolve) => ends.push(resolve));
       });
     const all = ['a', 'b', 'c', 'd'].map(start);
     await settle();
-    assert.deepEqual(log, ['a 100', 'b 100']);
+    assert.deepEqual(log, ['a 100 0', 'b 100 0']);
     advance(30);
     ends[1]!();
     await settle();
-    assert.deepEqual(log, ['a 100', 'b 100', 'c 70']);
+    assert.deepEqual(log, ['a 100 0', 'b 100 0', 'c 70 30']);
     ends[0]!();
     await settle();
-    assert.deepEqual(log.at(-1), 'd 70');
+    assert.deepEqual(log.at(-1), 'd 70 30');
     ends[2]!();
     ends[3]!();
     await Promise.all(all);

@@ -94,6 +94,8 @@ describe('api: queries', () => {
     assert.deepEqual((await json('label/U__dotted_2e_name/values')).data, ['x']);
     assert.deepEqual((await json('label/dotted.name/values')).data, ['x']);
     assert.deepEqual((await json('label/U__no_such/values')).data, []);
+    assert.deepEqual((await json('label/%64otted%2Ename/values')).data, ['x']);
+    assert.deepEqual((await json('label/%zz/values')).data, []);
   });
 
   it('cuts answers at the limit and says so', async () => {

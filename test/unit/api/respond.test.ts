@@ -154,6 +154,21 @@ describe('api: long answers', () => {
     assert.deepEqual(((await (await get()).json()) as { warnings: string[] }).warnings, ['late']);
   });
 
+  for (const encoding of ['identity', 'gzip']) {
+    it(`go out whole when they are at hand, as texts and as bytes: ${encoding}`, async () => {
+      const annotations = new Annotations();
+      annotations.warn('é');
+      endpoint = async () => ({ annotations, pieces: [`["ü${PIECE}",`, Buffer.from(`"ß${PIECE}"`), ']'] });
+      const response = await fetch(`${server.url}/api/v1/labels`, { headers: { 'accept-encoding': encoding } });
+      assert.equal(response.headers.get('transfer-encoding'), null);
+      const text = `{"status":"success","data":["ü${PIECE}","ß${PIECE}"],"warnings":["é"]}`;
+      const length = Number(response.headers.get('content-length'));
+      if (encoding === 'identity') assert.equal(length, Buffer.byteLength(text));
+      else assert.ok(length > 0 && length < text.length);
+      assert.equal(await response.text(), text);
+    });
+  }
+
   it('have no body where there is nothing to say', async () => {
     endpoint = async () => ({});
     const response = await get();
