@@ -13,6 +13,14 @@ import { parseFlags } from '../../agent/flags.ts';
 import { type AppendFiles, createLogger, nodeFileSystem, systemClock, systemRandom } from '../../lib/env/index.ts';
 import { freePort } from '../sandbox/ports.ts';
 import { ManagedProcess } from '../sandbox/process.ts';
+import {
+  eventually as patiently,
+  goodScrapesSince,
+  instant,
+  type InstantSample,
+  PATIENCE_MS,
+  SUITE_TIMEOUT_MS,
+} from '../tools/prometheus-api.ts';
 import { FakeApiServer, sendJson } from '../unit/kube/fake-api-server.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,34 +28,18 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Valid, but not for an agent. */
 const UNSERVED = '\n- job_name: files\n  file_sd_configs: [{files: [a.json]}]';
 
-interface Sample {
-  readonly metric: Record<string, string>;
-  readonly value: [number, string];
-}
-
 async function get<T>(url: string): Promise<T> {
   const answer = (await (await fetch(url)).json()) as { status: string; data: T; error?: string };
   assert.equal(answer.status, 'success', answer.error);
   return answer.data;
 }
 
-async function instant(base: string, query: string, timeSeconds?: number): Promise<readonly Sample[]> {
-  const params = new URLSearchParams({ query, ...(timeSeconds === undefined ? {} : { time: String(timeSeconds) }) });
-  return (await get<{ result: Sample[] }>(`${base}/api/v1/query?${params.toString()}`)).result;
-}
-
-async function eventually<T>(what: string, attempt: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = Date.now() + 15_000;
-  for (;;) {
-    const result = await attempt();
-    if (result !== undefined && result !== false) return result;
-    if (Date.now() > deadline) assert.fail(`not within 15 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
+function eventually<T>(what: string, attempt: () => Promise<T | undefined | false>): Promise<T> {
+  return patiently(what, PATIENCE_MS, attempt);
 }
 
 describe('agent', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   let exporter: Server;
   let exporterAddress: string;
@@ -74,8 +66,8 @@ describe('agent', function () {
     rmSync(dir, { recursive: true });
   });
 
-  const config = (jobs: string): string =>
-    `global: {scrape_interval: 100ms, scrape_timeout: 100ms}\nscrape_configs:${jobs}\n`;
+  const config = (jobs: string, interval = '100ms'): string =>
+    `global: {scrape_interval: ${interval}, scrape_timeout: ${interval}}\nscrape_configs:${jobs}\n`;
   const job = (name: string, path = '/metrics'): string => `
 - job_name: ${name}
   metrics_path: ${path}
@@ -126,8 +118,11 @@ describe('agent', function () {
     assert.deepEqual(sample!.metric, expected);
     assert.equal(sample!.value[1], '1');
     page = page.replace(' 1', ' 42');
-    await eventually('the new value', async () => (await instant(base, 'requests_total == 42')).length > 0);
-    const [at] = (await instant(base, 'timestamp(requests_total)'))[0]!.value;
+    const [{ value }] = await eventually('the new value', async () => {
+      const found = await instant(base, 'requests_total == 42');
+      return found.length > 0 && (found as [InstantSample]);
+    });
+    const [at] = value;
     await stop();
     page = '';
     await startWithFile();
@@ -142,7 +137,7 @@ describe('agent', function () {
   it('keeps the old configuration when a reload is refused, and says why', async () => {
     writeConfig(config(job('good')));
     await startWithFile();
-    await eventually('up', async () => (await instant(base, 'up{job="good"} == 1')).length > 0);
+    await goodScrapesSince(base, '{job="good"}', 0, 1);
     const reload = () => fetch(`${base}/-/reload`, { method: 'POST' });
     const metric = async () =>
       /^prometheus_config_last_reload_successful (\d)$/m.exec(await (await fetch(`${base}/metrics`)).text())?.[1];
@@ -157,11 +152,7 @@ describe('agent', function () {
     assert.equal(await metric(), '0');
     assert.equal((await status()).configHash, configHash);
     assert.match((await status()).configError, /relabel_configs/);
-    const before = Number((await instant(base, 'timestamp(up{job="good"})'))[0]!.value[1]);
-    await eventually('scraping goes on', async () => {
-      const [now] = await instant(base, 'timestamp(up{job="good"})');
-      return Number(now!.value[1]) > before;
-    });
+    await goodScrapesSince(base, '{job="good"}', Date.now() / 1000, 1);
 
     writeConfig(config(`${job('fine')}${UNSERVED}`));
     assert.match(await (await reload()).text(), /job "files": file_sd_configs is not supported/);
@@ -203,7 +194,8 @@ describe('agent', function () {
   });
 
   it('shows a malformed page in its target and leaves the other targets alone', async () => {
-    writeConfig(config(job('good') + job('bad', '/bad')));
+    // One scrape of each, which may take as long as it likes.
+    writeConfig(config(job('good') + job('bad', '/bad'), '2m'));
     await startWithFile();
     await eventually('both scraped', async () => (await instant(base, 'up')).length === 2);
     assert.equal((await instant(base, 'up{job="bad"} == 0')).length, 1);
@@ -318,11 +310,7 @@ users: [{name: u, user: {}}]
       const { handler } = api;
       api.handler = (_, response) => void response.destroy();
       await startWithSecret();
-      const startedAt = Date.now() / 1000;
-      await eventually('new samples', async () => {
-        const [sample] = await instant(base, 'timestamp(up{job="shop"} == 1)');
-        return sample !== undefined && Number(sample.value[1]) > startedAt;
-      });
+      await goodScrapesSince(base, '{job="shop"}', Date.now() / 1000, 1);
       assert.match((await status()).configSource, /^last good copy/);
       watches.clear();
       secret = undefined;
@@ -352,11 +340,7 @@ users: [{name: u, user: {}}]
       api.dropConnections();
       const errors = () => get<{ discoveryErrors: string[] }>(`${base}/api/v1/status/agent`);
       await eventually('the loss is seen', async () => (await errors()).discoveryErrors.length > 0);
-      const lostAt = Date.now() / 1000;
-      await eventually('new samples', async () => {
-        const [sample] = await instant(base, 'timestamp(up{pod="web-1"} == 1)');
-        return sample !== undefined && Number(sample.value[1]) > lostAt;
-      });
+      await goodScrapesSince(base, '{pod="web-1"}', Date.now() / 1000, 1);
     });
   });
 
@@ -377,7 +361,7 @@ users: [{name: u, user: {}}]
       logFile: join(dir, 'agent.log'),
     });
     try {
-      await eventually('ready', async () => (await fetch(`${base}/-/ready`).catch(() => undefined))?.ok === true);
+      await child.waitUntilOk(`${base}/-/ready`);
       await eventually('up', async () => (await instant(base, 'up{job="one"} == 1')).length > 0);
       writeConfig(config(job('two')));
       process.kill(child.pid, 'SIGHUP');
@@ -385,8 +369,9 @@ users: [{name: u, user: {}}]
     } finally {
       await child.stop('SIGTERM');
     }
+    assert.equal(child.exitCode, 0);
     assert.ok(existsSync(join(dir, 'data', 'wal')));
     await startWithFile();
-    assert.ok((await instant(base, 'last_over_time(up{job="one"}[1m])')).length > 0);
+    assert.ok((await instant(base, 'last_over_time(up{job="one"}[1h])')).length > 0);
   });
 });

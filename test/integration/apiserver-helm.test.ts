@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { type ApiServer, startApiServer } from '../sandbox/apiserver/index.ts';
 import { needPeer } from '../tools/peers.ts';
+import { eventually, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 
 const CHART: Record<string, string> = {
   'Chart.yaml': 'apiVersion: v2\nname: tiny\nversion: 0.1.0\n',
@@ -60,7 +61,7 @@ spec: {size: {{ .Values.replicas }}}
 };
 
 describe('real helm against the sandbox API server', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let server: ApiServer;
   let dir: string;
   let binary: string;
@@ -85,7 +86,7 @@ describe('real helm against the sandbox API server', function () {
   function helm(...args: string[]): Promise<string> {
     const env = { PATH: process.env.PATH, HOME: dir, KUBECONFIG: join(dir, 'kubeconfig') };
     return new Promise((resolve, reject) => {
-      execFile(binary, args, { env, cwd: dir }, (error, stdout, stderr) => {
+      execFile(binary, args, { env, cwd: dir, timeout: SUITE_TIMEOUT_MS }, (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
         else reject(new Error(`helm ${args.join(' ')}: ${stderr}`));
       });
@@ -156,10 +157,11 @@ describe('real helm against the sandbox API server', function () {
   });
 
   it('waits until a deployment is ready', async () => {
-    const installed = helm('install', 'one', './chart', '--wait', '--timeout', '30s');
+    const installed = helm('install', 'one', './chart', '--wait', '--timeout', `${SUITE_TIMEOUT_MS}ms`);
     let isDone = false;
     const done = installed.then(() => (isDone = true));
-    while (replicas() === undefined) await new Promise((resolve) => void setTimeout(resolve, 20));
+    const applied = eventually('the deployment is there', PATIENCE_MS, () => Promise.resolve(replicas() !== undefined));
+    await Promise.race([done, applied]);
     assert.equal(isDone, false);
     const status = {
       observedGeneration: 1,

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { type ApiServer, startApiServer } from '../sandbox/apiserver/index.ts';
+import { ManagedProcess } from '../sandbox/process.ts';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 
 interface Outcome {
   code: number;
@@ -88,7 +90,7 @@ spec:
 `;
 
 describe('real kubectl against the sandbox API server', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let server: ApiServer;
   let dir: string;
   let binary: string;
@@ -106,17 +108,22 @@ describe('real kubectl against the sandbox API server', function () {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  function environment(): NodeJS.ProcessEnv {
+  function environment(): Record<string, string> {
     const config = join(dir, 'kubeconfig');
     writeFileSync(config, server.kubeconfig());
-    return { PATH: process.env.PATH, HOME: dir, KUBECONFIG: config };
+    return { PATH: process.env['PATH'] ?? '', HOME: dir, KUBECONFIG: config };
   }
 
   function attempt(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
     return new Promise((resolve) => {
-      execFile(binary, args, { env: { ...environment(), ...env } }, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
-      });
+      execFile(
+        binary,
+        args,
+        { env: { ...environment(), ...env }, timeout: SUITE_TIMEOUT_MS },
+        (error, stdout, stderr) => {
+          resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
+        },
+      );
     });
   }
 
@@ -241,7 +248,7 @@ describe('real kubectl against the sandbox API server', function () {
 
   it('serves a custom resource with its schema, columns and explanation', async () => {
     await kubectl('apply', '-f', file(SERVICE_MONITOR_CRD));
-    await kubectl('wait', '--for=condition=Established', 'crd/servicemonitors.monitoring.coreos.com', '--timeout=10s');
+    await kubectl('wait', '--for=condition=Established', 'crd/servicemonitors.monitoring.coreos.com', '--timeout=120s');
     await kubectl('apply', '-f', file(MONITOR));
     const spec = JSON.parse(await kubectl('get', 'smon', 'web', '-o', 'jsonpath={.spec}')) as unknown;
     assert.deepEqual(spec, {
@@ -301,35 +308,29 @@ describe('real kubectl against the sandbox API server', function () {
 
   it('watches and waits', async () => {
     server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'seen', labels: { app: 'x' } } });
-    const watching = spawn(
-      binary,
-      ['get', 'configmaps', '-l', 'app=x', '-w', '--output-watch-events', '--no-headers'],
-      {
-        env: environment(),
-      },
-    );
-    let out = '';
-    const until = (count: number): Promise<void> =>
-      new Promise((resolve) => {
-        const check = (): void => {
-          if (out.split('\n').length > count) resolve();
-        };
-        watching.stdout.on('data', check);
-        check();
-      });
-    watching.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    await until(1);
-    server.apply({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'late', labels: { app: 'x' } },
-      data: { a: '1' },
+    const watching = await ManagedProcess.start({
+      name: 'kubectl get',
+      command: binary,
+      args: ['get', 'configmaps', '-l', 'app=x', '-w', '--output-watch-events', '--no-headers'],
+      env: environment(),
+      logFile: join(dir, 'watch.log'),
     });
-    await until(2);
-    // Out of the selection: to this watch it is gone.
-    server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'late', labels: { app: 'y' } } });
-    await until(3);
-    watching.kill();
+    let out = '';
+    try {
+      await watching.waitForOutput(/^(.*\n){1}/);
+      server.apply({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'late', labels: { app: 'x' } },
+        data: { a: '1' },
+      });
+      await watching.waitForOutput(/^(.*\n){2}/);
+      // Out of the selection: to this watch it is gone.
+      server.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'late', labels: { app: 'y' } } });
+      [out] = await watching.waitForOutput(/^(.*\n){3}/);
+    } finally {
+      await watching.stop();
+    }
     const events = out
       .trim()
       .split('\n')
@@ -341,7 +342,7 @@ describe('real kubectl against the sandbox API server', function () {
     ]);
 
     await kubectl('apply', '-f', file(DEPLOYMENT));
-    const waiting = kubectl('wait', '--for=condition=Available', 'deploy/web', '--timeout=20s');
+    const waiting = kubectl('wait', '--for=condition=Available', 'deploy/web', '--timeout=120s');
     await kubectl(
       'patch',
       'deploy',

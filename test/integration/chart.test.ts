@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 
 const CHART = fileURLToPath(new URL('../../charts/promlet', import.meta.url));
 const DOCKERFILE = new URL('../../Dockerfile', import.meta.url);
@@ -41,7 +42,8 @@ interface Manifest {
   };
 }
 
-describe('the Helm chart', () => {
+describe('the Helm chart', function () {
+  this.timeout(SUITE_TIMEOUT_MS);
   let helm: string;
 
   before(function () {

@@ -21,6 +21,7 @@ import { createFederation, type Federation, staticDirectory } from '../../operat
 import { differenceOf } from '../tools/compare-replies.ts';
 import { HistogramWalk } from '../tools/histogram-walk.ts';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import type { Reply } from '../tools/query-twins.ts';
 import { encodeWriteRequest, REMOTE_WRITE_HEADERS, type WrittenSeries } from '../tools/remote-write.ts';
 import { serve, testDeps, type TestServer } from '../unit/api/fixture.ts';
@@ -149,7 +150,7 @@ async function proxy(target: string, type: number): Promise<Server> {
 }
 
 describe('native histograms of two agents', function () {
-  this.timeout(240_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   const programs: Program[] = [];
   let agents: Program[];

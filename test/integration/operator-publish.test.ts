@@ -6,9 +6,8 @@ import { parse } from 'yaml';
 import { createLogger, systemClock } from '../../lib/env/index.ts';
 import { type Operator, parseFlags, startOperator } from '../../operator/app/index.ts';
 import { type ApiServer, type KubeObject, type Manifest, startApiServer } from '../sandbox/apiserver/index.ts';
-import { eventually } from '../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 
-const TIMEOUT_MS = 15_000;
 const crds = new URL('../../crds/', import.meta.url);
 
 interface Condition {
@@ -20,7 +19,8 @@ interface Condition {
   readonly lastTransitionTime: string;
 }
 
-describe('the operator', () => {
+describe('the operator', function () {
+  this.timeout(SUITE_TIMEOUT_MS);
   let api: ApiServer;
   const operators: Operator[] = [];
 
@@ -65,7 +65,7 @@ describe('the operator', () => {
   }
 
   function published(jobs: readonly string[]): Promise<unknown> {
-    return eventually(`jobs ${jobs.join(', ')}`, TIMEOUT_MS, async () => {
+    return eventually(`jobs ${jobs.join(', ')}`, PATIENCE_MS, async () => {
       return configSecret() !== undefined && publishedJobs().join() === jobs.join();
     });
   }
@@ -77,7 +77,7 @@ describe('the operator', () => {
   }
 
   function judged(name: string, status: string): Promise<Condition> {
-    return eventually(`${name} Accepted ${status}`, TIMEOUT_MS, async () => {
+    return eventually(`${name} Accepted ${status}`, PATIENCE_MS, async () => {
       const condition = accepted(name);
       return condition?.status === status && condition;
     });
@@ -119,8 +119,8 @@ describe('the operator', () => {
     const first = (await judged('b', 'True')).lastTransitionTime;
 
     serviceMonitor('b', { port: 'http', interval: '7s' });
-    await eventually('the new interval', TIMEOUT_MS, async () => publishedYaml().includes('scrape_interval: 7s'));
-    await eventually('the new generation', TIMEOUT_MS, async () => accepted('b')?.observedGeneration === 2);
+    await eventually('the new interval', PATIENCE_MS, async () => publishedYaml().includes('scrape_interval: 7s'));
+    await eventually('the new generation', PATIENCE_MS, async () => accepted('b')?.observedGeneration === 2);
     assert.equal(accepted('b')?.lastTransitionTime, first);
 
     const version = configSecret()!.metadata.resourceVersion;
@@ -143,7 +143,7 @@ describe('the operator', () => {
     assert.match(condition.message, /^spec\.endpoints\[0\]: relabelings\[0\]: invalid regex "\("/);
     await published(['serviceMonitor/shop/good/0']);
     await judged('good', 'True');
-    const events = await eventually('an event', TIMEOUT_MS, async () => {
+    const events = await eventually('an event', PATIENCE_MS, async () => {
       const found = api.list('events.k8s.io/v1', 'Event', { namespace: 'shop' });
       return found.length > 0 && found;
     });
@@ -201,17 +201,17 @@ describe('the operator', () => {
       const lease = api.get('coordination.k8s.io/v1', 'Lease', 'promlet-agent-config', 'promlet');
       return (lease?.['spec'] as { holderIdentity?: string } | undefined)?.holderIdentity;
     };
-    await eventually('a leader', TIMEOUT_MS, async () => holder() === 'first');
+    await eventually('a leader', PATIENCE_MS, async () => holder() === 'first');
     const second = await startOne('second');
     serviceMonitor('a', { port: 'http' });
     await published(['serviceMonitor/shop/a/0']);
     assert.equal(holder(), 'first');
-    await eventually('the second to be ready', TIMEOUT_MS, async () => {
+    await eventually('the second to be ready', PATIENCE_MS, async () => {
       return (await fetch(`http://127.0.0.1:${second.port}/-/ready`)).ok;
     });
 
     await stopOne(first);
-    await eventually('the second to lead', TIMEOUT_MS, async () => holder() === 'second');
+    await eventually('the second to lead', PATIENCE_MS, async () => holder() === 'second');
     serviceMonitor('b', { port: 'http' });
     await published(['serviceMonitor/shop/a/0', 'serviceMonitor/shop/b/0']);
   });

@@ -6,6 +6,7 @@ import { seededRandom } from '../../lib/env/index.ts';
 import { Labels } from '../../lib/model/index.ts';
 import { DEMO_KINDS, demoCommits, dumpOfCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { asPromtoolDump, PrometheusDriver, promtoolDump } from '../tools/prometheus-driver.ts';
 
 /** 2.42 does not give histograms to remote read. */
@@ -13,7 +14,7 @@ const HISTOGRAM_KINDS = new Set(['integer', 'float', 'custom']);
 const START_MS = 1_700_000_000_000;
 
 describe('the driver of real Prometheus', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   let driver: PrometheusDriver | undefined;
   beforeEach(() => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -15,8 +15,9 @@ import { answerRead, createWireCodec, nodeTransport, readRemote } from '../../li
 import { REMOTE_READ_LIMITS } from '../../lib/remote/limits.ts';
 import { decodeReadRequest, encodeReadRequest } from '../../lib/remote/read-request.ts';
 import { needPeer } from '../tools/peers.ts';
-import { eventually, raw } from '../tools/prometheus-api.ts';
+import { PATIENCE_MS, raw, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { memoryQueryable, type MemorySeries } from '../unit/remote/memory-queryable.ts';
+import { startPrometheusProgram } from './side-by-side/programs.ts';
 
 const run = promisify(execFile);
 const codec = createWireCodec(createKernels());
@@ -52,50 +53,27 @@ function lineOf(labels: string, timestampMs: number, value: number): string {
   return `${labels} ${timestampMs} ${Object.is(value, -0) ? '-0' : value}`;
 }
 
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-/** Runs Prometheus on `dataDir` until `use` is through. */
+/** Runs Prometheus on `dir/data` until `use` is through. */
 async function withPrometheus(
   binary: string,
   dir: string,
   config: string,
   use: (url: string) => Promise<void>,
 ): Promise<void> {
-  const port = await freePort();
   const configFile = join(dir, 'prometheus.yml');
   writeFileSync(configFile, config);
-  const child: ChildProcess = spawn(
-    binary,
-    [
-      `--config.file=${configFile}`,
-      `--storage.tsdb.path=${join(dir, 'data')}`,
-      '--storage.tsdb.retention.time=100y',
-      `--web.listen-address=127.0.0.1:${port}`,
-      '--log.level=error',
-    ],
-    { stdio: 'ignore' },
-  );
-  const exited = once(child, 'exit');
-  const url = `http://127.0.0.1:${port}`;
+  const options = { configFile, dataDir: join(dir, 'data'), logFile: join(dir, 'log') };
+  const prometheus = await startPrometheusProgram(binary, options);
   try {
-    await eventually('Prometheus is ready', 30_000, async () => (await fetch(`${url}/-/ready`)).ok);
-    await use(url);
+    await use(prometheus.url);
   } finally {
-    child.kill();
-    await exited;
+    await prometheus.process.stop();
   }
 }
 
 describe('remote read and real Prometheus', function () {
-  this.timeout(120_000);
-  const transport = nodeTransport({ maxIdlePerHost: 2, connectTimeoutMs: 5_000 });
+  this.timeout(SUITE_TIMEOUT_MS);
+  const transport = nodeTransport({ maxIdlePerHost: 2, connectTimeoutMs: PATIENCE_MS });
   let dir: string;
 
   beforeEach(() => {
@@ -131,7 +109,7 @@ describe('remote read and real Prometheus', function () {
     const matchers = [new Matcher('=~', '__name__', 'test_.*')];
     const query = { startMs: START_MS, endMs: START_MS + RANGE_MS, matchers, hints: undefined };
     const request = { queries: [query], acceptedResponseTypes: [type] };
-    const answer = await readRemote({ transport, codec }, url, request, AbortSignal.timeout(30_000));
+    const answer = await readRemote({ transport, codec }, url, request, AbortSignal.timeout(PATIENCE_MS));
     const lines: Lines = [];
     for await (const batch of answer.batches) {
       for (const series of batch) {

@@ -9,7 +9,15 @@ import { createWireCodec } from '../../lib/remote/index.ts';
 import { ProtoWriter } from '../../lib/remote/proto-writer.ts';
 import { encodeReadRequest } from '../../lib/remote/read-request.ts';
 import { needPeer } from '../tools/peers.ts';
-import { call, eventually, raw } from '../tools/prometheus-api.ts';
+import {
+  call,
+  eventually,
+  instant,
+  lastGoodScrapes,
+  PATIENCE_MS,
+  raw,
+  SUITE_TIMEOUT_MS,
+} from '../tools/prometheus-api.ts';
 import {
   decodeReadResponse,
   encodeWriteRequest,
@@ -24,9 +32,14 @@ const codec = createWireCodec(createKernels());
 const CONFIG = `global: { external_labels: { zone: a, cluster: one, i: never } }
 storage: { exemplars: { max_exemplars: 1000 } }
 `;
-const FLAGS = ['--web.enable-remote-write-receiver'];
-/** A whole minute, one or two ago: what comes within a minute of it lies on one side of all starts of blocks. */
-const T = (Math.floor(Date.now() / 60_000) - 1) * 60_000;
+/** What was written is current to `/federate` for as long as the suite may take. */
+const LOOKBACK_MS = 30 * 60_000;
+const FLAGS = ['--web.enable-remote-write-receiver', `--query.lookback-delta=${LOOKBACK_MS / 1000}s`];
+/**
+ * When the suite begins, a whole minute, one or two ago: what comes within a minute of it lies on one side of all starts of
+ * blocks.
+ */
+let T: number;
 
 const labels = (rest: Record<string, string>): Labels => Labels.of({ __name__: 'rw', ...rest });
 const floats = (i: string, ...samples: [number, number][]): WrittenSeries => ({ labels: labels({ i }), samples });
@@ -74,7 +87,8 @@ const exemplar = (timestampMs: number, value = 1) => ({
 interface Sent {
   readonly what: string;
   readonly version: 1 | 2;
-  readonly body: Uint8Array;
+  /** Made in the test: `T` and now are not known before. */
+  readonly body: () => Uint8Array;
   readonly headers?: Record<string, string>;
   /** Faults of encodings are worded by other libraries there. */
   readonly onlyStatus?: true;
@@ -118,12 +132,12 @@ function rawSeriesV2(
 
 function requests(): Sent[] {
   const out: Sent[] = [];
-  const add = (what: string, version: 1 | 2, body: Uint8Array, more: Partial<Sent> = {}): void => {
+  const add = (what: string, version: 1 | 2, body: () => Uint8Array, more: Partial<Sent> = {}): void => {
     out.push({ what: `${what} (${version}.0)`, version, body, ...more });
   };
   const both = (what: string, series: (i: string) => readonly WrittenSeries[]): void => {
     for (const version of [1, 2] as const) {
-      add(what, version, encodeWriteRequest(series(String(version)), version).slice());
+      add(what, version, () => encodeWriteRequest(series(String(version)), version).slice());
     }
   };
   both('floats', (i) => [floats(i, [T, 1], [T + 1000, -0], [T + 2000, NaN], [T + 3000, STALE_NAN], [T + 4000, 1e300])]);
@@ -163,9 +177,7 @@ function requests(): Sent[] {
     { ...floats(i, [T + 12_000, 1]), metadata: { type: 'counter', unit: 'seconds', help: 'Of things.' } },
   ]);
   both('no name', (i) => [{ labels: Labels.of({ i }), samples: [[T, 1]] }, floats(`${i}named`, [T, 1])]);
-  add(
-    'a label twice',
-    1,
+  add('a label twice', 1, () =>
     rawSeriesV1(
       [
         ['__name__', 'rw'],
@@ -175,9 +187,7 @@ function requests(): Sent[] {
       T,
     ),
   );
-  add(
-    'an empty label name',
-    1,
+  add('an empty label name', 1, () =>
     rawSeriesV1(
       [
         ['__name__', 'rw'],
@@ -186,9 +196,7 @@ function requests(): Sent[] {
       T,
     ),
   );
-  add(
-    'an empty metric name',
-    1,
+  add('an empty metric name', 1, () =>
     rawSeriesV1(
       [
         ['__name__', ''],
@@ -197,9 +205,7 @@ function requests(): Sent[] {
       T,
     ),
   );
-  add(
-    'an empty label value',
-    1,
+  add('an empty label value', 1, () =>
     rawSeriesV1(
       [
         ['__name__', 'rw'],
@@ -209,9 +215,7 @@ function requests(): Sent[] {
       T,
     ),
   );
-  add(
-    'labels that are not sorted',
-    1,
+  add('labels that are not sorted', 1, () =>
     rawSeriesV1(
       [
         ['z', '1'],
@@ -221,9 +225,7 @@ function requests(): Sent[] {
       T,
     ),
   );
-  add(
-    'names of any characters',
-    1,
+  add('names of any characters', 1, () =>
     rawSeriesV1(
       [
         ['__name__', 'rw'],
@@ -234,19 +236,19 @@ function requests(): Sent[] {
     ),
   );
   const symbols = ['', '__name__', 'rw', 'a', 'b'];
-  add('references', 2, rawSeriesV2(symbols, [1, 2, 3, 4]));
-  add('a label twice', 2, rawSeriesV2(symbols, [1, 2, 3, 4, 3, 1]));
-  add('an odd number of references', 2, rawSeriesV2(symbols, [1, 2, 3]));
-  add('a reference out of range', 2, rawSeriesV2(symbols, [1, 99]));
+  add('references', 2, () => rawSeriesV2(symbols, [1, 2, 3, 4]));
+  add('a label twice', 2, () => rawSeriesV2(symbols, [1, 2, 3, 4, 3, 1]));
+  add('an odd number of references', 2, () => rawSeriesV2(symbols, [1, 2, 3]));
+  add('a reference out of range', 2, () => rawSeriesV2(symbols, [1, 99]));
   const metadata = (field: number) => (series: ProtoWriter) => {
     const part = new ProtoWriter();
     part.int64(field, 99);
     series.embed(5, part);
   };
-  add('help out of range', 2, rawSeriesV2(symbols, [1, 2], metadata(3)));
-  add('unit out of range', 2, rawSeriesV2(symbols, [1, 2], metadata(4)));
-  add('no name', 2, rawSeriesV2(symbols, [3, 4]));
-  const fine = encodeWriteRequest([floats('fine', [T, 1])], 1).slice();
+  add('help out of range', 2, () => rawSeriesV2(symbols, [1, 2], metadata(3)));
+  add('unit out of range', 2, () => rawSeriesV2(symbols, [1, 2], metadata(4)));
+  add('no name', 2, () => rawSeriesV2(symbols, [3, 4]));
+  const fine = (): Uint8Array => encodeWriteRequest([floats('fine', [T, 1])], 1).slice();
   const type = (text: string): Partial<Sent> => ({ headers: { 'Content-Type': text } });
   for (const text of [
     'application/json',
@@ -260,9 +262,9 @@ function requests(): Sent[] {
   }
   add('gzip', 1, fine, { headers: { 'Content-Encoding': 'gzip' } });
   add('the other version', 2, fine, { onlyStatus: true });
-  add('half of a message', 1, fine.subarray(0, fine.length - 3), { onlyStatus: true });
-  add('a wire type that is none', 1, Uint8Array.of(0x0f, 1, 2), { onlyStatus: true });
-  add('a length beyond the end', 1, Uint8Array.of(0x0a, 0xff, 0xff, 0x7f), { onlyStatus: true });
+  add('half of a message', 1, () => fine().subarray(0, -3), { onlyStatus: true });
+  add('a wire type that is none', 1, () => Uint8Array.of(0x0f, 1, 2), { onlyStatus: true });
+  add('a length beyond the end', 1, () => Uint8Array.of(0x0a, 0xff, 0xff, 0x7f), { onlyStatus: true });
   return out;
 }
 
@@ -300,7 +302,7 @@ function comparable(reply: Reply): Reply {
 }
 
 describe('remote write beside Prometheus 3.15', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   let ours: Program;
   let theirs: Program;
@@ -314,6 +316,7 @@ describe('remote write beside Prometheus 3.15', function () {
 
   before(async function () {
     const prometheus = needPeer(this, 'prometheus');
+    T = (Math.floor(Date.now() / 60_000) - 1) * 60_000;
     dir = mkdtempSync(join(tmpdir(), 'promlet-write-'));
     writeFileSync(join(dir, 'prometheus.yml'), CONFIG);
     [ours, theirs] = await Promise.all([
@@ -328,7 +331,7 @@ describe('remote write beside Prometheus 3.15', function () {
 
   for (const { what, version, body, headers, onlyStatus } of requests()) {
     it(`answers alike: ${what}`, async () => {
-      const compressed = codec.snappyCompress(body);
+      const compressed = codec.snappyCompress(body());
       const [mine, other] = (await both((url) => send(url, compressed, version, headers))).map(comparable);
       assert.equal(mine!.status, other!.status, `${mine!.text}${other!.text}`);
       assert.deepEqual(mine!.written, other!.written);
@@ -470,7 +473,7 @@ describe('remote write beside Prometheus 3.15', function () {
       const configFile = join(dir, 'sender.yml');
       const job = `sender-${message}`;
       const scrape =
-        'scrape_interval: 500ms, scrape_timeout: 400ms, scrape_protocols: [PrometheusProto], scrape_native_histograms: true';
+        'scrape_interval: 500ms, scrape_timeout: 500ms, scrape_protocols: [PrometheusProto], scrape_native_histograms: true';
       writeFileSync(
         configFile,
         `scrape_configs: [{ job_name: ${job}, ${scrape}, static_configs: [{ targets: ['${new URL(theirs.url).host}'] }] }]
@@ -484,19 +487,23 @@ remote_write: [{ url: '${ours.url}/api/v1/write', protobuf_message: ${message}, 
       });
       try {
         const selector = `{job="${job}"}`;
-        await eventually('six scrapes arrived', 60_000, async () => {
-          const [up] = await raw(ours.url, `up${selector}[1m]`, Date.now() / 1000);
-          return (up?.values.length ?? 0) >= 6;
+        // What was scraped before the sender followed its log never comes: 2 s are beyond that when six did.
+        await eventually('six scrapes arrived', PATIENCE_MS, async () => {
+          const [count] = await instant(ours.url, `count_over_time(up${selector}[1h])`);
+          return Number(count?.value[1]) >= 6;
         });
-        const end = Date.now() / 1000 - 1;
+        const end = await eventually('the newest scrape was good', PATIENCE_MS, async () => {
+          const [scrape] = await lastGoodScrapes(sender.url, selector);
+          return scrape && Number(scrape.value[1]);
+        });
         const table = async (url: string): Promise<string[]> => {
           const series = await raw(url, `${selector}[2s]`, end);
           assert.ok(series.length > 500, `${series.length} series`);
           return series.map((one) => `${keyOf(one.metric)} ${JSON.stringify({ ...one, metric: undefined })}`).sort();
         };
-        await eventually('all that was scraped until then arrived', 20_000, async () => {
-          const sent = await table(sender.url);
-          assert.ok(sent.some((line) => line.includes('"histograms"')));
+        const sent = await table(sender.url);
+        assert.ok(sent.some((line) => line.includes('"histograms"')));
+        await eventually('all that was scraped until then arrived', PATIENCE_MS, async () => {
           assert.deepEqual(await table(ours.url), sent);
           return true;
         });

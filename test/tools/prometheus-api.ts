@@ -45,6 +45,23 @@ export async function instant(url: string, query: string, timeSeconds?: number):
   return (await call<{ result: InstantSample[] }>(url, 'query', parameters)).data.result;
 }
 
+/**
+ * The targets whose newest scrape went well, with its time as the value. Not `timestamp(up == 1)`: of what was computed that is
+ * the time of the evaluation.
+ * @param selector of `up`, like `{job="a"}`
+ */
+export function lastGoodScrapes(url: string, selector: string): Promise<InstantSample[]> {
+  return instant(url, `timestamp(up${selector}) and up${selector} == 1`);
+}
+
+/** Waits until `count` targets were scraped well after `seconds`. */
+export async function goodScrapesSince(url: string, selector: string, seconds: number, count: number): Promise<void> {
+  await eventually(`${count} good scrapes of ${selector}`, PATIENCE_MS, async () => {
+    const scrapes = await lastGoodScrapes(url, selector);
+    return scrapes.length === count && scrapes.every(({ value }) => Number(value[1]) > seconds);
+  });
+}
+
 /** Raw samples: a range selector evaluated at an instant. */
 export async function raw(url: string, selector: string, timeSeconds: number): Promise<RawSeries[]> {
   const parameters = { query: selector, time: String(timeSeconds) };
