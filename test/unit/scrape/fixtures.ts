@@ -10,7 +10,7 @@ import {
 } from 'node:net';
 import { connectionContext, type ScraperContext } from '../../../agent/scrape/scraper.ts';
 import type { ScrapeConfig, TargetGroup } from '../../../lib/config/index.ts';
-import { nodeFileSystem, systemClock } from '../../../lib/env/index.ts';
+import { type Clock, nodeFileSystem, systemClock, type Timer } from '../../../lib/env/index.ts';
 import type { Kernels } from '../../../lib/kernels/index.ts';
 import { isStaleNaN, Labels, PromletError } from '../../../lib/model/index.ts';
 import { type Appendable, type Appender, AppendResult, type SeriesRef } from '../../../lib/storage/index.ts';
@@ -32,6 +32,7 @@ export class MemoryStorage implements Appendable {
   readonly #refs = new Map<string, SeriesRef>();
   readonly #names: string[] = [''];
   commits = 0;
+  rollbacks = 0;
   /** New series above this are refused. */
   seriesLimit = Infinity;
   readonly forgotten = new Set<SeriesRef>();
@@ -78,6 +79,7 @@ export class MemoryStorage implements Appendable {
         }
       },
       rollback: () => {
+        this.rollbacks++;
         pending.length = 0;
       },
     };
@@ -86,6 +88,38 @@ export class MemoryStorage implements Appendable {
   /** Values of one series, oldest first. */
   values(name: string): (number | 'stale')[] {
     return (this.samples.get(name) ?? []).map(([, value]) => value);
+  }
+}
+
+/** A clock that goes on to its next timer when it is told to: scrapes take no time, however long they take. */
+export class ScrapeClock implements Clock {
+  readonly #timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
+  #nowMs = 1_700_000_000_000;
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  setTimer(run: () => void, delayMs: number): Timer {
+    const timer = { atMs: this.#nowMs + delayMs, run };
+    this.#timers.add(timer);
+    return { cancel: () => void this.#timers.delete(timer) };
+  }
+
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  next(): void {
+    const [first] = [...this.#timers].sort((a, b) => a.atMs - b.atMs);
+    if (first === undefined) throw new Error('nothing will happen any more');
+    this.#timers.delete(first);
+    this.#nowMs = first.atMs;
+    first.run();
   }
 }
 
@@ -174,9 +208,4 @@ async function listen(server: Server | TcpServer): Promise<string> {
 export async function closeServers(): Promise<void> {
   for (const socket of sockets) socket.destroy();
   await Promise.all(opened.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
-}
-
-/** Waits until `condition` holds; the test's own timeout ends it. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }

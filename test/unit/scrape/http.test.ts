@@ -17,7 +17,7 @@ describe('scrape client', () => {
   let scrapers: Scraper[] = [];
 
   function scraper(address: string, change: Partial<ScrapeConfig> = {}): Scraper {
-    const config = scrapeConfig({ scrape_timeout: 2000, scrape_interval: 2000, ...change });
+    const config = scrapeConfig({ scrape_timeout: 60_000, scrape_interval: 60_000, ...change });
     const [target] = targetsFromGroups(config, [targetGroup([address])]).targets;
     const made = new Scraper(context, target!, config);
     scrapers.push(made);
@@ -61,7 +61,7 @@ describe('scrape client', () => {
     assert.equal(seen[1]![1], seen[0]![1]);
     assert.equal(headers.host, address);
     assert.equal(headers['user-agent'], 'Promlet/1.2.3');
-    assert.equal(headers['x-prometheus-scrape-timeout-seconds'], '2');
+    assert.equal(headers['x-prometheus-scrape-timeout-seconds'], '60');
     assert.equal(headers['accept-encoding'], 'identity');
     assert.equal(headers.authorization, 'Bearer secret');
     assert.equal(

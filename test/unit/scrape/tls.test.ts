@@ -24,8 +24,8 @@ describe('scraping over TLS', () => {
     });
     const config = scrapeConfig({
       scheme: 'https',
-      scrape_timeout: 5000,
-      scrape_interval: 5000,
+      scrape_timeout: 60_000,
+      scrape_interval: 60_000,
       tls_config: tls,
       ...change,
     });
