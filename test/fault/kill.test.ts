@@ -10,7 +10,7 @@ import { seededRandom } from '../../lib/env/index.ts';
 import { freePort } from '../sandbox/ports.ts';
 import { ManagedProcess } from '../sandbox/process.ts';
 import { needPeer } from '../tools/peers.ts';
-import { eventually, raw, type RawSeries } from '../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS, raw, type RawSeries } from '../tools/prometheus-api.ts';
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -19,7 +19,7 @@ const KILLS = 20;
 const SEED = 20_261_122;
 const SERIES_PER_TARGET = 50;
 const TARGETS = 4;
-const EVERYTHING = '{__name__=~".+"}[1h]';
+const EVERYTHING = '{__name__=~".+"}[1d]';
 
 /** Series → `seconds value` lines. */
 type Samples = Map<string, string[]>;
@@ -46,7 +46,7 @@ function assertContains(after: Samples, before: Samples, when: string): void {
 }
 
 describe('an agent killed with SIGKILL while it scrapes', function () {
-  this.timeout(240_000);
+  this.timeout(1_800_000);
   let dir: string;
   let page: Server;
   let agent: ManagedProcess | undefined;
@@ -81,7 +81,7 @@ describe('an agent killed with SIGKILL while it scrapes', function () {
       if (kill === KILLS) break;
       await new Promise((resolve) => setTimeout(resolve, random() * 800));
       // What a query answers has been committed; the kill may come at any moment after it.
-      committed = await eventually('a scrape of all targets', 60_000, async () => {
+      committed = await eventually('a scrape of all targets', PATIENCE_MS, async () => {
         const found = samplesOf(await raw(url, EVERYTHING, Date.now() / 1000));
         return count(found) >= count(now) + TARGETS * SERIES_PER_TARGET && found;
       });
@@ -124,7 +124,7 @@ function startAgent(dir: string, configFile: string, port: number): Promise<Mana
 
 /** All samples of a server, once it is ready. */
 function readEverything(url: string): Promise<Samples> {
-  return eventually(`answers of ${url}`, 60_000, async () => {
+  return eventually(`answers of ${url}`, PATIENCE_MS, async () => {
     const ready = await fetch(`${url}/-/ready`);
     return ready.ok && samplesOf(await raw(url, EVERYTHING, Date.now() / 1000));
   });
