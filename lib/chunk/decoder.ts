@@ -111,11 +111,12 @@ export class ChunkDecoder {
       throw new PromletError('storage/bad-chunk', `chunk of encoding ${encoding}, ${length} bytes: damaged`);
     }
     const { f64 } = arena;
-    let from = times / 8;
-    let to = from + count;
-    while (from < to && f64[from]! < minMs) from++;
-    while (to > from && f64[to - 1]! > maxMs) to--;
-    appendSamples(f64, from, from + capacity, to - from, into);
+    const first = times / 8;
+    let from = 0;
+    let to = count;
+    while (from < to && f64[first + from]! < minMs) from++;
+    while (to > from && f64[first + to - 1]! > maxMs) to--;
+    appendSamples(this.#kernels, times + 8 * from, values + 8 * from, to - from, into);
   }
 
   #decodeHistograms(

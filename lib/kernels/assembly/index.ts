@@ -1,5 +1,6 @@
 // The one entry of the kernels module: every kernel that TypeScript calls is exported here.
 export { addCounts, addExtremes, addMeans, addSums, firstBeyond } from './accumulate';
+export { clearBytes, copyBytes } from './bytes';
 export { crc32c } from './crc32c';
 export { filterPostings, hashBytes, lookupLabels } from './labels';
 export { decodeHistograms, openHistograms } from './histogram-read';

@@ -1,7 +1,7 @@
 import type { Labels } from '../../model/index.ts';
 import { isComparison } from '../parse/ast.ts';
 import { floatOperation, type FloatOperation } from './arithmetic.ts';
-import { type ColumnSeries, hasHistograms, scratchColumns, type StepGrid } from './columns.ts';
+import { clearSamples, type ColumnSeries, hasHistograms, scratchColumns, type StepGrid } from './columns.ts';
 import type { QueryContext } from './context.ts';
 import { HashList } from './hash-list.ts';
 import { hashOfLabels } from './labels-hash.ts';
@@ -123,7 +123,7 @@ export class ColumnMatching {
     const { values: rightValues, present: isRight } = right;
     const { values, present } = this.#columns;
     this.#context.countWork(this.#grid.count);
-    present.fill(0);
+    clearSamples(this.#columns);
     // Data seldom covers a long grid.
     const first = many.present.indexOf(1);
     const end = many.present.lastIndexOf(1) + 1;

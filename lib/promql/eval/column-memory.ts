@@ -28,17 +28,22 @@ export class ColumnMemory {
   /** Zeros; undefined when there is no room. */
   floats(count: number): Float64Array | undefined {
     const address = this.#take(8 * count);
-    return address === undefined
-      ? undefined
-      : new Float64Array(this.#kernels.arena.memory.buffer, address, count).fill(0);
+    if (address === undefined) return undefined;
+    this.wasm.clearBytes(address, 8 * count);
+    return new Float64Array(this.#kernels.arena.memory.buffer, address, count);
   }
 
   /** Zeros; undefined when there is no room. */
   flags(count: number): Uint8Array | undefined {
     const address = this.#take(count);
-    return address === undefined
-      ? undefined
-      : new Uint8Array(this.#kernels.arena.memory.buffer, address, count).fill(0);
+    if (address === undefined) return undefined;
+    this.wasm.clearBytes(address, count);
+    return new Uint8Array(this.#kernels.arena.memory.buffer, address, count);
+  }
+
+  /** Makes zeros of a column that lies here. */
+  clear({ byteOffset, byteLength }: Float64Array | Uint8Array): void {
+    this.wasm.clearBytes(byteOffset, byteLength);
   }
 
   /** The address of so many bytes, to be written over by whoever asks next. */

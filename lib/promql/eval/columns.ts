@@ -64,6 +64,12 @@ export function scratchColumns(
   return { values: new Float64Array(grid.count), present: new Uint8Array(grid.count) };
 }
 
+/** Takes all samples out of scratch columns. */
+export function clearSamples({ present, memory }: ReturnType<typeof scratchColumns>): void {
+  if (memory === undefined) present.fill(0);
+  else memory.clear(present);
+}
+
 export function hasSamples(series: ColumnSeries): boolean {
   return series.present.includes(1);
 }

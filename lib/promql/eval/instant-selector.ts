@@ -2,7 +2,14 @@ import { type FloatHistogram, isStaleNaN, type Labels, type SampleColumns } from
 import type { VectorSelector } from '../parse/ast.ts';
 import { ColumnCollector } from './column-collector.ts';
 import { type ColumnMemory, ReachableSamples } from './column-memory.ts';
-import { type ColumnSeries, type ColumnVisitor, hasSamples, scratchColumns, type StepGrid } from './columns.ts';
+import {
+  clearSamples,
+  type ColumnSeries,
+  type ColumnVisitor,
+  hasSamples,
+  scratchColumns,
+  type StepGrid,
+} from './columns.ts';
 import { executionError, type QueryContext } from './context.ts';
 import { type LookupTimes, lookupTimes, stepsUntil } from './lookup-times.ts';
 import { stepsBytes } from './memory.ts';
@@ -54,7 +61,7 @@ export async function visitInstant(
   const { values, present, memory } = columns;
   const sweeper = memory && what === 'value' ? new WindowSweeper(times, values, present, memory) : undefined;
   await reader.read(selector, minMs, maxMs, selectHints, (found, samples) => {
-    present.fill(0);
+    clearSamples(columns);
     // The reader adds the samples read and yields; the steps filled are work too.
     context.countWork(grid.count);
     const series = new FoundSeries(found, columns);

@@ -1,7 +1,14 @@
 import { type FloatHistogram, type Labels, METRIC_NAME, quote, type SampleColumns } from '../../model/index.ts';
 import { ColumnCollector } from '../eval/column-collector.ts';
 import { type ColumnMemory, ReachableSamples } from '../eval/column-memory.ts';
-import { type ColumnSeries, type ColumnVisitor, renamed, scratchColumns, type StepGrid } from '../eval/columns.ts';
+import {
+  clearSamples,
+  type ColumnSeries,
+  type ColumnVisitor,
+  renamed,
+  scratchColumns,
+  type StepGrid,
+} from '../eval/columns.ts';
 import type { QueryContext } from '../eval/context.ts';
 import { LabelsMemo } from '../eval/labels-memo.ts';
 import { KERNEL_SAMPLE_BYTES, stepsBytes } from '../eval/memory.ts';
@@ -148,7 +155,7 @@ export async function visitWindows(
     const name = windowFunction.keepsName === true ? { labels, dropName } : names.get(labels);
     // What the kernel keeps, the columns here, and the copy of them that a caller may make.
     context.requireBytes(KERNEL_SAMPLE_BYTES * samples.length + 2 * stepsBytes(grid.count));
-    present.fill(0);
+    clearSamples(columns);
     const isPlain = read.histograms === undefined && window.starts === undefined;
     if (sweeper !== undefined && isPlain && kernel.sweep !== undefined && window.memory !== undefined) {
       context.countWork(grid.count);

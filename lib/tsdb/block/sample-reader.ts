@@ -103,8 +103,8 @@ export class SampleReader {
   /** @returns 0: nothing is held any more */
   #copy(held: number, into: SampleColumns): 0 {
     if (held === 0) return 0;
-    const columns = this.#columns.address / 8;
-    appendSamples(this.#kernels.arena.f64, columns, columns + CAPACITY, held, into);
+    const { address: columns } = this.#columns;
+    appendSamples(this.#kernels, columns, columns + CAPACITY * 8, held, into);
     return 0;
   }
 
