@@ -52,6 +52,8 @@ const server = createServer((request, response) => {
   response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
   response.end(page());
 });
+// Longer than any pause between scrapes: a request on its way to a connection that is being closed would be lost.
+server.keepAliveTimeout = 300_000;
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   process.stdout.write(`listening ${typeof address === 'object' && address !== null ? address.port : ''}\n`);

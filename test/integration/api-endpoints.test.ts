@@ -8,7 +8,7 @@ import { Matcher } from '../../lib/model/index.ts';
 import { createWireCodec } from '../../lib/remote/index.ts';
 import { encodeReadRequest } from '../../lib/remote/read-request.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
-import { eventually, instant } from '../tools/prometheus-api.ts';
+import { eventually, instant, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 
 const OK = 200;
 const NOT_THERE = 404;
@@ -16,7 +16,7 @@ const NOT_THERE = 404;
 /** Method, path with query, form; then the status of the agent and, where it is another, of the operator. */
 const REQUESTS: readonly (readonly [request: string, agent: number, operator?: number])[] = [
   ['GET /api/v1/query?query=up', OK],
-  ['GET /api/v1/query?query=up&limit=1&timeout=5s&lookback_delta=1m&stats=all', OK],
+  ['GET /api/v1/query?query=up&limit=1&timeout=100s&lookback_delta=1m&stats=all', OK],
   ['GET /api/v1/query?query=up&limit=-1', 400],
   ['GET /api/v1/query?query=up&timeout=soon', 400],
   ['GET /api/v1/query?query=up&lookback_delta=none', 400],
@@ -24,7 +24,7 @@ const REQUESTS: readonly (readonly [request: string, agent: number, operator?: n
   ['GET /api/v1/query?query=label_replace(up,%22a%22,%22b%22,%22c%22,%22(%22)', 422],
   ['POST /api/v1/query query=up&time=1', OK],
   ['GET /api/v1/query_range?query=up&start=1&end=2&step=1', OK],
-  ['POST /api/v1/query_range query=up&start=1&end=2&step=1&limit=3&timeout=1s&lookback_delta=5m&stats=true', OK],
+  ['POST /api/v1/query_range query=up&start=1&end=2&step=1&limit=3&timeout=100s&lookback_delta=5m&stats=true', OK],
   ['GET /api/v1/query_exemplars?query=up&start=1&end=2', OK],
   ['POST /api/v1/query_exemplars query=up', OK],
   ['GET /api/v1/format_query?query=up', OK],
@@ -69,7 +69,7 @@ const REQUESTS: readonly (readonly [request: string, agent: number, operator?: n
 const codec = createWireCodec(createKernels());
 
 describe('the HTTP API of the programs', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   let sandbox: Sandbox;
   let agentUrl: string;
@@ -84,7 +84,7 @@ describe('the HTTP API of the programs', function () {
     ]);
     sandbox.applyManifest('cart-podmonitor.yaml');
     agentUrl = [...sandbox.agents.values()][0]!.url;
-    await eventually('a sample in the federated answer', 30_000, async () => {
+    await eventually('a sample in the federated answer', PATIENCE_MS, async () => {
       return (await instant(sandbox.operatorUrl, 'up')).length > 0;
     });
   });

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OpenApi } from '../tools/openapi.ts';
 import { needPeer } from '../tools/peers.ts';
-import { eventually, instant } from '../tools/prometheus-api.ts';
+import { eventually, instant, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { type Program, startAgentProgram, startPrometheusProgram } from './side-by-side/programs.ts';
 
 /** What is not served here: the search and OTLP endpoints, and what is no JSON. */
 const NOT_SERVED = /search|otlp|self_metrics|scrape_pools\/config|\/(?:read|write)$/;
-const NOW = Math.floor(Date.now() / 1000);
-const RANGE = `start=${NOW - 60}&end=${NOW + 60}&step=5`;
+/** From a minute before to a minute after the scrape that is waited for. */
+const RANGE = 'start=$START&end=$END&step=5';
 /** Parameters by path; what is not here takes none. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   // A string is left out: Prometheus forgot to describe it.
   '/query': ['query=up', 'query=up[1m]', 'query=1', 'query=up&stats=all', 'query=sum(', 'query=up*on()up'],
-  '/query_range': [`query=up&${RANGE}`, `query=rate(up[10s])&${RANGE}`, `query=up&start=1`],
+  '/query_range': [`query=up&${RANGE}`, `query=rate(up[10s])&${RANGE}`, 'query=up&start=1'],
   '/query_exemplars': ['query=up', 'query=('],
   '/format_query': ['query=sum(up)by(job)', 'query=('],
   '/parse_query': ['query=sum(up)by(job)', 'query=rate(up[5m] offset 1m) > bool on(job) group_left() up', 'query=('],
@@ -33,10 +33,11 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe('the description that Prometheus gives of its API', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   let ours: Program;
   let description: OpenApi;
+  let scrapedSeconds: number;
 
   before(async function () {
     const prometheus = needPeer(this, 'prometheus');
@@ -54,7 +55,11 @@ describe('the description that Prometheus gives of its API', function () {
       const job = `{ job_name: self, scrape_interval: 500ms, static_configs: [{ targets: ['${target}'] }] }`;
       writeFileSync(options('ours').configFile, `scrape_configs: [${job}]\n`);
       ours = await startAgentProgram(options('ours'), '--web.enable-admin-api');
-      await eventually('a scrape', 20_000, async () => (await instant(ours.url, 'up == 1')).length === 1);
+      const [up] = await eventually('a scrape', PATIENCE_MS, async () => {
+        const found = await instant(ours.url, 'up == 1');
+        return found.length === 1 && found;
+      });
+      scrapedSeconds = Math.floor(up!.value[0]);
     } finally {
       await theirs.process.stop();
     }
@@ -70,7 +75,10 @@ describe('the description that Prometheus gives of its API', function () {
     for (const operation of description.operations.filter((name) => !NOT_SERVED.test(name))) {
       const [method = '', path = ''] = operation.split(' ');
       if (method === 'OPTIONS') continue;
-      for (const parameters of PARAMETERS[path] ?? ['']) {
+      for (const template of PARAMETERS[path] ?? ['']) {
+        const parameters = template
+          .replace('$START', String(scrapedSeconds - 60))
+          .replace('$END', String(scrapedSeconds + 60));
         const url = `${ours.url}/api/v1${path.replace('{name}', 'job')}`;
         const isForm = method === 'POST';
         const response = isForm

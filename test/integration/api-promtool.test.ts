@@ -8,12 +8,14 @@ import { promisify } from 'node:util';
 import { PrometheusDriver as Client } from 'prometheus-query';
 import { parseConfig, serializeConfig } from '../../lib/config/index.ts';
 import { needPeer } from '../tools/peers.ts';
+import { PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { memoryQueryable, NOW_MS, serve, SERIES, testDeps, type TestServer } from '../unit/api/fixture.ts';
 
 const run = promisify(execFile);
 const NOW = String(NOW_MS / 1000);
 
-describe('api: promtool as a client', () => {
+describe('api: promtool as a client', function () {
+  this.timeout(SUITE_TIMEOUT_MS);
   let server: TestServer;
   before(async () => {
     server = await serve(testDeps(memoryQueryable(SERIES)));
@@ -68,12 +70,18 @@ describe('api: promtool as a client', () => {
   });
 });
 
-describe('api: the npm package prometheus-query as a client', () => {
+describe('api: the npm package prometheus-query as a client', function () {
+  this.timeout(SUITE_TIMEOUT_MS);
   let server: TestServer;
   let client: Client;
   before(async () => {
     server = await serve(testDeps(memoryQueryable(SERIES)));
-    client = new Client({ endpoint: server.url });
+    client = new Client({
+      endpoint: server.url,
+      timeout: PATIENCE_MS,
+      // Not through a proxy that the environment may name.
+      requestInterceptor: { onFulfilled: (config) => ({ ...config, proxy: false }) },
+    });
   });
   after(() => server.close());
 
@@ -107,7 +115,8 @@ describe('api: the npm package prometheus-query as a client', () => {
   });
 });
 
-describe('config: promtool as the judge', () => {
+describe('config: promtool as the judge', function () {
+  this.timeout(SUITE_TIMEOUT_MS);
   it('accepts what we write, defaults and all', async function () {
     const promtool = needPeer(this, 'promtool');
     const directory = await mkdtemp(join(tmpdir(), 'promlet-config-'));

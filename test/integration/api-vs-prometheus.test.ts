@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { needPeer } from '../tools/peers.ts';
-import { call, eventually } from '../tools/prometheus-api.ts';
+import { call, eventually, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { DATA_END_MS, DATA_START_MS, writeDemoData } from './side-by-side/demo-data.ts';
 import { type Program, startAgentProgram, startPrometheusProgram } from './side-by-side/programs.ts';
 
@@ -66,7 +66,7 @@ function comparable(path: string, { text }: Reply): unknown {
 }
 
 describe('the HTTP API beside Prometheus 3.15', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   let ours: Program;
   let theirs: Program;
@@ -87,7 +87,7 @@ describe('the HTTP API beside Prometheus 3.15', function () {
       startAgentProgram(options('ours'), ...FLAGS),
       startPrometheusProgram(prometheus, options('theirs'), ...FLAGS),
     ]);
-    await eventually('both know the target that is dropped', 30_000, async () => {
+    await eventually('both know the target that is dropped', PATIENCE_MS, async () => {
       const answers = await both((url) => call<{ droppedTargets: unknown[] }>(url, 'targets'));
       return answers.every(({ data }) => data.droppedTargets.length === 1);
     });
@@ -222,7 +222,7 @@ describe('the HTTP API beside Prometheus 3.15', function () {
   it('ends when it is told to', async () => {
     const reply = await send(ours.url, '/-/quit', { method: 'POST' });
     assert.equal(reply.text, 'Requesting termination... Goodbye!');
-    await eventually('the agent ended', 20_000, async () => !ours.process.running);
+    await eventually('the agent ended', PATIENCE_MS, async () => !ours.process.running);
     assert.equal(ours.process.exitCode, 0);
   });
 });

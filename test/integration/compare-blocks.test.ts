@@ -8,12 +8,13 @@ import { readBlock } from '../tools/block-content.ts';
 import { compareBlocks } from '../tools/compare-blocks.ts';
 import { DEMO_KINDS, demoCommits, dumpOfCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { blockDirectories, PrometheusDriver } from '../tools/prometheus-driver.ts';
 
 const START_MS = 1_700_000_000_000;
 
 describe('the comparison of blocks', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   const drivers: PrometheusDriver[] = [];
   beforeEach(() => {
@@ -44,8 +45,10 @@ describe('the comparison of blocks', function () {
           // The third is given one sample more.
           const more = { labels: Labels.of({ __name__: 'more' }), samples: [[START_MS + i * 15_000, 1]] as const };
           await driver.write(name === 'c' && i === 3 ? [...commit, more] : commit);
+          // A block holds all symbols that the head has when it is written.
+          await driver.compacted(300_000);
         }
-        await driver.blocks(5);
+        assert.equal((await driver.blocks(5)).length, 5);
         await driver.stop();
         blocks.push(blockDirectories(dataDir).map((block) => join(dataDir, block)));
       }

@@ -8,6 +8,7 @@ import { loadHeadChunks } from '../../lib/tsdb/head-chunks/load.ts';
 import { replayLog } from '../../lib/tsdb/wal/replay.ts';
 import { appendCommit, demoCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { PrometheusDriver } from '../tools/prometheus-driver.ts';
 import type { WrittenSeries } from '../tools/remote-write.ts';
 import { dumpOf } from '../tools/samples.ts';
@@ -73,7 +74,7 @@ function distinct(commits: readonly (readonly WrittenSeries[])[]): WrittenSeries
 }
 
 describe('the chunks of the head', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {

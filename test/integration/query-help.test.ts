@@ -9,6 +9,7 @@ import { type AssistTask, Engine } from '../../lib/promql/index.ts';
 import { PartClaims } from '../../lib/promql/parallel/part-claims.ts';
 import type { Tsdb } from '../../lib/tsdb/index.ts';
 import { patientClock } from '../tools/patient-clock.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { divided } from '../tools/shards.ts';
 import { open, START_MS, temporaryDirectory, write } from '../unit/tsdb/harness.ts';
 
@@ -29,7 +30,7 @@ const RANGE = { start: String(START_MS / 1000), end: String((START_MS + STEPS * 
 const LONG = Array.from({ length: 60 }, (_, i) => `sum(deriv(m[${1_200 - i}s]))`).join(' + ');
 
 describe('queries with the help of other threads', function () {
-  this.timeout(240_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let cleanUp = (): void => {};
   let db: Tsdb;
   let queries: Queries;

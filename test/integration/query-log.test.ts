@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { needPeer } from '../tools/peers.ts';
-import { eventually } from '../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { DATA_END_MS, writeDemoData } from './side-by-side/demo-data.ts';
 import { type Program, startAgentProgram, startPrometheusProgram } from './side-by-side/programs.ts';
 
@@ -60,7 +60,7 @@ function linesOf(file: string): unknown[] {
 }
 
 describe('the query log beside that of Prometheus 3.15', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   const programs: Program[] = [];
   const log = (name: string): string => join(dir, `${name}.queries.log`);
@@ -89,7 +89,7 @@ describe('the query log beside that of Prometheus 3.15', function () {
   });
 
   async function lines(file: string, count: number): Promise<unknown[]> {
-    return eventually(`${count} lines in ${file}`, 10_000, () => {
+    return eventually(`${count} lines in ${file}`, PATIENCE_MS, () => {
       const found = linesOf(file);
       return Promise.resolve(found.length >= count && found);
     });

@@ -6,6 +6,7 @@ import type { Answer } from '../../lib/api/query/index.ts';
 import { createLogger } from '../../lib/env/index.ts';
 import type { Tsdb } from '../../lib/tsdb/index.ts';
 import { patientClock } from '../tools/patient-clock.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { open, START_MS, temporaryDirectory, write } from '../unit/tsdb/harness.ts';
 
 const STEP_MS = 15_000;
@@ -23,7 +24,7 @@ const LIMITS = {
 };
 
 describe('the memory of queries on threads', function () {
-  this.timeout(240_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let cleanUp = (): void => {};
   let db: Tsdb;
   let queries: Queries;

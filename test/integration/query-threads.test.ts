@@ -10,6 +10,7 @@ import { type Clock, createLogger, systemClock } from '../../lib/env/index.ts';
 import { Engine } from '../../lib/promql/index.ts';
 import type { Tsdb } from '../../lib/tsdb/index.ts';
 import { patientClock } from '../tools/patient-clock.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { open, START_MS, temporaryDirectory, write } from '../unit/tsdb/harness.ts';
 
 const STEP_MS = 15_000;
@@ -29,7 +30,7 @@ const LONG = Array.from({ length: 60 }, (_, i) => `sum by (i) (deriv(m[${2_700 -
 const TIMELESS: Clock = { ...patientClock, monotonicMs: () => 0 };
 
 describe('query threads', function () {
-  this.timeout(240_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let cleanUp = (): void => {};
   let db: Tsdb;
   let queries: Queries;

@@ -11,7 +11,7 @@ import { ownTarget, prometheusTarget, type Target, type TargetOptions } from '..
 import { DEMO_KINDS, demoCommits, type DemoKind, dumpOfCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
 import { plainHistogram } from '../tools/plain-json.ts';
-import { call } from '../tools/prometheus-api.ts';
+import { call, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { asPromtoolDump, blockDirectories, PrometheusDriver, promtoolDump } from '../tools/prometheus-driver.ts';
 import type { WrittenSeries } from '../tools/remote-write.ts';
 import { countSamples, type Dump } from '../tools/samples.ts';
@@ -149,7 +149,7 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 describe('our database and real Prometheus on the same directory', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-both-'));

@@ -9,6 +9,7 @@ import { type Chunk, Encoding } from '../../lib/chunk/chunk.ts';
 import { ChunkDecoder } from '../../lib/chunk/decoder.ts';
 import { type HistogramKind, HistogramWalk } from '../tools/histogram-walk.ts';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { PrometheusDriver, type PrometheusOptions } from '../tools/prometheus-driver.ts';
 import type { WrittenSeries } from '../tools/remote-write.ts';
 import { columnsText, floatText, histogramText } from '../tools/samples.ts';
@@ -25,7 +26,7 @@ const FILE_HEADER_BYTES = 8;
 const ODD_VALUES = [0, 1, 1, 1, Infinity, -Infinity, NaN, STALE_NAN, 5e-324, 1.7e308];
 
 describe("tsdb: Prometheus's own chunks", function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   beforeEach(() => (dir = mkdtempSync(join(tmpdir(), 'promlet-chunks-'))));
   afterEach(() => rmSync(dir, { recursive: true, force: true }));

@@ -26,6 +26,7 @@ import { SERIES_PER_TARGET, TargetWorkload } from '../bench/workload.ts';
 import { bundlePrograms } from '../tools/bundle.ts';
 import { demoCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { blockDirectories, PrometheusDriver } from '../tools/prometheus-driver.ts';
 
 const run = promisify(execFile);
@@ -71,7 +72,7 @@ function byTime(a: string, b: string): number {
 }
 
 describe('tsdb commands on a directory of real Prometheus', function () {
-  this.timeout(90_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   /** As SIGKILL left it: blocks, one of them with tombstones, log and head chunks. */
   let data: string;
@@ -89,7 +90,10 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     const driver = await PrometheusDriver.start(options);
     try {
       const commits = demoCommits({ random: seededRandom(8), startMs: START_MS, stepMs: 15_000, steps: 200 });
-      for (const commit of commits) await driver.write(commit, 2);
+      for (const commit of commits) {
+        await driver.write(commit, 2);
+        await driver.compacted(600_000);
+      }
       await driver.blocks(2);
       await driver.deleteSeries('demo_counter', START_MS, START_MS + 500_000);
       cpSync(await driver.snapshot(), snapshot, { recursive: true });
@@ -184,7 +188,10 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     try {
       const random = seededRandom(10);
       const commits = demoCommits({ random, startMs: START_MS, stepMs: 15_000, steps: 120, kinds: ['gauge', 'odd'] });
-      for (const commit of commits) await driver.write(commit);
+      for (const commit of commits) {
+        await driver.write(commit);
+        await driver.compacted(600_000);
+      }
       await driver.blocks(1);
     } finally {
       await driver.stop('SIGKILL');
@@ -322,7 +329,7 @@ describe('tsdb commands on a directory of real Prometheus', function () {
 });
 
 describe('tsdb commands on a directory of ours', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const STEP_MS = 60_000;
   const HOURS = 11;
   let dir: string;
@@ -376,7 +383,7 @@ describe('tsdb commands on a directory of ours', function () {
 });
 
 describe('tsdb commands of the bundle', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let dir: string;
   before(async () => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-bundle-'));

@@ -17,7 +17,7 @@ import { compareBlocks } from '../tools/compare-blocks.ts';
 import { appendCommit, DEMO_KINDS, demoCommits } from '../tools/demo-commits.ts';
 import { openTsdb } from '../../lib/tsdb/index.ts';
 import { needPeer } from '../tools/peers.ts';
-import { eventually } from '../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import {
   blockDirectories,
   PrometheusDriver,
@@ -101,8 +101,8 @@ async function withPrometheus(
 }
 
 function compactByPrometheus(options: Omit<PrometheusOptions, 'version'>, rangesMs: readonly number[]): Promise<void> {
-  return withPrometheus(options, ({ dataDir }) =>
-    eventually('Prometheus has compacted all', 60_000, () => {
+  return withPrometheus({ ...options, reloadInterval: '1s' }, ({ dataDir }) =>
+    eventually('Prometheus has compacted all', PATIENCE_MS, () => {
       const unfinished = readdirSync(dataDir).some((name) => name.includes('.tmp'));
       return Promise.resolve(!unfinished && planCompaction(metasOf(dataDir), rangesMs).length === 0);
     }),
@@ -132,7 +132,7 @@ async function backfill(promtool: string, dir: string, scratch: string, data: Ba
 }
 
 describe('compaction beside Prometheus', function () {
-  this.timeout(240_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const rangesMs = blockRangesMs(2 * HOUR_MS, maxBlockDurationMs(0));
 
   const series = (count: number, offset = 0): string[] =>
@@ -203,6 +203,7 @@ describe('compaction beside Prometheus', function () {
         });
         await withPrometheus({ program, dataDir, ...shortBlocks, outOfOrderWindow: '1h' }, async (driver) => {
           for (const commit of [...commits, ...late]) await driver.write(commit);
+          await driver.compacted(10 * minuteMs);
           await driver.blocks(5);
           if (server > 0) return;
           for (const kind of DEMO_KINDS) {
@@ -257,6 +258,7 @@ describe('compaction beside Prometheus', function () {
       const commits = demoCommits({ random: seededRandom(seed), startMs, stepMs: 5_000, steps: 200, kinds });
       await withPrometheus({ program, dataDir, ...shortBlocks, floatEncoding: 'xor2' }, async (driver) => {
         for (const commit of commits) await driver.write(commit);
+        await driver.compacted(10 * minuteMs);
         await driver.blocks(1);
       });
       for (const name of blockDirectories(dataDir)) {
@@ -298,6 +300,7 @@ describe('compaction beside Prometheus', function () {
 
     await withPrometheus({ program, dataDir: theirs, ...shortBlocks, outOfOrderWindow: '1h' }, async (driver) => {
       for (const commit of all) await driver.write(commit);
+      await driver.compacted(10 * minuteMs);
       await driver.blocks(2);
     });
 

@@ -1,22 +1,20 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { execFile } from 'node:child_process';
+import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { seededRandom } from '../../lib/env/index.ts';
 import { Labels, LabelsBuilder, Matcher, STALE_NAN } from '../../lib/model/index.ts';
 import { type PeerBinary, needPeer } from '../tools/peers.ts';
-import { raw } from '../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS, raw, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
+import { startPrometheusProgram } from './side-by-side/programs.ts';
 import { crashCopy, type Dump, dump, open, START_MS, temporaryDirectory, TestClock } from '../unit/tsdb/harness.ts';
 
 const run = promisify(execFile);
 const VALUES = [0, -0, 1.5, 1e308, 5e-324, Infinity, -Infinity, NaN, STALE_NAN, 123456789];
 
 describe('tsdb: Prometheus on the same directory', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {
@@ -107,7 +105,13 @@ describe('tsdb: Prometheus on the same directory', function () {
       const now = Date.now();
       const base = now - 600 * 15_000 - 60_000;
       const expected = await fill(dir, 'snappy', base);
-      const { url, stop } = await startPrometheus(program, dir, directory());
+      const home = directory();
+      const options = { configFile: join(home, 'prometheus.yml'), dataDir: dir, logFile: join(home, 'log') };
+      // Of a target that nobody listens for it knows that it is down.
+      const job = `{ job_name: down, scrape_interval: 200ms, static_configs: [{ targets: ['127.0.0.1:1'] }] }`;
+      writeFileSync(options.configFile, `scrape_configs: [${job}]\n`);
+      const { url, process: server } = await startPrometheusProgram(program, options);
+      cleanUps.push(() => server.stop('SIGKILL'));
       let answered = 0;
       try {
         for (const series of await raw(url, '{i=~".+"}[3h]', now / 1000)) {
@@ -123,12 +127,14 @@ describe('tsdb: Prometheus on the same directory', function () {
           );
           answered++;
         }
+        // It goes on in the same log.
+        await eventually('a scrape', PATIENCE_MS, async () => (await raw(url, 'up[1m]', Date.now() / 1000)).length > 0);
       } finally {
-        await stop();
+        await server.stop();
       }
       assert.equal(answered, 180);
 
-      // Prometheus scraped itself and went on in the same log; both its samples and ours are there.
+      // Both its samples and ours are there.
       const copy = directory();
       cpSync(dir, copy, { recursive: true });
       const clock = new TestClock();
@@ -137,61 +143,8 @@ describe('tsdb: Prometheus on the same directory', function () {
       cleanUps.push(() => db.close());
       assert.deepEqual(db.stats().replay.damage, []);
       assert.deepEqual(await dump(db, [new Matcher('=~', 'i', '.+'), new Matcher('=', 'job', '')]), expected);
-      const theirs = await dump(db, [new Matcher('=', '__name__', 'up'), new Matcher('=', 'job', 'self')]);
+      const theirs = await dump(db, [new Matcher('=', '__name__', 'up'), new Matcher('=', 'job', 'down')]);
       assert.ok(Object.values(theirs)[0]!.length > 0);
     });
   }
-
-  async function startPrometheus(
-    program: string,
-    dir: string,
-    home: string,
-  ): Promise<{ url: string; stop: () => Promise<void> }> {
-    const port = await freePort();
-    const config = join(home, 'prometheus.yml');
-    mkdirSync(home, { recursive: true });
-    writeFileSync(
-      config,
-      `scrape_configs: [{job_name: self, scrape_interval: 200ms, scrape_timeout: 200ms, static_configs: [{targets: ['127.0.0.1:${port}']}]}]`,
-    );
-    const child = spawn(
-      program,
-      [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${dir}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        '--log.level=warn',
-      ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    let log = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    const url = `http://127.0.0.1:${port}`;
-    const stop = async (): Promise<void> => {
-      child.kill('SIGTERM');
-      await exited;
-    };
-    cleanUps.push(stop);
-    for (;;) {
-      if (child.exitCode !== null) throw new Error(`Prometheus ended: ${log}`);
-      const ready = await fetch(`${url}/-/ready`).then(
-        (response) => response.ok,
-        () => false,
-      );
-      if (ready) break;
-      await delay(50);
-    }
-    // Until it has scraped itself, so that its own records are in the log.
-    while ((await raw(url, 'up[1m]', Date.now() / 1000)).length === 0) await delay(100);
-    return { url, stop };
-  }
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -4,7 +4,6 @@ import { createKernels } from '../../lib/kernels/index.ts';
 import { Matcher } from '../../lib/model/index.ts';
 import { openTsdb, type Tsdb } from '../../lib/tsdb/index.ts';
 import { appendCommit } from './demo-commits.ts';
-import { eventually, PATIENCE_MS } from './prometheus-api.ts';
 import { PrometheusDriver, type PrometheusOptions } from './prometheus-driver.ts';
 import type { WrittenSeries } from './remote-write.ts';
 import { type Dump, dumpOf } from './samples.ts';
@@ -17,7 +16,7 @@ export interface Target {
   append(commit: readonly WrittenSeries[]): Promise<void>;
   delete(label: string, value: string, minMs: number, maxMs: number): Promise<void>;
   clean(): Promise<void>;
-  /** Returns when the head is no longer due for compaction. */
+  /** Returns when the head is no longer due for compaction, and none is under way. */
   compact(): Promise<void>;
   /** Ends and starts again on the same directory. */
   restart(how: 'kill' | 'stop'): Promise<void>;
@@ -46,15 +45,14 @@ export async function prometheusTarget(
   let driver = await PrometheusDriver.start(options);
   return {
     keepsLateSamples: false,
-    append: (commit) => driver.write(commit),
+    append: async (commit) => {
+      await driver.write(commit);
+      // What it makes of a commit shall not depend on when the next one comes.
+      await driver.compacted(blockDurationMs);
+    },
     delete: (label, value, minMs, maxMs) => driver.deleteSeries(`{${label}="${value}"}`, minMs, maxMs),
     clean: () => driver.cleanTombstones(),
-    compact: async () => {
-      await eventually('the head is compacted', PATIENCE_MS, async () => {
-        const [minMs, maxMs] = await driver.metrics('prometheus_tsdb_head_min_time', 'prometheus_tsdb_head_max_time');
-        return maxMs! - minMs! <= blockDurationMs * 1.5;
-      });
-    },
+    compact: () => driver.compacted(blockDurationMs),
     restart: async (how) => {
       await driver.stop(how === 'kill' ? 'SIGKILL' : 'SIGTERM');
       driver = await PrometheusDriver.start(options);

@@ -33,6 +33,11 @@ export interface PrometheusOptions {
   readonly floatEncoding?: 'xor' | 'xor2';
   readonly walCompression?: 'none' | 'snappy' | 'zstd';
   readonly walSegmentSize?: string;
+  /**
+   * How often it looks by itself for blocks to compact, and maps completed chunks of the head. By default never, so that what it
+   * makes of its commits depends on them alone; version 2 does it every minute.
+   */
+  readonly reloadInterval?: string;
   readonly features?: readonly string[];
   readonly flags?: readonly string[];
 }
@@ -149,6 +154,19 @@ export class PrometheusDriver {
     return (await this.metrics(name))[0]!;
   }
 
+  /**
+   * Waits until the head spans no more than one and a half times its block duration, which commits make it see to, and until the
+   * compaction that is under way is over, that of blocks and of samples out of order too.
+   */
+  async compacted(blockDurationMs: number): Promise<void> {
+    await eventually('the head is compacted', PATIENCE_MS, async () => {
+      const [minMs, maxMs] = await this.metrics('prometheus_tsdb_head_min_time', 'prometheus_tsdb_head_max_time');
+      return maxMs! - minMs! <= blockDurationMs * 1.5;
+    });
+    // A deletion waits for it. This one finds nothing to delete.
+    await this.deleteSeries('nothing', 0, 1);
+  }
+
   /** Waits until its directory has at least so many blocks. */
   async blocks(atLeast: number): Promise<string[]> {
     return eventually(`${atLeast} blocks`, PATIENCE_MS, () => {
@@ -215,7 +233,7 @@ function flagsOf(options: PrometheusOptions): string[] {
     ...(walCompression === 'none' ? ['--no-storage.tsdb.wal-compression'] : []),
     ...(walCompression === 'zstd' ? ['--storage.tsdb.wal-compression-type=zstd'] : []),
     ...(options.walSegmentSize === undefined ? [] : [`--storage.tsdb.wal-segment-size=${options.walSegmentSize}`]),
-    ...(options.version === 3 ? ['--storage.tsdb.block-reload-interval=1s'] : []),
+    ...(options.version === 3 ? [`--storage.tsdb.block-reload-interval=${options.reloadInterval ?? '1y'}`] : []),
     ...(options.flags ?? []),
   ];
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { needPeer } from '../../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { knownLenient, type OpenMetricsOutcome, openMetricsOutcomes } from './cases.ts';
 import { prometheusVerdicts, promtoolVerdict } from './prometheus.ts';
 
@@ -38,7 +39,7 @@ describe('The pages of the OpenMetrics test suite', () => {
   });
 
   it('are taken and refused as real Prometheus does that scrapes them, each of them', async function () {
-    this.timeout(120_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const verdicts = await prometheusVerdicts(needPeer(this, 'prometheus'), needPeer(this, 'promtool'));
     assert.equal(verdicts.size, outcomes.length);
     assert.deepEqual(...bothTake(outcomes, ({ name }) => verdicts.get(name)));
@@ -48,7 +49,7 @@ describe('The pages of the OpenMetrics test suite', () => {
   });
 
   it('are taken and refused as promtool does, which wants times', async function () {
-    this.timeout(120_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const promtool = needPeer(this, 'promtool');
     const timed = outcomes.filter(({ isTimed }) => isTimed);
     assert.equal(timed.length, 105);

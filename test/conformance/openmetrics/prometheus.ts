@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prometheusContender, Server } from '../../bench/contenders.ts';
-import { call, eventually } from '../../tools/prometheus-api.ts';
+import { call, eventually, PATIENCE_MS } from '../../tools/prometheus-api.ts';
 import { DATA } from './cases.ts';
 
 interface ActiveTarget {
@@ -37,7 +37,7 @@ export async function prometheusVerdicts(
     await prometheus.ready();
     const address = `127.0.0.1:${(exporter.address() as AddressInfo).port}`;
     await prometheus.configure(scrapeConfig([...pages.keys()], address));
-    const targets = await eventually('every page scraped', 60_000, async () => {
+    const targets = await eventually('every page scraped', PATIENCE_MS, async () => {
       const { data } = await call<{ activeTargets: ActiveTarget[] }>(prometheus.url, 'targets');
       const scraped = data.activeTargets.filter(({ health }) => health !== 'unknown');
       return scraped.length === pages.size && scraped;
@@ -63,7 +63,7 @@ export function promtoolVerdict(promtool: string, name: string): string | undefi
     const page = fileURLToPath(new URL(`${name}/metrics`, DATA));
     // Its times may be decades apart: a block for every two hours of them would take minutes.
     const args = ['tsdb', 'create-blocks-from', '--max-block-duration=87600h', 'openmetrics', page, dir];
-    const { status, stderr, error } = spawnSync(promtool, args, { encoding: 'utf8', timeout: 60_000 });
+    const { status, stderr, error } = spawnSync(promtool, args, { encoding: 'utf8', timeout: PATIENCE_MS });
     if (error !== undefined) throw error;
     return status === 0 ? undefined : stderr.trim();
   } finally {

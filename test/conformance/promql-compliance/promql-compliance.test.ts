@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { exprToString, parseExpr } from '../../../lib/promql/index.ts';
 import { needPeer } from '../../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { runCompliance } from './compliance.ts';
 import { complianceQueries } from './queries.ts';
 
 describe('The queries of the PromQL compliance test', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const queries = complianceQueries();
 
   it('are 539', () => assert.equal(queries.length, 539));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { errorMessage } from '../../../lib/model/index.ts';
 import { parseExpr, prettify, type PromqlFeatures } from '../../../lib/promql/index.ts';
 import { needPeer } from '../../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { PrometheusDriver } from '../../tools/prometheus-driver.ts';
 import { fuzzedQueries, knownQueries } from './inputs.ts';
 
@@ -39,7 +40,7 @@ async function theirs(driver: PrometheusDriver, query: string): Promise<string> 
 const EMPTY_INFO_SELECTOR = /info\([^)]*, *\{ *\}\)/;
 
 describe('The parser and printer beside Prometheus', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
 
   for (const [what, flags, features] of [
     ['as it comes', [], {}],

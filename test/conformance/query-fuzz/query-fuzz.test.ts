@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { needPeer } from '../../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import type { QueryTwins } from '../../tools/query-twins.ts';
 import { FEATURES, fuzz, startFuzzTwins } from './fuzz.ts';
 import { keptDifferences } from './kept.ts';
@@ -7,7 +8,7 @@ import { keptDifferences } from './kept.ts';
 const COUNT = 500;
 
 describe('Random queries', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let twins: QueryTwins | undefined;
 
   before(async function () {

@@ -1,6 +1,7 @@
 /** How many samples queries look at, in all and step by step, beside Prometheus 3.15. */
 import assert from 'node:assert/strict';
 import { needPeer } from '../../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import type { AskedQuery, QueryTwins } from '../../tools/query-twins.ts';
 import { START_MS } from './data.ts';
 import { startFuzzTwins } from './fuzz.ts';
@@ -104,7 +105,7 @@ const INSTANT_ONLY = [
 ];
 
 describe('The samples that queries look at', function () {
-  this.timeout(120_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   let twins: QueryTwins | undefined;
 
   before(async function () {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { Labels } from '../../../lib/model/index.ts';
 import { needPeer } from '../../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { PrometheusDriver, type PrometheusOptions } from '../../tools/prometheus-driver.ts';
 import { temporaryDirectory } from '../../unit/tsdb/environment.ts';
 import { logWriter, readLog, samplesOf, seriesOf } from '../../unit/tsdb/wal/log.ts';
@@ -10,7 +11,7 @@ import { dumpOf, parts, START_MS } from './every-kind.ts';
 import { headChunksOf, loggedIn } from './log-content.ts';
 
 describe('tsdb: repair of log and head chunks', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {

@@ -9,6 +9,7 @@ import { CommitFramer, type WalCommit } from '../../../lib/tsdb/wal/commit.ts';
 import type { HistogramSamples } from '../../../lib/tsdb/wal/histogram-record.ts';
 import { RecordDecoder } from '../../../lib/tsdb/wal/record-decoder.ts';
 import { needPeer } from '../../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { PrometheusDriver, type PrometheusOptions } from '../../tools/prometheus-driver.ts';
 import { columnsText } from '../../tools/samples.ts';
 import { temporaryDirectory } from '../../unit/tsdb/environment.ts';
@@ -20,7 +21,7 @@ import { eachRecord, headChunksOf, type Logged, loggedIn } from './log-content.t
 const NO_METADATA = { type: 'unknown', unit: '', help: '' };
 
 describe("tsdb: the reader of Prometheus's log and head chunks", function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {

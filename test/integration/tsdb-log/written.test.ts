@@ -9,14 +9,14 @@ import { writeCheckpoint } from '../../../lib/tsdb/wal/checkpoint.ts';
 import type { WalCommit } from '../../../lib/tsdb/wal/commit.ts';
 import { needPeer } from '../../tools/peers.ts';
 import { PrometheusDriver, type PrometheusOptions } from '../../tools/prometheus-driver.ts';
-import { call } from '../../tools/prometheus-api.ts';
+import { call, SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import type { WrittenSeries } from '../../tools/remote-write.ts';
 import { temporaryDirectory, TestClock } from '../../unit/tsdb/environment.ts';
 import { histogramsOf, kernels, logWriter, samplesOf, seriesOf, silent } from '../../unit/tsdb/wal/log.ts';
 import { dumpOf, everyKind, MINUTE_MS, parts, plainHistogram, START_MS } from './every-kind.ts';
 
 describe('tsdb: a directory with our log and head chunks', function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {
