@@ -11,7 +11,7 @@ import {
   DEFAULT_TIMEOUT_MS,
 } from '../limits.ts';
 import { type Expr, valueTypeOf } from '../parse/ast.ts';
-import { parseExpr } from '../parse/parser.ts';
+import { QueryMemo } from '../parse/query-memo.ts';
 import { ColumnMemory } from './column-memory.ts';
 import { type ColumnSeries, gridTimes, hasSamples, type StepGrid, withoutMetadata } from './columns.ts';
 import { mergeEqualLabels } from './combine.ts';
@@ -70,16 +70,18 @@ export interface QueryOptions {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #clock: Clock;
+  readonly #queries: QueryMemo;
 
   constructor(options: EngineOptions = {}) {
     this.#options = options;
+    this.#queries = new QueryMemo(options.features);
     this.#clock = options.clock ?? systemClock;
   }
 
   /** The value at one time. A vector keeps the order that `sort` and `topk` gave it. */
   async instant(queryable: Queryable, query: string, timeMs: number, options: QueryOptions = {}): Promise<QueryResult> {
     const times = { startMs: timeMs, endMs: timeMs, stepMs: 0 };
-    const expr = resolveDurations(parseExpr(query, this.#options.features), times);
+    const expr = resolveDurations(this.#queries.parse(query), times);
     return this.#run<QueryValue>(queryable, query, expr, times, options, async (evaluator, context) => {
       const grid = stepsOf(times);
       const type = valueTypeOf(expr);
@@ -102,7 +104,7 @@ export class Engine {
     options: QueryOptions = {},
   ): Promise<QueryResult> {
     assert(stepMs > 0 && endMs >= startMs, 'promql: a range query needs a positive step and an end behind its start');
-    const parsed = parseExpr(query, this.#options.features);
+    const parsed = this.#queries.parse(query);
     const type = valueTypeOf(parsed);
     if (type !== 'scalar' && type !== 'vector') {
       const found = type === 'matrix' ? 'range vector' : type;
@@ -132,7 +134,7 @@ export class Engine {
     const options = { lookbackDeltaMs, timeoutMs, maxBytes, ...(signal && { signal }) };
     const { features } = this.#options;
     const claims = new PartClaims(parts.length, task.claims);
-    const expr = resolveDurations(parseExpr(query, features), times);
+    const expr = resolveDurations(this.#queries.parse(query), times);
     const delayedNameRemoval = features?.delayedNameRemoval ?? false;
     const distribution = distributionsOf(expr, { delayedNameRemoval })[task.distribution];
     assert(distribution !== undefined, 'promql: asked for help with what does not distribute');
