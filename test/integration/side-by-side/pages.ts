@@ -33,6 +33,9 @@ const echo: Respond = (request, response) => {
   text(`asked{how=${value}} 1\n`)(request, response);
 };
 
+/** Of pages that no timeout is long enough for. */
+const NEVER_DONE = 'scrape_timeout: 400ms';
+
 const FEW = 'one{a="b"} 1\ntwo{a="c",b="d"} 2\nthree 3\n';
 
 /** Job → page. */
@@ -89,8 +92,9 @@ export const PAGES: Readonly<Record<string, Page>> = {
   failing: { respond: status(500) },
   missing: { respond: status(404) },
   noContent: { respond: status(204) },
-  slow: { respond: () => {} },
+  slow: { respond: () => {}, job: NEVER_DONE },
   slowBody: {
+    job: NEVER_DONE,
     respond: (_, response) => {
       response.writeHead(200, { 'content-type': TEXT });
       response.write('a 1\n');
@@ -174,29 +178,32 @@ export const PAGES: Readonly<Record<string, Page>> = {
   instanceSet: page(FEW, "relabel_configs: [{target_label: instance, replacement: 'named'}]"),
   intervalSet: page(
     FEW,
-    "relabel_configs: [{target_label: __scrape_interval__, replacement: '700ms'}, {target_label: __scrape_timeout__, replacement: '300ms'}]",
+    "relabel_configs: [{target_label: __scrape_interval__, replacement: '999ms'}, {target_label: __scrape_timeout__, replacement: '990ms'}]",
   ),
   badInterval: page(FEW, "relabel_configs: [{target_label: __scrape_timeout__, replacement: '1h'}]"),
   noAddress: page(FEW, "relabel_configs: [{target_label: __address__, replacement: ''}]"),
   badScheme: page(FEW, "relabel_configs: [{target_label: __scheme__, replacement: 'ftp'}]"),
 };
 
-/** The same timestamp for as long as the test runs. */
+/** The same timestamp in every scrape, that of the first. */
 function timestamped(): Respond {
-  const body = `t 1 ${Date.now()}\n`;
-  return text(body);
+  let body: string | undefined;
+  return (request, response) => text((body ??= `t 1 ${Date.now()}\n`))(request, response);
 }
 
 export interface ServedPages {
   /** prometheus.yml for all of them. */
   readonly config: string;
+  /** For one of them, whose sample is of now. An empty head would take those of other pages, however old or new they are. */
+  readonly firstConfig: string;
   close(): void;
 }
 
-/** Serves every page on a port of its own. */
-export async function servePages(intervalMs: number, timeoutMs: number): Promise<ServedPages> {
+/** Serves every page on a port of its own, to be scraped once every `intervalMs`, with all of it as the timeout. */
+export async function servePages(intervalMs: number): Promise<ServedPages> {
   const servers: Server[] = [];
-  let config = `global: {scrape_interval: ${intervalMs}ms, scrape_timeout: ${timeoutMs}ms}\nscrape_configs:\n`;
+  let config = `global: {scrape_interval: ${intervalMs}ms, scrape_timeout: ${intervalMs}ms}\nscrape_configs:\n`;
+  let firstConfig: string | undefined;
   for (const [job, { respond, job: options }] of Object.entries(PAGES)) {
     const server = createServer(respond).listen(0, '127.0.0.1');
     servers.push(server);
@@ -204,9 +211,11 @@ export async function servePages(intervalMs: number, timeoutMs: number): Promise
     const { port } = server.address() as AddressInfo;
     const target = `static_configs: [{targets: ['127.0.0.1:${port}'], labels: {__meta_mapped: m}}]`;
     config += `- {job_name: ${job}, ${target}${options === undefined ? '' : `, ${options}`}}\n`;
+    firstConfig ??= config;
   }
   return {
     config,
+    firstConfig: firstConfig!,
     close: () => {
       for (const server of servers) {
         server.closeAllConnections();
