@@ -1,5 +1,5 @@
 import * as http from 'node:http';
-import * as https from 'node:https';
+import https from 'node:https';
 import { errorMessage, PromletError } from '../model/index.ts';
 import { KubeApiError } from './api-error.ts';
 import type { Credentials, Identity } from './credentials.ts';
