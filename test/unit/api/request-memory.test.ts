@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RequestMemory } from '../../../lib/api/index.ts';
 import type { Queryable } from '../../../lib/storage/index.ts';
+import { until } from '../../tools/until.ts';
 import { type MemorySeries, memoryQueryable, NOW_MS, serve, testDeps, type TestServer } from './fixture.ts';
 
 const NOW = NOW_MS / 1000;
@@ -69,9 +69,7 @@ describe('api: memory of requests', () => {
     const response = await fetch(`${server.url}/${path}`, { ...(signal && { signal }) });
     return { status: response.status, text: await response.text() };
   };
-  const isFree = async (): Promise<void> => {
-    while (memory.takenBytes > 0) await nextTurn();
-  };
+  const isFree = (): Promise<void> => until(() => memory.takenBytes === 0);
 
   for (const [what, path] of Object.entries(answersOf('huge'))) {
     it(`bounds ${what}`, async () => {
@@ -87,7 +85,7 @@ describe('api: memory of requests', () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       open = promise;
       const first = get(answersOf('large')[LARGEST]!);
-      while (memory.takenBytes < 1_000_000) await nextTurn();
+      await until(() => memory.takenBytes > 1_000_000);
       open = Promise.resolve();
       const { status, text } = await get(path);
       assert.equal(status, 503, text.slice(0, 200));
@@ -109,7 +107,7 @@ describe('api: memory of requests', () => {
     open = promise;
     const client = new AbortController();
     const first = get(answersOf('large')['a range query']!, client.signal);
-    while (memory.takenBytes === 0) await nextTurn();
+    await until(() => memory.takenBytes > 0);
     client.abort();
     await assert.rejects(first);
     resolve();

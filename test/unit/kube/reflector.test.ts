@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { createLogger, seededRandom, systemClock } from '../../../lib/env/index.ts';
 import { createKubeClient, type KubeClient, type KubeObject, PODS, Reflector } from '../../../lib/kube/index.ts';
+import { until } from '../../tools/until.ts';
 import { FakeApiServer, sendJson, sendStatus } from './fake-api-server.ts';
 
 const logger = createLogger('silent');
@@ -13,10 +14,6 @@ const fastClock = {
 
 function pod(name: string, resourceVersion: string, extra: object = {}): KubeObject {
   return { metadata: { namespace: 'shop', name, resourceVersion, ...extra } };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 /** Answers lists from `lists`, one after the other (the last for ever), and hands watches to the test. */

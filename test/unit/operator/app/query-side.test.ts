@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { listen, type Listening } from '../../../../lib/api/index.ts';
 import { createLogger, systemClock } from '../../../../lib/env/index.ts';
 import { createKernels } from '../../../../lib/kernels/index.ts';
@@ -13,6 +12,7 @@ import type { Queryable } from '../../../../lib/storage/index.ts';
 import { OperatorMetrics } from '../../../../operator/app/metrics.ts';
 import { createQuerySide, type QuerySide } from '../../../../operator/app/query-side.ts';
 import { parseFlags } from '../../../../operator/app/index.ts';
+import { until } from '../../../tools/until.ts';
 import { type FakeAgent, startAgent } from '../../federation/fake-agent.ts';
 import { memoryQueryable, type MemorySeries } from '../../remote/memory-queryable.ts';
 
@@ -60,7 +60,7 @@ describe('the query side of the operator', () => {
     );
     server = await listen(side.app, '127.0.0.1:0');
     side.start();
-    while (!side.isReady()) await sleep(5);
+    await until(() => side.isReady());
   });
   after(async () => {
     await server.close();
@@ -127,7 +127,7 @@ describe('the query side of the operator', () => {
   });
 
   it('counts remote read, and gives back what it took', async () => {
-    const transport = nodeTransport({ maxIdlePerHost: 1, connectTimeoutMs: 1_000 });
+    const transport = nodeTransport({ maxIdlePerHost: 1, connectTimeoutMs: 60_000 });
     const remote = { transport, codec: createWireCodec(createKernels()), limits: {} };
     const countOf = async (name: string): Promise<number> => {
       const matchers = [new Matcher('=', '__name__', name)];
