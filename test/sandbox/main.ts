@@ -50,8 +50,7 @@ try {
 } catch (error) {
   if (stopping === undefined) {
     console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-    await stop();
+    await stop().finally(() => process.exit(1));
   }
 }
 

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { PATIENCE_MS } from '../tools/prometheus-api.ts';
 
 const MAX_KEPT_OUTPUT = 1 << 16;
@@ -15,28 +16,35 @@ export interface ProcessOptions {
   readonly logFile: string;
 }
 
-const children = new Set<ChildProcess>();
+type Child = ChildProcessByStdio<null, Socket, null>;
+
+const children = new Set<Child>();
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** A child process with its log in a file; stopped by its own pid, never by name. It does not outlive this process's exit. */
+/**
+ * A child process with its log in a file; stopped by its own pid, never by name. It does not keep this process running, nor
+ * outlive its exit.
+ */
 export class ManagedProcess {
   readonly name: string;
   readonly logFile: string;
-  readonly #child: ChildProcess;
+  readonly #child: Child;
   #stdout = '';
 
-  private constructor(options: ProcessOptions, child: ChildProcess, log: number) {
+  private constructor(options: ProcessOptions, child: Child, log: number) {
     this.name = options.name;
     this.logFile = options.logFile;
     this.#child = child;
     children.add(child);
     child.once('exit', () => children.delete(child));
-    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
       if (this.#stdout.length < MAX_KEPT_OUTPUT) this.#stdout += text;
       writeSync(log, text);
     });
+    child.unref();
+    child.stdout.unref();
     child.once('close', () => closeSync(log));
   }
 
@@ -47,7 +55,7 @@ export class ManagedProcess {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', log],
-    });
+    }) as Child;
     const managed = new ManagedProcess(options, child, log);
     await once(child, 'spawn');
     return managed;

@@ -163,8 +163,13 @@ export async function fetchMissing(
     try {
       await candidate.fetch(staging);
       if (!(await hasAll(staging, candidate.binaries))) throw new Error(`no ${candidate.binaries.join(', ')} in it`);
-      await rm(dir, { recursive: true, force: true });
-      await rename(staging, dir);
+      if (await hasAll(dir, candidate.binaries)) {
+        // Another run was faster, and may be running them.
+        await rm(staging, { recursive: true, force: true });
+      } else {
+        await rm(dir, { recursive: true, force: true });
+        await rename(staging, dir);
+      }
       log(`peers: ${label} after ${Math.round((Date.now() - started) / 1000)} s`);
     } catch (error) {
       await rm(staging, { recursive: true, force: true });
