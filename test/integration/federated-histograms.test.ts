@@ -21,7 +21,7 @@ import { createFederation, type Federation, staticDirectory } from '../../operat
 import { differenceOf } from '../tools/compare-replies.ts';
 import { HistogramWalk } from '../tools/histogram-walk.ts';
 import { needPeer } from '../tools/peers.ts';
-import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
+import { PATIENCE_MS, SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import type { Reply } from '../tools/query-twins.ts';
 import { encodeWriteRequest, REMOTE_WRITE_HEADERS, type WrittenSeries } from '../tools/remote-write.ts';
 import { serve, testDeps, type TestServer } from '../unit/api/fixture.ts';
@@ -189,7 +189,8 @@ describe('native histograms of two agents', function () {
     }
     const directory = staticDirectory({ 'node-a': a.url, 'node-b': b.url });
     const kernels = createKernels();
-    federation = createFederation({ directory, kernels, clock: systemClock, partialResponseDefault: false });
+    const limits = { agentTimeoutMs: PATIENCE_MS, connectTimeoutMs: PATIENCE_MS };
+    federation = createFederation({ directory, kernels, clock: systemClock, limits, partialResponseDefault: false });
     const queryable = federation.queryable();
     const read = remoteRead({ queryable, codec: createWireCodec(kernels), logger: createLogger('silent') });
     operator = await serve(testDeps(queryable, { remote: () => [read] }));
