@@ -8,6 +8,7 @@ import { FileConfigSource, SecretConfigSource } from '../../../agent/config-sour
 import { LastGoodConfig } from '../../../agent/last-good-config.ts';
 import { createLogger, nodeFileSystem, seededRandom, systemClock } from '../../../lib/env/index.ts';
 import { createKubeClient, type KubeClient } from '../../../lib/kube/index.ts';
+import { until } from '../../tools/until.ts';
 import { FakeApiServer, sendJson } from '../kube/fake-api-server.ts';
 
 const secret = (resourceVersion: string, data: Record<string, string>) => ({
@@ -68,12 +69,12 @@ describe('configuration from a Secret', () => {
     await seen;
     assert.equal(await source.read(), 'a: 1');
     stream.write(`${JSON.stringify({ type: 'DELETED', object: secret('3', {}) })}\n`);
-    await assert.rejects(async () => {
-      for (;;) {
-        await source.read();
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
-    }, /no such Secret/);
+    let reason = '';
+    await until(() => {
+      source.read().catch((error: Error) => (reason = error.message));
+      return reason !== '';
+    });
+    assert.match(reason, /no such Secret/);
     assert.equal(changes, 1);
   });
 

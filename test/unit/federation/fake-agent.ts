@@ -19,7 +19,8 @@ const codec = createWireCodec(createKernels());
 
 async function listen(handler: http.RequestListener): Promise<FakeAgent> {
   const requests: string[] = [];
-  const server = http.createServer((request, response) => {
+  // Connections are kept, however long nothing is asked.
+  const server = http.createServer({ keepAliveTimeout: 0 }, (request, response) => {
     requests.push(`${request.method} ${request.url}`);
     handler(request, response);
   });

@@ -14,7 +14,10 @@ export type Handler = (request: SeenRequest, response: ServerResponse) => void |
 /** An HTTP server that answers as each test says and keeps what it was asked. */
 export class FakeApiServer {
   readonly requests: SeenRequest[] = [];
-  readonly #server = createServer((incoming, response) => void this.#answer(incoming, response));
+  /** Connections are kept, however long nothing is asked. */
+  readonly #server = createServer({ keepAliveTimeout: 0 }, (incoming, response) => {
+    void this.#answer(incoming, response);
+  });
   handler: Handler = (_request, response) => void response.writeHead(404).end();
 
   async listen(): Promise<string> {

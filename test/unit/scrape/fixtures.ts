@@ -175,9 +175,12 @@ export function targetGroup(addresses: readonly string[], labels: Record<string,
 const opened: (Server | TcpServer)[] = [];
 const sockets = new Set<Socket>();
 
+/** Connections are kept, however long nothing is asked. */
+const KEPT = { keepAliveTimeout: 0 };
+
 /** An HTTP server on a free port; `closeServers` ends it. @returns host:port */
 export async function serve(handler: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
-  return listen(createServer(handler));
+  return listen(createServer(KEPT, handler));
 }
 
 /** The same over TLS; certificate and key are PEM. */
@@ -185,7 +188,7 @@ export async function serveTls(
   credentials: { readonly cert: string; readonly key: string },
   handler: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<string> {
-  return listen(createTlsServer(credentials, handler));
+  return listen(createTlsServer({ ...KEPT, ...credentials }, handler));
 }
 
 /** A TCP server for answers that no HTTP library would send. */
