@@ -262,7 +262,7 @@ describe('federation', () => {
       'node-b': await startBrokenAgent((request, response) => {
         const forwarded = http.request(whole.url + request.url, { method: 'POST' }, (answer) => {
           response.writeHead(200, { 'Content-Type': answer.headers['content-type'] });
-          answer.on('data', (frame) => response.write(frame, () => request.socket.destroy()));
+          answer.once('data', (frame) => response.write(frame, () => request.socket.destroy()));
         });
         request.pipe(forwarded);
       }),
