@@ -14,7 +14,8 @@ export const FEATURES: PromqlFeatures = {
 
 /** Queries under way at a time. */
 const CONCURRENCY = 4;
-const ASKED_AGAIN = 12;
+/** One of two answers comes so often in turn by chance once in 10^30 times. */
+const ASKED_AGAIN = 100;
 const MAX_SHRINKS = 400;
 const TOLERANCE = 1e-9;
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync } from 'node:fs';
+import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeFileSystem, seededRandom } from '../../../lib/env/index.ts';
 import { Labels, SampleColumns } from '../../../lib/model/index.ts';
@@ -9,7 +9,7 @@ import { CommitFramer, type WalCommit } from '../../../lib/tsdb/wal/commit.ts';
 import type { HistogramSamples } from '../../../lib/tsdb/wal/histogram-record.ts';
 import { RecordDecoder } from '../../../lib/tsdb/wal/record-decoder.ts';
 import { needPeer } from '../../tools/peers.ts';
-import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS, SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { PrometheusDriver, type PrometheusOptions } from '../../tools/prometheus-driver.ts';
 import { columnsText } from '../../tools/samples.ts';
 import { temporaryDirectory } from '../../unit/tsdb/environment.ts';
@@ -179,13 +179,16 @@ describe("tsdb: the reader of Prometheus's log and head chunks", function () {
     for (let i = 0; i < 1000; i += 100) await prometheus.write([{ labels, samples: samples.slice(i, i + 100) }]);
     // Stopped, it has written its chunks; started again, it writes to a file that a kill leaves as it was created.
     await prometheus.stop();
-    const again = await start({ program: needPeer(this, 'prometheus'), version: 3, dataDir: dir });
+    const program = needPeer(this, 'prometheus');
+    const again = await start({ program, version: 3, dataDir: dir, reloadInterval: '1s' });
     for (let i = 1000; i < 2000; i += 100) {
       await again.write([{ labels, samples: samples.slice(i - 1000, i - 900).map(([t, v]) => [t + 1_000_000, v]) }]);
     }
+    const files = join(dir, 'chunks_head');
+    await eventually('a second file', PATIENCE_MS, () => Promise.resolve(readdirSync(files).length === 2));
     await again.stop('SIGKILL');
     const copy = directory();
-    cpSync(join(dir, 'chunks_head'), join(copy, 'chunks_head'), { recursive: true });
+    cpSync(files, join(copy, 'chunks_head'), { recursive: true });
     const { chunks, report } = await headChunksOf(copy);
     assert.deepEqual(report.damage, []);
     const read = chunks.reduce((sum, { sampleCount }) => sum + sampleCount, 0);
