@@ -17,7 +17,7 @@ const START_MS = 1_700_000_000_000;
 const kernels = createKernels();
 
 describe('a damaged block', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const machine = new Machine();
   let fileSystem: FileSystem;
   let cache: PageCache;

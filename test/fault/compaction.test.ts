@@ -64,7 +64,7 @@ async function countMutations(): Promise<number> {
 }
 
 describe('compaction on a machine that fails', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
 
   /** Does the work with a fault at every call in turn. */
   async function sweep(fault: Fault, losePower: boolean): Promise<void> {
@@ -115,7 +115,7 @@ describe('compaction on a machine that fails', function () {
 });
 
 describe('retention on a machine that fails', function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
 
   /** Deletes the two oldest blocks. */
   async function applyRetention({ blocks }: Opened): Promise<void> {

@@ -57,7 +57,7 @@ function commitAt(timeMs: number, which = SERIES): WrittenSeries[] {
 }
 
 describe('a database with a damaged file', function () {
-  this.timeout(ALL ? 3_600_000 : 240_000);
+  this.timeout(ALL ? 3_600_000 : 600_000);
   let files: Files;
   let whole: Dump;
   /** Every sample that was ever committed, those that were deleted included. */

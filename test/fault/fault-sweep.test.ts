@@ -88,7 +88,7 @@ const FAULTS: readonly Fault[] = [
 ];
 
 describe('a run that writes everything', function () {
-  this.timeout(ALL ? 4 * 3_600_000 : 120_000);
+  this.timeout(ALL ? 4 * 3_600_000 : 600_000);
   let points: string[];
 
   before(async () => {

@@ -31,7 +31,8 @@ function outcomes(prepare: (fileSystem: FileSystem) => void, path: string): stri
   return [...seen].sort();
 }
 
-describe('the file system of the fault tests', () => {
+describe('the file system of the fault tests', function () {
+  this.timeout(120_000);
   it('does what the real one does', () => {
     const dir = mkdtempSync(join(tmpdir(), 'promlet-fs-'));
     try {

@@ -11,7 +11,7 @@ const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
 const STEPS = 200;
 
 describe('the database against a simple model', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
 
   for (const seed of SEEDS) {
     it(`agrees over ${STEPS} random operations, seed ${seed}`, async () => {

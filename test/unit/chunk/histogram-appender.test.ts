@@ -33,7 +33,8 @@ const CUSTOM: FloatHistogram = {
 
 const HEADERS: Record<number, string> = { 0x00: 'unknown', 0x40: 'not reset', 0x80: 'reset', 0xc0: 'gauge' };
 
-describe('tsdb: the histogram appender', () => {
+describe('tsdb: the histogram appender', function () {
+  this.timeout(120_000);
   const kernels = createKernels();
   const { arena } = kernels;
   const scratch = new HistogramScratch(kernels);

@@ -14,7 +14,8 @@ import { HistogramWalk } from '../../tools/histogram-walk.ts';
 const READ_AHEAD_BYTES = 64;
 const START_MS = 1_700_000_000_000;
 
-describe('tsdb: damaged chunks', () => {
+describe('tsdb: damaged chunks', function () {
+  this.timeout(120_000);
   const kernels = createKernels();
   const { arena } = kernels;
   const decoder = new ChunkDecoder(kernels);

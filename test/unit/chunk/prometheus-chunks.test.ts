@@ -41,7 +41,8 @@ const cases = readFileSync(new URL('./prometheus-chunks.jsonl', import.meta.url)
   .split('\n')
   .map((line) => JSON.parse(line) as Case);
 
-describe('tsdb: chunks of Prometheus', () => {
+describe('tsdb: chunks of Prometheus', function () {
+  this.timeout(120_000);
   const kernels = createKernels();
   const decoder = new ChunkDecoder(kernels);
 

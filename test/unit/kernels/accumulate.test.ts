@@ -61,7 +61,8 @@ function assertSame(actual: number | undefined, expected: number | undefined, wh
   assert.ok(Object.is(actual, expected), `${actual} instead of ${expected} of ${JSON.stringify(what)}`);
 }
 
-describe('Kernels that add up columns', () => {
+describe('Kernels that add up columns', function () {
+  this.timeout(120_000);
   it('sum as the twin does, to the last bit', () => {
     forGroups(({ columns, count, added }) => {
       const zeros = new Float64Array(count);

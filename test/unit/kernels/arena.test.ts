@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 
-describe('kernels: the shared arena', () => {
+describe('kernels: the shared arena', function () {
+  this.timeout(120_000);
   it('gives blocks that are aligned, large enough and never overlap, through any order of frees', () => {
     const { arena } = createKernels();
     const random = seededRandom(3);

@@ -24,7 +24,8 @@ const counts: Record<string, (random: Random, before: number) => number> = {
   'counts of every size': (random) => Math.floor(2 ** (random() * 53)),
 };
 
-describe('kernels: histogram chunks', () => {
+describe('kernels: histogram chunks', function () {
+  this.timeout(120_000);
   const kernels = createKernels();
   const { arena } = kernels;
   const appender = new HistogramChunkAppender(new HistogramScratch(kernels));

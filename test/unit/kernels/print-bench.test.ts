@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { run } from '../../bench/kernels-print.ts';
 
-describe('bench: points of answers', () => {
+describe('bench: points of answers', function () {
+  this.timeout(120_000);
   it('runs small and writes the same every time', () => {
     const figures = run(0.01);
     assert.equal(figures.hash, run(0.01).hash);

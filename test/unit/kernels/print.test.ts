@@ -6,7 +6,8 @@ import { printFloatTwin, printPointTwin, printTimeTwin } from '../../../lib/kern
 /** Of random numbers per kind; far more were compared once when the kernel was written. */
 const COUNT = 20_000;
 
-describe('kernels: numbers of answers', () => {
+describe('kernels: numbers of answers', function () {
+  this.timeout(120_000);
   const { arena, wasm } = createKernels();
   const out = arena.allocate(64 * 1024);
   const columns = arena.allocate(2 * 512 * 8);

@@ -91,7 +91,8 @@ function scanned(value: string, scan: 'kernel' | 'twin' = 'kernel', kernels?: Ke
   return walk([line], [line], scan, kernels).values[0];
 }
 
-describe('scan kernel', () => {
+describe('scan kernel', function () {
+  this.timeout(120_000);
   it('walks a known page to its end: comments, types, dropped and stored series', () => {
     const lines = [
       comment('# HELP a help'),

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { run } from '../../bench/kernels-xor.ts';
 
-describe('bench: XOR chunks', () => {
+describe('bench: XOR chunks', function () {
+  this.timeout(120_000);
   it('runs small and writes the same chunks every time', async () => {
     const figures = await run(0.01);
     assert.equal(figures.hash, (await run(0.01)).hash);

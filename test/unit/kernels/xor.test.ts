@@ -45,7 +45,8 @@ function storedChunk(encoding: number, bytes: Uint8Array, crcOf: (bytes: Uint8Ar
   return Uint8Array.from([...length, ...checked, crc >>> 24, crc >>> 16, crc >>> 8, crc]);
 }
 
-describe('kernels: XOR chunks', () => {
+describe('kernels: XOR chunks', function () {
+  this.timeout(120_000);
   for (const [valueName, nextValue] of Object.entries(values)) {
     for (const [stepName, nextStep] of Object.entries(steps)) {
       it(`writes ${valueName} at ${stepName} in the twin's bytes and chunks, and reads them back`, () => {

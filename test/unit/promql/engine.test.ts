@@ -14,7 +14,8 @@ function storageWith(seriesCount: number, sampleCount: number): MemoryStorage {
   return storage;
 }
 
-describe('The PromQL engine', () => {
+describe('The PromQL engine', function () {
+  this.timeout(120_000);
   it('answers an instant query with labels, time and value', async () => {
     const { value } = await new Engine().instant(storageWith(1, 10), 'requests_total', 60_000);
     assert.deepEqual(value, {

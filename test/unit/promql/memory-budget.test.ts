@@ -32,7 +32,8 @@ const TOO_LARGE: Readonly<Record<string, string>> = {
   'sets of labels': 'm or (m + 1) or (m + 2) or (m + 3) or (m + 4)',
 };
 
-describe('The byte budget of a query', () => {
+describe('The byte budget of a query', function () {
+  this.timeout(120_000);
   const storage = storageWith(200);
   const range = (engine: Engine, query: string) => engine.range(storage, query, 0, 99 * STEP_MS, STEP_MS);
 

@@ -31,7 +31,8 @@ function storage(): MemoryStorage {
   return out;
 }
 
-describe('Aggregations that take series as they are read', () => {
+describe('Aggregations that take series as they are read', function () {
+  this.timeout(120_000);
   const engine = new Engine();
   const data = storage();
   const operators = ['sum', 'avg', 'count', 'group', 'min', 'max', 'stddev', 'stdvar', 'topk(3', 'bottomk(2'];

@@ -44,7 +44,8 @@ function memoryStorage(): MemoryStorage {
   return out;
 }
 
-describe('Vector matching whose "many" side passes by', () => {
+describe('Vector matching whose "many" side passes by', function () {
+  this.timeout(120_000);
   const engine = new Engine();
   const keepingNames = new Engine({ features: { delayedNameRemoval: true } });
   const endMs = START_MS + STEPS * STEP_MS;

@@ -32,7 +32,8 @@ const KERNELS: Readonly<Record<string, () => WindowKernel>> = {
   last_over_time: () => new LastKernel(),
 };
 
-describe('Window functions that see all steps in one call', () => {
+describe('Window functions that see all steps in one call', function () {
+  this.timeout(120_000);
   const kernels = createKernels();
 
   for (const [name, create] of Object.entries(KERNELS)) {

@@ -5,7 +5,8 @@ import { AppendResult } from '../../../lib/storage/index.ts';
 import type { Tsdb } from '../../../lib/tsdb/index.ts';
 import { dump, open, parse, START_MS, temporaryDirectory, TestClock, write } from './harness.ts';
 
-describe('tsdb: appending', () => {
+describe('tsdb: appending', function () {
+  this.timeout(120_000);
   const cleanUps: (() => unknown)[] = [];
   const clock = new TestClock();
   let db: Tsdb;

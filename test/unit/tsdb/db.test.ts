@@ -12,7 +12,8 @@ const RANGE_MS = HOUR_MS / 6;
 const FROM_MS = Math.ceil(START_MS / (RANGE_MS * 9)) * RANGE_MS * 9;
 const STEP_MS = 15_000;
 
-describe('tsdb: head and blocks', () => {
+describe('tsdb: head and blocks', function () {
+  this.timeout(120_000);
   let dbs: Tsdb[] = [];
   let cleanUps: (() => void)[] = [];
 

@@ -25,7 +25,8 @@ async function rowsOf(set: SeriesSet): Promise<Rows> {
   return rows;
 }
 
-describe('tsdb: a selection in parts', () => {
+describe('tsdb: a selection in parts', function () {
+  this.timeout(120_000);
   let cleanUp = (): void => {};
   let db: Tsdb;
   let loan: Loan;

@@ -36,7 +36,8 @@ function every10s(fromMs: number, untilMs: number, value: number): [number, numb
   return list;
 }
 
-describe('tsdb: merging queriers', () => {
+describe('tsdb: merging queriers', function () {
+  this.timeout(120_000);
   let dir: string;
   const blocks: Block[] = [];
   before(() => {

@@ -8,7 +8,8 @@ import { type Dump, dump, firstBlock, open, START_MS, temporaryDirectory, write 
 const RANGE_MS = 600_000;
 const STEP_MS = 15_000;
 
-describe('tsdb: read on another thread', () => {
+describe('tsdb: read on another thread', function () {
+  this.timeout(120_000);
   let cleanUp = (): void => {};
   let db: Tsdb;
   let thread: Worker;

@@ -12,7 +12,8 @@ function ioError(code: string): Error {
   return Object.assign(new Error(`${code}: injected`), { code });
 }
 
-describe('tsdb: the log', () => {
+describe('tsdb: the log', function () {
+  this.timeout(120_000);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   const opened = async (dir: string, options?: Partial<TsdbOptions>): Promise<Tsdb> => {

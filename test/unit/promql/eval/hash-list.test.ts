@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { seededRandom } from '../../../../lib/env/index.ts';
 import { HashList } from '../../../../lib/promql/eval/hash-list.ts';
 
-describe('promql: a list of different hashes', () => {
+describe('promql: a list of different hashes', function () {
+  this.timeout(120_000);
   it('gives each the place of its first coming', () => {
     const random = seededRandom(1);
     const list = new HashList();

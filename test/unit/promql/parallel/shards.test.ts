@@ -92,7 +92,8 @@ function gauges(): MemoryStorage {
   return storage;
 }
 
-describe('Aggregations in parts', () => {
+describe('Aggregations in parts', function () {
+  this.timeout(120_000);
   const twins = new Twins(gauges());
   const vectors = [
     'b_total',

@@ -26,7 +26,8 @@ const CONTENT: Content = {
   'n a=1': samples(240, 1e6, 7),
 };
 
-describe('tsdb: a block', () => {
+describe('tsdb: a block', function () {
+  this.timeout(120_000);
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-block-'));

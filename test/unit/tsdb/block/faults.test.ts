@@ -9,7 +9,8 @@ import { type Content, expected, kernels, openBlock, read, samples, ULID, writeB
 const CONTENT: Content = { 'm a=1': samples(300), 'm a=2': samples(3, 50_000), 'n a=1': samples(125, 1000, 3) };
 const OPTIONS = { maxSegmentBytes: 700 };
 
-describe('tsdb: a disk that fails while a block is written', () => {
+describe('tsdb: a disk that fails while a block is written', function () {
+  this.timeout(120_000);
   /** A machine with an empty, durable data directory. */
   function machineWith(fault?: Fault, index = 0): Machine {
     const machine = new Machine();

@@ -51,7 +51,8 @@ async function readAll(block: Block): Promise<Found> {
   }
 }
 
-describe('tsdb: a damaged block', () => {
+describe('tsdb: a damaged block', function () {
+  this.timeout(120_000);
   const machine = new Machine();
   let fileSystem: FileSystem;
   let path: string;

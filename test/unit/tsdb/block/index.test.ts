@@ -9,7 +9,8 @@ import { Window, WindowFile } from '../../../../lib/tsdb/block/window-file.ts';
 import { kernels, symbolsOf } from './harness.ts';
 import { type Entry, listOf, openIndex, randomEntries, writeIndex } from './index-harness.ts';
 
-describe('tsdb: the index of a block', () => {
+describe('tsdb: the index of a block', function () {
+  this.timeout(120_000);
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-index-'));

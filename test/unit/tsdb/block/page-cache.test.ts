@@ -11,7 +11,8 @@ import { kernels } from './harness.ts';
 
 const PAGE = 32 << 10;
 
-describe('tsdb: the page cache', () => {
+describe('tsdb: the page cache', function () {
+  this.timeout(120_000);
   let dir: string;
   const contents: Buffer[] = [];
   before(() => {

@@ -61,7 +61,7 @@ function openMetrics(series: Content): string {
 }
 
 describe('tsdb: blocks and Prometheus', function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-peer-'));

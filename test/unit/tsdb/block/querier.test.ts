@@ -26,7 +26,8 @@ import {
   writeBlock,
 } from './harness.ts';
 
-describe('tsdb: querying a block', () => {
+describe('tsdb: querying a block', function () {
+  this.timeout(120_000);
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-query-'));

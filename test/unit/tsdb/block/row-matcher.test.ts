@@ -15,7 +15,8 @@ const OPERATORS = ['.*', '.*', '.+', '|', ''];
 /** Of which only some literals are known. */
 const GENERAL = ['.*', '[ab]', '.', '[^1]+', '?', '(b|-.?)', '{2}', ''];
 
-describe('tsdb: values of a block matched where they lie', () => {
+describe('tsdb: values of a block matched where they lie', function () {
+  this.timeout(120_000);
   let dir: string;
   let index: IndexReader;
   const random = seededRandom(21);

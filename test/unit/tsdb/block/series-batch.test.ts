@@ -14,7 +14,8 @@ import { type Entry, listOf, openIndex, randomEntries, writeIndex } from './inde
 /** Symbols and chunks of a series. */
 type Read = [symbols: number[], chunks: [number, number, number, number][]];
 
-describe('tsdb: a batch of series of a block', () => {
+describe('tsdb: a batch of series of a block', function () {
+  this.timeout(120_000);
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-batch-'));

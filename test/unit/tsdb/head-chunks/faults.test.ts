@@ -61,7 +61,8 @@ async function write(fileSystem: FileSystem): Promise<{ written: number[][]; fai
   return { written, failed };
 }
 
-describe('tsdb: head chunk files on a failing disk', () => {
+describe('tsdb: head chunk files on a failing disk', function () {
+  this.timeout(120_000);
   const faults: Fault[] = [
     { kind: 'ENOSPC' },
     { kind: 'EIO', taken: 0.5 },
@@ -70,8 +71,7 @@ describe('tsdb: head chunk files on a failing disk', () => {
     { kind: 'die', afterwards: true },
   ];
 
-  it('hold every chunk that was written, once, and none that was not, whatever call fails', async function () {
-    this.timeout(60_000);
+  it('hold every chunk that was written, once, and none that was not, whatever call fails', async () => {
     const clean = new Machine();
     assert.equal((await write(clean.boot())).written.length, BATCHES);
     const calls = clean.trace.length;

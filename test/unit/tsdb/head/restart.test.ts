@@ -49,7 +49,8 @@ function times(dump: Dump): number[] {
   return (dump[SERIES.toString()] ?? []).map(([timeMs]) => timeMs - START_MS);
 }
 
-describe('tsdb: the head after a restart', () => {
+describe('tsdb: the head after a restart', function () {
+  this.timeout(120_000);
   const cleanUps: (() => unknown)[] = [];
   let dir: string;
   beforeEach(() => {

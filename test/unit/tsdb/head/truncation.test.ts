@@ -42,7 +42,8 @@ async function select(head: Head, ...matchers: Matcher[]): Promise<string[]> {
   return (await collectSeries(set)).map(({ labels }) => labels.toString());
 }
 
-describe('tsdb head: truncation', () => {
+describe('tsdb head: truncation', function () {
+  this.timeout(120_000);
   it('takes out whole chunks before the time, then series without chunks, then what only they had', async () => {
     const head = newHead();
     const gone = head.getOrCreate(Labels.of({ __name__: 'm', pod: 'gone', zone: 'a' }));
@@ -108,8 +109,7 @@ describe('tsdb head: truncation', () => {
     assert.deepEqual(head.unlogged, [logged]);
   });
 
-  it('needs no more memory after many generations of series than after the first', async function () {
-    this.timeout(120_000);
+  it('needs no more memory after many generations of series than after the first', async () => {
     const generations = Number(process.env['PROMLET_CHURN_GENERATIONS'] ?? 12);
     const perGeneration = Number(process.env['PROMLET_CHURN_SERIES'] ?? 5_000);
     const head = newHead();

@@ -27,7 +27,8 @@ async function writeSmallBlock(dir: string): Promise<string> {
   return join(dir, summary!.meta.ulid);
 }
 
-describe('verify: a block', () => {
+describe('verify: a block', function () {
+  this.timeout(120_000);
   let dir: string;
   let blockDir: string;
   const verify = () => verifyBlock({ blockDir, fileSystem, kernels });

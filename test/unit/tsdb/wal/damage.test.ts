@@ -17,7 +17,8 @@ import { faulty, temporaryDirectory } from '../environment.ts';
 import { logWriter, readLog, type Row, rowsOf } from './log.ts';
 import { RandomCommits } from './random-commit.ts';
 
-describe('tsdb: a damaged log', () => {
+describe('tsdb: a damaged log', function () {
+  this.timeout(120_000);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {
@@ -283,8 +284,7 @@ describe('tsdb: a damaged log', () => {
   });
 
   for (const compress of [false, true]) {
-    it(`shows only what was written, in order, with any bit flipped (${compress ? 'snappy' : 'none'})`, async function () {
-      this.timeout(60_000);
+    it(`shows only what was written, in order, with any bit flipped (${compress ? 'snappy' : 'none'})`, async () => {
       const dir = directory();
       const random = new RandomCommits(seededRandom(9));
       const writer = logWriter(dir, { compress });

@@ -62,9 +62,9 @@ async function logged(machine: Machine): Promise<{ series: number[]; samples: nu
   return { series: refs('series'), samples: refs('sample') };
 }
 
-describe('tsdb: the log on a failing disk', () => {
-  it('has every commit that was taken, and nothing of others, whatever call fails', async function () {
-    this.timeout(60_000);
+describe('tsdb: the log on a failing disk', function () {
+  this.timeout(120_000);
+  it('has every commit that was taken, and nothing of others, whatever call fails', async () => {
     const clean = new Machine();
     assert.equal((await write(clean)).taken.length, COMMITS);
     const calls = clean.trace.length;

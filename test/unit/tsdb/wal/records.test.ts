@@ -71,7 +71,8 @@ const ONE_HISTOGRAM = `
   03 06 03 c204
   01 08`.replaceAll(/\s/g, '');
 
-describe('tsdb: log records', () => {
+describe('tsdb: log records', function () {
+  this.timeout(120_000);
   it('have the bytes of record.go', () => {
     assert.deepEqual(
       records({
