@@ -67,6 +67,14 @@ async function contents(root: string): Promise<Map<string, string>> {
   return new Map(paths.map((path) => [path, statSync(path).isFile() ? readFileSync(path, 'latin1') : 'directory']));
 }
 
+/** Names of the blocks, by their times: ULIDs of the same millisecond are in any order. */
+function blocksByTime(dir: string): string[] {
+  const minTime = (name: string): number => {
+    return (JSON.parse(readFileSync(join(dir, name, 'meta.json'), 'utf8')) as { minTime: number }).minTime;
+  };
+  return blockDirectories(dir).sort((a, b) => minTime(a) - minTime(b));
+}
+
 function byTime(a: string, b: string): number {
   return Number(a.slice(a.lastIndexOf(' '))) - Number(b.slice(b.lastIndexOf(' ')));
 }
@@ -226,7 +234,7 @@ describe('tsdb commands on a directory of real Prometheus', function () {
     it(`find damage in ${what} of a block, name the place, and change nothing`, async () => {
       const copy = mkdtempSync(join(dir, 'damaged-'));
       cpSync(snapshot, copy, { recursive: true });
-      const path = join(copy, blockDirectories(copy)[1]!, file);
+      const path = join(copy, blocksByTime(copy)[1]!, file);
       const bytes = readFileSync(path);
       damage(bytes);
       writeFileSync(path, bytes);
@@ -283,9 +291,9 @@ describe('tsdb commands on a directory of real Prometheus', function () {
       const { stdout, stderr } = await promlet(...args, ours);
       assert.equal(stderr, '');
       assert.equal(withoutUlids(stdout), withoutUlids(expected.stdout));
-      const blocks = blockDirectories(theirs);
+      const blocks = blocksByTime(theirs);
       assert.ok(blocks.length > 3);
-      const made = blockDirectories(ours);
+      const made = blocksByTime(ours);
       assert.equal(made.length, blocks.length);
       for (const [i, block] of blocks.entries()) {
         for (const file of ['index', 'chunks/000001', 'tombstones']) {
