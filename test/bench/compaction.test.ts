@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { benchCompaction } from './compaction.ts';
 
 describe('compaction benchmark', () => {
   it('runs small, and makes the same blocks each time', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const { head, adjacent, overlapping } = await benchCompaction(200);
     assert.deepEqual([head.samples, adjacent.samples, overlapping.samples], [96_000, 288_000, 192_000]);
     assert.deepEqual(

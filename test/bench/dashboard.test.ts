@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { sourceContender } from './contenders.ts';
 import { PANELS, run } from './dashboard.ts';
 import { queryCases } from './query-cases.ts';
 
 describe('dashboard benchmark', () => {
   it('runs small: clients are answered while targets are scraped', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const titles = queryCases(0).map(({ title }) => title);
     assert.deepEqual(
       PANELS.filter((panel) => !titles.includes(panel)),

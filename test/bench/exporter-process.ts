@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ManagedProcess } from '../sandbox/process.ts';
-import { eventually } from '../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS } from '../tools/prometheus-api.ts';
 import type { Arrivals, Window } from './lateness.ts';
 
 const SCRIPT = fileURLToPath(new URL('exporter.ts', import.meta.url));
@@ -32,7 +32,7 @@ export class ExporterProcess {
       logFile: join(dir, 'exporter.log'),
     });
     if (options !== undefined) prefer(exporter.pid);
-    const [, port] = await exporter.waitForOutput(/listening (\d+)/, 60_000);
+    const [, port] = await exporter.waitForOutput(/listening (\d+)/);
     return new ExporterProcess(exporter, `127.0.0.1:${port}`);
   }
 
@@ -58,7 +58,7 @@ export class ExporterProcess {
 
   /** Waits until each target was asked twice: a server may begin out of turn. */
   async scraped(targets: number): Promise<void> {
-    await eventually('every target scraped', 60_000, () => this.wasScraped(targets));
+    await eventually('every target scraped', PATIENCE_MS, () => this.wasScraped(targets));
   }
 
   async wasScraped(targets: number): Promise<boolean> {
@@ -70,7 +70,7 @@ export class ExporterProcess {
   async window(targets: number, seconds: number): Promise<Window> {
     const fromMs = Date.now();
     await sleep(seconds * 1000);
-    return eventually('every target scraped in a window', 60_000, async () => {
+    return eventually('every target scraped in a window', PATIENCE_MS, async () => {
       const untilMs = Date.now();
       const arrivals = await this.arrivals();
       const isIn = (timeMs: number): boolean => timeMs >= fromMs && timeMs < untilMs;

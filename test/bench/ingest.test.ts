@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { needBenchPeer, needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { type Contender, prometheusContender, sourceContender, victoriaMetricsContender } from './contenders.ts';
 import { type IngestFigures, type IngestScale, run } from './ingest.ts';
 
@@ -28,17 +29,17 @@ async function runSmall(contender: Contender): Promise<IngestFigures> {
 
 describe('ingest benchmark', () => {
   it('runs small on the agent, which takes every sample the exporter served and keeps it over SIGKILL', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     assert.equal((await runSmall(sourceContender())).lostSamples, 0);
   });
 
   it('runs small on real Prometheus, which does the same', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     assert.equal((await runSmall(prometheusContender(needPeer(this, 'prometheus')))).lostSamples, 0);
   });
 
   it('runs small on real VictoriaMetrics, which takes every sample, and loses the last ones to SIGKILL', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const binary = needBenchPeer(this, 'victoria-metrics');
     assert.ok((await runSmall(victoriaMetricsContender(binary))).lostSamples >= 0);
   });

@@ -6,7 +6,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '../tools/prometheus-api.ts';
+import { eventually, PATIENCE_MS } from '../tools/prometheus-api.ts';
 import { type Contender, dataDirOf, Server } from './contenders.ts';
 import { ExporterProcess } from './exporter-process.ts';
 import { cpuSeconds, memory } from './proc.ts';
@@ -89,7 +89,11 @@ async function measureSteady(
   const idleRssBytes = memory(pid).rssBytes;
   await server.configure(exporter.config(scale.targets, scale.intervalSeconds));
   const perScrape = scale.seriesPerTarget + contender.reportSamples;
-  await eventually('every target scraped', 120_000, async () => (await server.appended()) >= scale.targets * perScrape);
+  await eventually(
+    'every target scraped',
+    PATIENCE_MS,
+    async () => (await server.appended()) >= scale.targets * perScrape,
+  );
   await sleep(scale.warmUpIntervals * scale.intervalSeconds * 1_000);
   const samplesBefore = await server.appended();
   const cpuBefore = cpuSeconds(pid);
@@ -140,7 +144,7 @@ async function measureRestart(
 /** Holds all further pages back and waits for the samples of those before. @returns pages served */
 async function allArrived(server: Server, exporter: ExporterProcess, seriesPerTarget: number): Promise<number> {
   const pages = await exporter.hold();
-  return eventually('every sample served in the server', 60_000, async () => {
+  return eventually('every sample served in the server', PATIENCE_MS, async () => {
     const arrived = await samplesIn(server);
     if (arrived !== pages * seriesPerTarget) throw new Error(`${arrived} of ${pages * seriesPerTarget} samples`);
     return pages;

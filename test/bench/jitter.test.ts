@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { sourceContender } from './contenders.ts';
 import { run } from './jitter.ts';
 
 describe('jitter benchmark', () => {
   it('runs small: scrapes are seen to come beside queries over all samples', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const scale = { historyTargets: 2, targets: 3, seriesPerTarget: 10 };
     const times = { quietSeconds: 2.5, seconds: 2.5, compactionWithinSeconds: 0 };
     const [figures] = await run({ ...scale, ...times }, [sourceContender()]);

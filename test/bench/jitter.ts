@@ -5,6 +5,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PATIENCE_MS } from '../tools/prometheus-api.ts';
 import { type Contender, dataDirOf, Server } from './contenders.ts';
 import { ExporterProcess } from './exporter-process.ts';
 import { type History, writeHistory } from './history.ts';
@@ -47,7 +48,6 @@ const STEP_MS = 15_000;
 const PART = 'http_requests_total{method="GET"}';
 const SCRAPES = BLOCK_MS / STEP_MS;
 const SCRAPE_INTERVAL_SECONDS = 1;
-const SCRAPED_WITHIN_MS = 60_000;
 const POLL_MS = 10;
 /** No block was begun for so long: all are written. */
 const SETTLED_MS = 5_000;
@@ -92,7 +92,7 @@ async function measure(
       let begun = performance.now();
       do {
         times.push(await readAll(server, history, samples));
-        if (performance.now() - begun > SCRAPED_WITHIN_MS) throw new Error('not every target is scraped');
+        if (performance.now() - begun > PATIENCE_MS) throw new Error('not every target is scraped');
       } while (!(await exporter.wasScraped(options.targets)));
       begun = performance.now();
       const goesOn = (): boolean => {

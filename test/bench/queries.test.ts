@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { needBenchPeer, needPeer } from '../tools/peers.ts';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { prometheusContender, sourceContender, victoriaMetricsContender } from './contenders.ts';
 import { queryCases } from './query-cases.ts';
 import { agreed, type QueryFigures, run, type ServerFigures } from './queries.ts';
@@ -12,7 +13,7 @@ function byTitle(figures: ServerFigures, read: (one: QueryFigures) => unknown): 
 
 describe('query benchmark', () => {
   it('runs small: our agent and real Prometheus give the same answers on the same block', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const contenders = [sourceContender(), prometheusContender(needPeer(this, 'prometheus'))];
     const [ours, theirs] = await run(SMALL, contenders);
     assert.equal(ours!.queries.length, queryCases(0).length);
@@ -27,7 +28,7 @@ describe('query benchmark', () => {
   });
 
   it('runs small on real VictoriaMetrics: the same answers where it means the same, as many series elsewhere', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const contenders = [sourceContender(), victoriaMetricsContender(needBenchPeer(this, 'victoria-metrics'))];
     const [ours, theirs] = await run(SMALL, contenders);
     assert.deepEqual(byTitle(theirs!, agreed), byTitle(ours!, agreed));

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { run, type ScaleFigures } from './scale.ts';
 
 describe('scale benchmark', () => {
   it('runs small: hours of data are written, compacted and answered from', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const figures: ScaleFigures[] = [];
     await run({ services: 1, hours: [1, 10] }, (one) => figures.push(one));
     const [first, last] = figures;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
 import { run } from './scan.ts';
 
 describe('scan benchmark', () => {
   it('runs small, and every way reads the same values', async function () {
-    this.timeout(240_000);
+    this.timeout(SUITE_TIMEOUT_MS);
     const result = await run(0.01);
     assert.equal(result.checksum, 4_107_668_010.21);
     // A coarse clock does not see so little pass.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { parser } from '@prometheus-io/lezer-promql';
 import { errorMessage } from '../../../lib/model/index.ts';
 import { parseExpr } from '../../../lib/promql/index.ts';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { fuzzedQueries, knownQueries } from './inputs.ts';
 import { EDITOR_REFUSES, EDITOR_TAKES, NOT_SYNTAX } from './lezer-differences.ts';
 
@@ -35,7 +36,7 @@ function isListed(query: string, error: string | undefined): boolean {
 }
 
 describe("The parser beside the grammar of Prometheus's editor", function () {
-  this.timeout(60_000);
+  this.timeout(SUITE_TIMEOUT_MS);
 
   it('takes and refuses the same queries, but for the listed differences', () => {
     const counts = { taken: 0, refused: 0, different: 0 };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { SUITE_TIMEOUT_MS } from '../../tools/prometheus-api.ts';
 import { runScript } from './run-script.ts';
 
 const DATA = new URL('data/', import.meta.url);
@@ -29,7 +30,8 @@ const EVALUATIONS: Readonly<Record<string, number>> = {
   'type_and_unit.test': 58,
 };
 
-describe("Prometheus's promqltest", () => {
+describe("Prometheus's promqltest", function () {
+  this.timeout(SUITE_TIMEOUT_MS);
   it('has the files it is known to have', () => {
     assert.deepEqual(readdirSync(DATA).sort(), Object.keys(EVALUATIONS).sort());
     const total = Object.values(EVALUATIONS).reduce((sum, count) => sum + count, 0);
