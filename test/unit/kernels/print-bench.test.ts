@@ -7,6 +7,9 @@ describe('bench: points of answers', function () {
     const figures = run(0.01);
     assert.equal(figures.hash, run(0.01).hash);
     const { kernelNs, twinNs, rangeNs, instantNs } = figures;
-    for (const ns of [...Object.values(kernelNs), ...Object.values(twinNs), rangeNs, instantNs]) assert.ok(ns > 0);
+    for (const ns of [...Object.values(kernelNs), ...Object.values(twinNs), rangeNs, instantNs]) {
+      // A coarse clock does not see so little pass.
+      assert.ok(ns >= 0 && Number.isFinite(ns));
+    }
   });
 });
