@@ -1,5 +1,6 @@
+import type { Matcher } from '../../model/index.ts';
 import type { PromqlFeatures } from '../features.ts';
-import type { Expr } from './ast.ts';
+import { childrenOf, type Expr } from './ast.ts';
 import { parseExpr } from './parser.ts';
 
 const MAX_QUERIES = 32;
@@ -31,8 +32,18 @@ export class QueryMemo {
     // The text may be a piece of a long request, and its expression holds pieces of it: they would keep the request alive.
     const text = Buffer.from(query).toString();
     const expr = parseExpr(text, this.#features);
+    if (!isSmall(expr)) return expr;
     this.#known.set(text, expr);
     if (this.#known.size > MAX_QUERIES) this.#known.delete(this.#known.keys().next().value!);
     return expr;
   }
+}
+
+/** A regex that has to be compiled may take 500 kB, and grows while it is used: 32 queries held half a gigabyte. */
+function isSmall(expr: Expr): boolean {
+  return expr.kind === 'vector' ? expr.matchers.every(isPlain) : childrenOf(expr).every(isSmall);
+}
+
+function isPlain({ type, plain }: Matcher): boolean {
+  return type === '=' || type === '!=' || plain !== undefined;
 }

@@ -43,6 +43,20 @@ describe('The memo of queries', () => {
     const long = `a${' '.repeat(1_024)}`;
     assert.notEqual(memo.parse(long), memo.parse(long));
   });
+
+  it('does not keep regexes that are compiled, which may be large', () => {
+    const memo = new QueryMemo(undefined);
+    for (const [matcher, isKept] of [
+      ['b=~"c|d"', true],
+      ['b!~"c.*"', true],
+      ['b=~"c[0-9]+"', false],
+      ['b!~"c.{1,900}"', false],
+    ] as const) {
+      for (const query of [`a{${matcher}}`, `1 + max_over_time(sum(rate(a{${matcher}}[5m]))[1h:])`]) {
+        assert.equal(memo.parse(query) === memo.parse(query), isKept, query);
+      }
+    }
+  });
 });
 
 describe('The PromQL engine, asked the same twice', () => {
