@@ -42,6 +42,7 @@ describe('federation of what is not series', () => {
       directory,
       clock: systemClock,
       kernels: createKernels(),
+      limits: { agentTimeoutMs: 60_000, connectTimeoutMs: 60_000 },
       partialResponseDefault: true,
     });
   });
