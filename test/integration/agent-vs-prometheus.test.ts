@@ -115,9 +115,8 @@ describe('our agent beside Prometheus 3.15', function () {
           const added = values.map(([, count]) => Number(count));
           // A scrape that was cut off ends all series: the next that is not adds them again.
           const again = added.filter((_, i) => i > 0 && isWhole(i - 1) && isWhole(i));
-          assert.deepEqual(
-            new Set(again).difference(new Set([0])),
-            new Set(),
+          assert.ok(
+            again.every((count) => count === 0),
             `${url} ${metric['job']}: ${added.join()}`,
           );
           return `${metric['job']} ${Math.max(...added)}`;
