@@ -99,9 +99,13 @@ function limitConnecting(request: http.ClientRequest, timeoutMs: number): void {
   request.once('socket', (socket) => {
     if (!socket.connecting) return;
     const timer = setTimeout(() => {
-      request.destroy(
-        new PromletError('remote/connect-timeout', `no connection to ${request.host} within ${timeoutMs} ms`),
-      );
+      // After a look at the sockets: a process that stood still must not take the connections it made for missing.
+      setImmediate(() => {
+        if (!socket.connecting) return;
+        request.destroy(
+          new PromletError('remote/connect-timeout', `no connection to ${request.host} within ${timeoutMs} ms`),
+        );
+      });
     }, timeoutMs);
     const stop = (): void => clearTimeout(timer);
     socket.once('connect', stop).once('close', stop);
