@@ -32,7 +32,7 @@ function outcomes(prepare: (fileSystem: FileSystem) => void, path: string): stri
 }
 
 describe('the file system of the fault tests', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('does what the real one does', () => {
     const dir = mkdtempSync(join(tmpdir(), 'promlet-fs-'));
     try {

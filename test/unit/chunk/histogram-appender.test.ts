@@ -34,7 +34,7 @@ const CUSTOM: FloatHistogram = {
 const HEADERS: Record<number, string> = { 0x00: 'unknown', 0x40: 'not reset', 0x80: 'reset', 0xc0: 'gauge' };
 
 describe('tsdb: the histogram appender', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const kernels = createKernels();
   const { arena } = kernels;
   const scratch = new HistogramScratch(kernels);

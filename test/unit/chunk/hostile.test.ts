@@ -15,7 +15,7 @@ const READ_AHEAD_BYTES = 64;
 const START_MS = 1_700_000_000_000;
 
 describe('tsdb: damaged chunks', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const kernels = createKernels();
   const { arena } = kernels;
   const decoder = new ChunkDecoder(kernels);

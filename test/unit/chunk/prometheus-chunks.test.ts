@@ -42,7 +42,7 @@ const cases = readFileSync(new URL('./prometheus-chunks.jsonl', import.meta.url)
   .map((line) => JSON.parse(line) as Case);
 
 describe('tsdb: chunks of Prometheus', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const kernels = createKernels();
   const decoder = new ChunkDecoder(kernels);
 

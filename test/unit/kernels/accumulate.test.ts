@@ -62,7 +62,7 @@ function assertSame(actual: number | undefined, expected: number | undefined, wh
 }
 
 describe('Kernels that add up columns', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('sum as the twin does, to the last bit', () => {
     forGroups(({ columns, count, added }) => {
       const zeros = new Float64Array(count);

@@ -3,7 +3,7 @@ import { seededRandom } from '../../../lib/env/index.ts';
 import { createKernels } from '../../../lib/kernels/index.ts';
 
 describe('kernels: the shared arena', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('gives blocks that are aligned, large enough and never overlap, through any order of frees', () => {
     const { arena } = createKernels();
     const random = seededRandom(3);

@@ -25,7 +25,7 @@ const counts: Record<string, (random: Random, before: number) => number> = {
 };
 
 describe('kernels: histogram chunks', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const kernels = createKernels();
   const { arena } = kernels;
   const appender = new HistogramChunkAppender(new HistogramScratch(kernels));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { run } from '../../bench/kernels-print.ts';
 
 describe('bench: points of answers', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('runs small and writes the same every time', () => {
     const figures = run(0.01);
     assert.equal(figures.hash, run(0.01).hash);

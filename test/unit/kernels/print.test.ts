@@ -7,7 +7,7 @@ import { printFloatTwin, printPointTwin, printTimeTwin } from '../../../lib/kern
 const COUNT = 20_000;
 
 describe('kernels: numbers of answers', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const { arena, wasm } = createKernels();
   const out = arena.allocate(64 * 1024);
   const columns = arena.allocate(2 * 512 * 8);

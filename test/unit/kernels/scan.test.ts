@@ -92,7 +92,7 @@ function scanned(value: string, scan: 'kernel' | 'twin' = 'kernel', kernels?: Ke
 }
 
 describe('scan kernel', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('walks a known page to its end: comments, types, dropped and stored series', () => {
     const lines = [
       comment('# HELP a help'),

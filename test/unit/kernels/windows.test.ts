@@ -72,7 +72,7 @@ const STEP_COUNT = 40;
 const NOTHING = -12345;
 
 describe('Kernels over windows', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   for (const [name, { run, model, isRounded }] of Object.entries(CASES)) {
     it(`find what the twin finds: ${name}`, () => {
       const random = seededRandom(5);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { run } from '../../bench/kernels-xor.ts';
 
 describe('bench: XOR chunks', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('runs small and writes the same chunks every time', async () => {
     const figures = await run(0.01);
     assert.equal(figures.hash, (await run(0.01)).hash);

@@ -46,7 +46,7 @@ function storedChunk(encoding: number, bytes: Uint8Array, crcOf: (bytes: Uint8Ar
 }
 
 describe('kernels: XOR chunks', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   for (const [valueName, nextValue] of Object.entries(values)) {
     for (const [stepName, nextStep] of Object.entries(steps)) {
       it(`writes ${valueName} at ${stepName} in the twin's bytes and chunks, and reads them back`, () => {

@@ -15,7 +15,7 @@ function storageWith(seriesCount: number, sampleCount: number): MemoryStorage {
 }
 
 describe('The PromQL engine', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('answers an instant query with labels, time and value', async () => {
     const { value } = await new Engine().instant(storageWith(1, 10), 'requests_total', 60_000);
     assert.deepEqual(value, {

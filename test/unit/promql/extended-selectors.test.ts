@@ -31,7 +31,7 @@ async function instantValue(engine: Engine, storage: MemoryStorage, query: strin
 }
 
 describe('Anchored and smoothed selectors', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('slide over a range as they stand at each of its steps', async () => {
     const engine = engineWith(40_000);
     const queries = ['rate', 'increase', 'delta'].flatMap((name) => [

@@ -33,7 +33,7 @@ const TOO_LARGE: Readonly<Record<string, string>> = {
 };
 
 describe('The byte budget of a query', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const storage = storageWith(200);
   const range = (engine: Engine, query: string) => engine.range(storage, query, 0, 99 * STEP_MS, STEP_MS);
 

@@ -32,7 +32,7 @@ function storage(): MemoryStorage {
 }
 
 describe('Aggregations that take series as they are read', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const engine = new Engine();
   const data = storage();
   const operators = ['sum', 'avg', 'count', 'group', 'min', 'max', 'stddev', 'stdvar', 'topk(3', 'bottomk(2'];

@@ -45,7 +45,7 @@ function memoryStorage(): MemoryStorage {
 }
 
 describe('Vector matching whose "many" side passes by', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const engine = new Engine();
   const keepingNames = new Engine({ features: { delayedNameRemoval: true } });
   const endMs = START_MS + STEPS * STEP_MS;

@@ -33,7 +33,7 @@ const KERNELS: Readonly<Record<string, () => WindowKernel>> = {
 };
 
 describe('Window functions that see all steps in one call', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const kernels = createKernels();
 
   for (const [name, create] of Object.entries(KERNELS)) {

@@ -6,7 +6,7 @@ import type { Tsdb } from '../../../lib/tsdb/index.ts';
 import { dump, open, parse, START_MS, temporaryDirectory, TestClock, write } from './harness.ts';
 
 describe('tsdb: appending', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const cleanUps: (() => unknown)[] = [];
   const clock = new TestClock();
   let db: Tsdb;

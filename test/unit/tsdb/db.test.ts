@@ -13,7 +13,7 @@ const FROM_MS = Math.ceil(START_MS / (RANGE_MS * 9)) * RANGE_MS * 9;
 const STEP_MS = 15_000;
 
 describe('tsdb: head and blocks', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dbs: Tsdb[] = [];
   let cleanUps: (() => void)[] = [];
 

@@ -26,7 +26,7 @@ async function rowsOf(set: SeriesSet): Promise<Rows> {
 }
 
 describe('tsdb: a selection in parts', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let cleanUp = (): void => {};
   let db: Tsdb;
   let loan: Loan;

@@ -13,7 +13,7 @@ const RANGE_MS = 600_000;
 const FIRST_MS = 1_700_000_400_000;
 
 describe('tsdb: with blocks that cannot be read', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const options = { minBlockDurationMs: RANGE_MS, maxBlockDurationMs: RANGE_MS, limits: { maxFutureMs: 0 } };
   let dir: string;
   let cleanUp = (): void => {};

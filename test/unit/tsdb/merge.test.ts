@@ -37,7 +37,7 @@ function every10s(fromMs: number, untilMs: number, value: number): [number, numb
 }
 
 describe('tsdb: merging queriers', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   const blocks: Block[] = [];
   before(() => {

@@ -9,7 +9,7 @@ const RANGE_MS = 600_000;
 const STEP_MS = 15_000;
 
 describe('tsdb: read on another thread', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let cleanUp = (): void => {};
   let db: Tsdb;
   let thread: Worker;

@@ -13,7 +13,7 @@ function ioError(code: string): Error {
 }
 
 describe('tsdb: the log', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   const opened = async (dir: string, options?: Partial<TsdbOptions>): Promise<Tsdb> => {

@@ -3,7 +3,7 @@ import { seededRandom } from '../../../../lib/env/index.ts';
 import { HashList } from '../../../../lib/promql/eval/hash-list.ts';
 
 describe('promql: a list of different hashes', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('gives each the place of its first coming', () => {
     const random = seededRandom(1);
     const list = new HashList();

@@ -7,7 +7,7 @@ import { Window } from '../../../../lib/promql/functions/window-driver.ts';
 const ODD: readonly number[] = [NaN, Infinity, -Infinity, 0, -0, 5e-324];
 
 describe('quantile_over_time', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('of windows that slide is that of each window sorted by itself', () => {
     const random = seededRandom(11);
     const kernel = new QuantileKernel();

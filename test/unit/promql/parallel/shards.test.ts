@@ -93,7 +93,7 @@ function gauges(): MemoryStorage {
 }
 
 describe('Aggregations in parts', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const twins = new Twins(gauges());
   const vectors = [
     'b_total',

@@ -27,7 +27,7 @@ const CONTENT: Content = {
 };
 
 describe('tsdb: a block', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-block-'));

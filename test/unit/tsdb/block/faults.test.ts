@@ -10,7 +10,7 @@ const CONTENT: Content = { 'm a=1': samples(300), 'm a=2': samples(3, 50_000), '
 const OPTIONS = { maxSegmentBytes: 700 };
 
 describe('tsdb: a disk that fails while a block is written', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   /** A machine with an empty, durable data directory. */
   function machineWith(fault?: Fault, index = 0): Machine {
     const machine = new Machine();

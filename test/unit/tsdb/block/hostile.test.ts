@@ -52,7 +52,7 @@ async function readAll(block: Block): Promise<Found> {
 }
 
 describe('tsdb: a damaged block', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const machine = new Machine();
   let fileSystem: FileSystem;
   let path: string;

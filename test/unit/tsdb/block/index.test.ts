@@ -10,7 +10,7 @@ import { kernels, symbolsOf } from './harness.ts';
 import { type Entry, listOf, openIndex, randomEntries, writeIndex } from './index-harness.ts';
 
 describe('tsdb: the index of a block', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-index-'));

@@ -12,7 +12,7 @@ import { kernels } from './harness.ts';
 const PAGE = 32 << 10;
 
 describe('tsdb: the page cache', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   const contents: Buffer[] = [];
   before(() => {

@@ -27,7 +27,7 @@ import {
 } from './harness.ts';
 
 describe('tsdb: querying a block', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-query-'));

@@ -16,7 +16,7 @@ const OPERATORS = ['.*', '.*', '.+', '|', ''];
 const GENERAL = ['.*', '[ab]', '.', '[^1]+', '?', '(b|-.?)', '{2}', ''];
 
 describe('tsdb: values of a block matched where they lie', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   let index: IndexReader;
   const random = seededRandom(21);

@@ -15,7 +15,7 @@ import { type Entry, listOf, openIndex, randomEntries, writeIndex } from './inde
 type Read = [symbols: number[], chunks: [number, number, number, number][]];
 
 describe('tsdb: a batch of series of a block', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'promlet-batch-'));

@@ -15,7 +15,7 @@ import { id, openBlock, putBlocks, samplesOf } from './compactor-harness.ts';
 import { kernels } from './merge-harness.ts';
 
 describe('compaction on a thread', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const cleanUps: (() => void)[] = [];
   let dir: string;
   let job: CompactionJob;

@@ -62,7 +62,7 @@ async function write(fileSystem: FileSystem): Promise<{ written: number[][]; fai
 }
 
 describe('tsdb: head chunk files on a failing disk', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const faults: Fault[] = [
     { kind: 'ENOSPC' },
     { kind: 'EIO', taken: 0.5 },

@@ -30,7 +30,7 @@ interface Written {
 }
 
 describe('tsdb: head chunk files', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {

@@ -32,7 +32,7 @@ function show(ring: ExemplarRing, minMs = -Infinity, maxMs = Infinity, sets = AL
 }
 
 describe('tsdb: the exemplar ring', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('gives the exemplars of the series that one of the matcher sets selects, by labels and time', () => {
     const ring = ringOf(10);
     for (const ref of [3, 1, 2]) for (const time of [10, 20, 30]) ring.add(ref, exemplar(time, ref));

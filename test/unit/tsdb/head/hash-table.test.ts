@@ -4,7 +4,7 @@ import { createKernels, layout } from '../../../../lib/kernels/index.ts';
 import { HashTable } from '../../../../lib/tsdb/head/hash-table.ts';
 
 describe('tsdb head: hash tables', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   for (const [name, hashOf] of Object.entries({
     'even hashes': (random: () => number) => Math.floor(random() * 2 ** 32),
     'many equal hashes': (random: () => number) => Math.imul(Math.floor(random() * 50), 0x9e3779b1) >>> 0,

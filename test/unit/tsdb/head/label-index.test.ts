@@ -44,7 +44,7 @@ const TEXTS = [
 const LONG = ['y'.repeat(127), 'z'.repeat(128), 'ü'.repeat(70), 'w'.repeat(20_000), 'w'.repeat(70_000)];
 
 describe('tsdb head: labels', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('hashes as the twin does, whatever the length', () => {
     const { arena, wasm } = createKernels();
     const random = seededRandom(1);

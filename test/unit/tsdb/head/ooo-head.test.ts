@@ -73,7 +73,7 @@ function histogram(sum: number, bucket = 1): FloatHistogram {
 }
 
 describe('tsdb: the out-of-order head', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('sorts samples by time and drops those whose time the open chunk has', () => {
     const rig = new Rig();
     assert.deepEqual(rig.insert(1, 30, 10, 20, 10, 40), [true, true, true, false, true]);

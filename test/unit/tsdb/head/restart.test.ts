@@ -50,7 +50,7 @@ function times(dump: Dump): number[] {
 }
 
 describe('tsdb: the head after a restart', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const cleanUps: (() => unknown)[] = [];
   let dir: string;
   beforeEach(() => {

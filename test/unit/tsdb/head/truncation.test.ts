@@ -43,7 +43,7 @@ async function select(head: Head, ...matchers: Matcher[]): Promise<string[]> {
 }
 
 describe('tsdb head: truncation', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('takes out whole chunks before the time, then series without chunks, then what only they had', async () => {
     const head = newHead();
     const gone = head.getOrCreate(Labels.of({ __name__: 'm', pod: 'gone', zone: 'a' }));

@@ -28,7 +28,7 @@ async function writeSmallBlock(dir: string): Promise<string> {
 }
 
 describe('verify: a block', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let dir: string;
   let blockDir: string;
   const verify = () => verifyBlock({ blockDir, fileSystem, kernels });

@@ -56,7 +56,7 @@ function byKind(rows: readonly Row[]): Record<string, Row[]> {
 }
 
 describe('tsdb: log checkpoints', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {

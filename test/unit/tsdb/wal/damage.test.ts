@@ -18,7 +18,7 @@ import { logWriter, readLog, type Row, rowsOf } from './log.ts';
 import { RandomCommits } from './random-commit.ts';
 
 describe('tsdb: a damaged log', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   const cleanUps: (() => unknown)[] = [];
   const directory = (): string => temporaryDirectory((cleanUp) => cleanUps.push(cleanUp));
   afterEach(async () => {

@@ -63,7 +63,7 @@ async function logged(machine: Machine): Promise<{ series: number[]; samples: nu
 }
 
 describe('tsdb: the log on a failing disk', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('has every commit that was taken, and nothing of others, whatever call fails', async () => {
     const clean = new Machine();
     assert.equal((await write(clean)).taken.length, COMMITS);

@@ -72,7 +72,7 @@ const ONE_HISTOGRAM = `
   01 08`.replaceAll(/\s/g, '');
 
 describe('tsdb: log records', function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   it('have the bytes of record.go', () => {
     assert.deepEqual(
       records({
