@@ -155,19 +155,27 @@ describe('api: long answers', () => {
   });
 
   for (const encoding of ['identity', 'gzip']) {
-    it(`go out whole when they are at hand, as texts and as bytes: ${encoding}`, async () => {
+    it(`go out whole when they are at hand and not too long, as texts and as bytes: ${encoding}`, async () => {
+      const half = PIECE.slice(PIECE.length / 2);
       const annotations = new Annotations();
       annotations.warn('é');
-      endpoint = async () => ({ annotations, pieces: [`["ü${PIECE}",`, Buffer.from(`"ß${PIECE}"`), ']'] });
+      endpoint = async () => ({ annotations, pieces: [`["ü${half}",`, Buffer.from(`"ß${half}"`), ']'] });
       const response = await fetch(`${server.url}/api/v1/labels`, { headers: { 'accept-encoding': encoding } });
       assert.equal(response.headers.get('transfer-encoding'), null);
-      const text = `{"status":"success","data":["ü${PIECE}","ß${PIECE}"],"warnings":["é"]}`;
+      const text = `{"status":"success","data":["ü${half}","ß${half}"],"warnings":["é"]}`;
       const length = Number(response.headers.get('content-length'));
       if (encoding === 'identity') assert.equal(length, Buffer.byteLength(text));
       else assert.ok(length > 0 && length < text.length);
       assert.equal(await response.text(), text);
     });
   }
+
+  it('go out in pieces when they are longer, at hand or not', async () => {
+    endpoint = async () => ({ pieces: [`["${PIECE}`, Buffer.from(PIECE), `${PIECE}"]`] });
+    const response = await get();
+    assert.equal(response.headers.get('content-length'), null);
+    assert.equal(await response.text(), `{"status":"success","data":["${PIECE.repeat(3)}"]}`);
+  });
 
   it('have no body where there is nothing to say', async () => {
     endpoint = async () => ({});
