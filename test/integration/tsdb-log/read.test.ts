@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, readdirSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeFileSystem, seededRandom } from '../../../lib/env/index.ts';
 import { Labels, SampleColumns } from '../../../lib/model/index.ts';
@@ -185,7 +185,10 @@ describe("tsdb: the reader of Prometheus's log and head chunks", function () {
       await again.write([{ labels, samples: samples.slice(i - 1000, i - 900).map(([t, v]) => [t + 1_000_000, v]) }]);
     }
     const files = join(dir, 'chunks_head');
-    await eventually('a second file', PATIENCE_MS, () => Promise.resolve(readdirSync(files).length === 2));
+    await eventually('a second file with its header', PATIENCE_MS, () => {
+      const [, second] = readdirSync(files).sort();
+      return Promise.resolve(second !== undefined && readFileSync(join(files, second)).readUInt32BE(0) !== 0);
+    });
     await again.stop('SIGKILL');
     const copy = directory();
     cpSync(files, join(copy, 'chunks_head'), { recursive: true });
