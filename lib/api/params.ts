@@ -1,5 +1,6 @@
 /** Parameters of requests: forms, times, durations, limits, selectors. Follows Prometheus `web/api/v1/api.go`. */
 import type { IncomingMessage } from 'node:http';
+import { readBody } from '../env/index.ts';
 import { errorMessage, type Matcher, parseDuration, parseFloatStrict, shorten } from '../model/index.ts';
 import { parseSelector } from '../promql/index.ts';
 import { ApiError, badParameter } from './errors.ts';
@@ -27,16 +28,11 @@ export async function readParams(
 ): Promise<URLSearchParams> {
   const form = request.headers['content-type']?.split(';', 1)[0]!.trim().toLowerCase();
   if (request.method !== 'POST' || form !== 'application/x-www-form-urlencoded') return query;
-  const chunks: Buffer[] = [];
-  let length = 0;
-  // The socket stays open on a refused body, so that the answer can be sent.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes)
-      throw new ApiError('bad_data', `error parsing form values: body larger than ${maxBytes} bytes`);
-    chunks.push(chunk);
+  const body = await readBody(request, maxBytes);
+  if (body === undefined) {
+    throw new ApiError('bad_data', `error parsing form values: body larger than ${maxBytes} bytes`);
   }
-  const params = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+  const params = new URLSearchParams(body.toString('utf8'));
   for (const [name, value] of query) params.append(name, value);
   return params;
 }

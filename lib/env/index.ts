@@ -1,3 +1,4 @@
+export { readBody } from './body.ts';
 export { type Clock, systemClock, type Timer } from './clock.ts';
 export { Gate } from './gate.ts';
 export { type AppendFiles, type FileSystem, nodeFileSystem } from './files.ts';

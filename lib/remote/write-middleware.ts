@@ -1,6 +1,5 @@
-import type { IncomingMessage } from 'node:http';
 import type { Context, Middleware } from 'koa';
-import { type Clock, Gate, type Logger } from '../env/index.ts';
+import { type Clock, Gate, type Logger, readBody } from '../env/index.ts';
 import { errorMessage, PromletError } from '../model/index.ts';
 import type { WireCodec } from './codec.ts';
 import { REMOTE_WRITE_LIMITS, type RemoteWriteLimits } from './limits.ts';
@@ -38,6 +37,10 @@ export function remoteWrite(options: RemoteWriteOptions): Middleware {
       await gate.enter();
       try {
         const body = await readBody(context.req, limits.maxRequestBytes);
+        if (body === undefined) {
+          const message = `request body exceeds the ${limits.maxRequestBytes} bytes limit`;
+          throw new PromletError('remote/body-too-large', message);
+        }
         const bytes = options.codec.snappyDecompress(body, limits.maxRequestBytes, 'write request');
         const outcome = await storeWriteRequest(bytes, version, storage, limits);
         if (version === 2) tellCounts(context, outcome);
@@ -73,20 +76,6 @@ function send(context: Context, status: number, message: string): void {
   if (message === '') return;
   context.set({ 'Content-Type': 'text/plain; charset=utf-8', 'X-Content-Type-Options': 'nosniff' });
   context.body = `${message}\n`;
-}
-
-/** The socket stays open on a refused body, so that the answer can be sent. */
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += piece.length;
-    if (length > maxBytes) {
-      throw new PromletError('remote/body-too-large', `request body exceeds the ${maxBytes} bytes limit`);
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
 }
 
 /** A sender says the same thing again and again. */
