@@ -12,7 +12,10 @@ import { TurnShare } from './turn-share.ts';
 /** Of an attempt; a user's own limits are larger, or it is a thread that tells of them. */
 const MAX_SAMPLES = 20_000;
 const MAX_BYTES = 1 << 20;
-/** 10,000 label values, which are found and printed in half a millisecond. */
+/**
+ * 10,000 label values, which are found and printed in half a millisecond. Less than two full pieces of a `JsonWriter`: only
+ * another full one would be written over a full one.
+ */
 const MAX_ANSWER_LENGTH = 256 * 1024;
 /** What a character of an answer costs, as `Spend` counts: kernels print it in 2 ns. */
 const CHARACTER_WORK = 0.25;
