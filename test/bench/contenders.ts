@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../sandbox/ports.ts';
 import { ManagedProcess } from '../sandbox/process.ts';
-import { call, eventually, type InstantSample, PATIENCE_MS } from '../tools/prometheus-api.ts';
+import { call, type InstantSample, PATIENCE_MS } from '../tools/prometheus-api.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -131,10 +131,7 @@ export class Server {
 
   /** Waits until it answers queries. */
   async ready(timeoutMs = PATIENCE_MS): Promise<void> {
-    await eventually(`${this.contender.name} ready`, timeoutMs, async () => {
-      if (!this.#process.running) throw new Error(`${this.contender.name} ended early, see ${this.#process.logFile}`);
-      return (await fetch(`${this.url}/-/ready`)).ok;
-    });
+    await this.#process.waitUntilOk(`${this.url}/-/ready`, timeoutMs);
     await this.scalar('vector(1)');
   }
 

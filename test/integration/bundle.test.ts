@@ -107,6 +107,34 @@ describe('the bundle', function () {
     }
   });
 
+  it('of the agent has the tsdb commands', async () => {
+    const input = join(dir, 'input.txt');
+    writeFileSync(input, 'a 1 7000\n# EOF\n');
+    const bundled = (...args: readonly string[]) => run(process.execPath, [program('agent'), ...args]);
+    await bundled('tsdb', 'create-blocks-from', 'openmetrics', input, join(dir, 'blocks'));
+    assert.equal((await bundled('tsdb', 'dump', join(dir, 'blocks'))).stdout, '{__name__="a"} 1 7000000\n');
+    assert.match((await bundled('--help')).stdout, /Commands:\n {2}tsdb/);
+  });
+
+  it('of the agent loads nothing of the server for them', () => {
+    const read = (file: string) => readFileSync(join(dir, 'dist', file), 'utf8');
+    const closure = (file: string, seen = new Set<string>()): Set<string> => {
+      if (seen.has(file)) return seen;
+      seen.add(file);
+      for (const [, next] of read(file).matchAll(/(?:from|import)\s*"\.\/([^"]+\.mjs)"/g)) closure(next!, seen);
+      return seen;
+    };
+    const started = [...read('agent.mjs').matchAll(/import\("\.\/([^"]+)"\)/g)].map(([, file]) => file!);
+    const withText = (text: string) =>
+      started.filter((file) => [...closure(file)].some((part) => read(part).includes(text)));
+    const commands = withText('OpenMetricsParser=class');
+    assert.equal(commands.length, 1);
+    for (const text of ['ScrapeManager=class', 'koa', 'zod', 'undici']) {
+      assert.ok(withText(text).length <= 1 && withText(text)[0] !== commands[0], text);
+    }
+    assert.equal(withText('ScrapeManager=class').length, 1);
+  });
+
   it('of the operator starts', async () => {
     assert.match((await run(process.execPath, [program('operator'), '--help'])).stdout, /Usage: promlet-operator/);
   });

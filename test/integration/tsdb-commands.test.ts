@@ -23,7 +23,6 @@ import { Matcher } from '../../lib/model/index.ts';
 import { openTsdb } from '../../lib/tsdb/index.ts';
 import { DataClock } from '../bench/data-clock.ts';
 import { SERIES_PER_TARGET, TargetWorkload } from '../bench/workload.ts';
-import { bundlePrograms } from '../tools/bundle.ts';
 import { demoCommits } from '../tools/demo-commits.ts';
 import { needPeer } from '../tools/peers.ts';
 import { SUITE_TIMEOUT_MS } from '../tools/prometheus-api.ts';
@@ -393,43 +392,5 @@ describe('tsdb commands on a directory of ours', function () {
       assert.equal(stderr, '');
       assert.ok(stdout === theirs.stdout && stdout.length > 300, `${args.join(' ')} differs`);
     }
-  });
-});
-
-describe('tsdb commands of the bundle', function () {
-  this.timeout(SUITE_TIMEOUT_MS);
-  let dir: string;
-  before(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'promlet-bundle-'));
-    await bundlePrograms(join(dir, 'dist'));
-  });
-  after(() => rmSync(dir, { recursive: true, force: true }));
-
-  it('run from it', async () => {
-    const input = join(dir, 'input.txt');
-    writeFileSync(input, 'a 1 7000\n# EOF\n');
-    const bundled = (...args: readonly string[]) => run(process.execPath, [join(dir, 'dist', 'agent.mjs'), ...args]);
-    await bundled('tsdb', 'create-blocks-from', 'openmetrics', input, join(dir, 'data'));
-    assert.equal((await bundled('tsdb', 'dump', join(dir, 'data'))).stdout, '{__name__="a"} 1 7000000\n');
-    assert.match((await bundled('--help')).stdout, /Commands:\n {2}tsdb/);
-  });
-
-  it('load nothing of the server', () => {
-    const read = (file: string) => readFileSync(join(dir, 'dist', file), 'utf8');
-    const closure = (file: string, seen = new Set<string>()): Set<string> => {
-      if (seen.has(file)) return seen;
-      seen.add(file);
-      for (const [, next] of read(file).matchAll(/(?:from|import)\s*"\.\/([^"]+\.mjs)"/g)) closure(next!, seen);
-      return seen;
-    };
-    const started = [...read('agent.mjs').matchAll(/import\("\.\/([^"]+)"\)/g)].map(([, file]) => file!);
-    const withText = (text: string) =>
-      started.filter((file) => [...closure(file)].some((part) => read(part).includes(text)));
-    const commands = withText('OpenMetricsParser=class');
-    assert.equal(commands.length, 1);
-    for (const text of ['ScrapeManager=class', 'koa', 'zod', 'undici']) {
-      assert.ok(withText(text).length <= 1 && withText(text)[0] !== commands[0], text);
-    }
-    assert.equal(withText('ScrapeManager=class').length, 1);
   });
 });

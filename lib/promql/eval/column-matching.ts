@@ -1,7 +1,14 @@
 import type { Labels } from '../../model/index.ts';
 import { isComparison } from '../parse/ast.ts';
 import { floatOperation, type FloatOperation } from './arithmetic.ts';
-import { clearSamples, type ColumnSeries, hasHistograms, scratchColumns, type StepGrid } from './columns.ts';
+import {
+  clearSamples,
+  type ColumnSeries,
+  hasHistograms,
+  type ScratchColumns,
+  scratchColumns,
+  type StepGrid,
+} from './columns.ts';
 import type { QueryContext } from './context.ts';
 import { HashList } from './hash-list.ts';
 import { hashOfLabels } from './labels-hash.ts';
@@ -43,7 +50,7 @@ export class ColumnMatching {
   readonly #context: QueryContext;
   /** The "one" side by signature. */
   readonly #one = new Map<string, ColumnSeries>();
-  readonly #columns: ReturnType<typeof scratchColumns>;
+  readonly #columns: ScratchColumns;
   readonly #results = new HashList();
   readonly #isProjected: boolean;
   readonly #known = new LabelsMemo((labels) => this.#match(labels));

@@ -53,19 +53,19 @@ export function copyOf({ labels, dropName, values, present, histograms }: Column
   return histograms === undefined ? copy : { ...copy, histograms };
 }
 
-/** Columns of zeros that are filled for one series after the other. */
-export function scratchColumns(
-  grid: StepGrid,
-  memory: ColumnMemory,
-): Pick<ColumnSeries, 'values' | 'present' | 'memory'> {
+/** Columns that are filled for one series after the other. */
+export type ScratchColumns = Pick<ColumnSeries, 'values' | 'present' | 'memory'>;
+
+/** Zeros. */
+export function scratchColumns(grid: StepGrid, memory: ColumnMemory): ScratchColumns {
   const values = memory.floats(grid.count);
   const present = memory.flags(grid.count);
   if (values !== undefined && present !== undefined) return { values, present, memory };
   return { values: new Float64Array(grid.count), present: new Uint8Array(grid.count) };
 }
 
-/** Takes all samples out of scratch columns. */
-export function clearSamples({ present, memory }: ReturnType<typeof scratchColumns>): void {
+/** Takes all samples out. */
+export function clearSamples({ present, memory }: ScratchColumns): void {
   if (memory === undefined) present.fill(0);
   else memory.clear(present);
 }

@@ -7,6 +7,7 @@ import {
   type ColumnSeries,
   type ColumnVisitor,
   hasSamples,
+  type ScratchColumns,
   scratchColumns,
   type StepGrid,
 } from './columns.ts';
@@ -90,7 +91,7 @@ class FoundSeries implements ColumnSeries {
   histograms?: (FloatHistogram | undefined)[];
   readonly #source: Labelled;
 
-  constructor(source: Labelled, { values, present, memory }: ReturnType<typeof scratchColumns>) {
+  constructor(source: Labelled, { values, present, memory }: ScratchColumns) {
     this.#source = source;
     this.values = values;
     this.present = present;

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Matcher } from '../../model/index.ts';
 import type { PromqlFeatures } from '../features.ts';
 import { childrenOf, type Expr } from './ast.ts';
@@ -13,8 +14,8 @@ const MAX_LENGTH = 1_024;
  */
 export class QueryMemo {
   readonly #features: PromqlFeatures | undefined;
-  /** By text, those asked last at the end. */
-  readonly #known = new Map<string, Expr>();
+  /** By text. */
+  readonly #known = new LRUCache<string, Expr>({ max: MAX_QUERIES });
 
   constructor(features: PromqlFeatures | undefined) {
     this.#features = features;
@@ -24,17 +25,11 @@ export class QueryMemo {
   parse(query: string): Expr {
     if (query.length > MAX_LENGTH) return parseExpr(query, this.#features);
     const known = this.#known.get(query);
-    if (known !== undefined) {
-      this.#known.delete(query);
-      this.#known.set(query, known);
-      return known;
-    }
+    if (known !== undefined) return known;
     // The text may be a piece of a long request, and its expression holds pieces of it: they would keep the request alive.
     const text = Buffer.from(query).toString();
     const expr = parseExpr(text, this.#features);
-    if (!isSmall(expr)) return expr;
-    this.#known.set(text, expr);
-    if (this.#known.size > MAX_QUERIES) this.#known.delete(this.#known.keys().next().value!);
+    if (isSmall(expr)) this.#known.set(text, expr);
     return expr;
   }
 }
