@@ -5,8 +5,6 @@ describe('bench: chunks', () => {
   it('runs small and writes the same chunks every time', () => {
     const figures = run(0.01);
     assert.equal(figures.hash, run(0.01).hash);
-    assert.ok(figures.hash > 0 && figures.histogramBytesPerSample > 0);
-    // A coarse clock does not see so little pass.
-    for (const [name, value] of Object.entries(figures)) assert.ok(value >= 0 && Number.isFinite(value), name);
+    for (const [name, value] of Object.entries(figures)) assert.ok(value > 0 && Number.isFinite(value), name);
   });
 });

@@ -7,7 +7,9 @@ describe('scan benchmark', () => {
     this.timeout(SUITE_TIMEOUT_MS);
     const result = await run(0.01);
     assert.equal(result.checksum, 4_107_668_010.21);
-    // A coarse clock does not see so little pass.
-    for (const [name, value] of Object.entries(result)) assert.ok(value >= 0 && Number.isFinite(value), name);
+    const { cpuMicrosPerScrape, ...rest } = result;
+    // CPU time is counted in ticks on some systems.
+    assert.ok(cpuMicrosPerScrape >= 0);
+    for (const [name, value] of Object.entries(rest)) assert.ok(value > 0 && Number.isFinite(value), name);
   });
 });

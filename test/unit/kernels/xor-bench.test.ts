@@ -7,10 +7,9 @@ describe('bench: XOR chunks', function () {
     const figures = await run(0.01);
     assert.equal(figures.hash, (await run(0.01)).hash);
     for (const [name, value] of Object.entries(figures)) {
-      // A coarse clock does not see so little pass, and what is resident may be less afterwards.
+      // What is resident may be less afterwards.
       assert.ok(Number.isFinite(value), name);
-      if (name.endsWith('Ns')) assert.ok(value >= 0, name);
-      else if (name !== 'residentBytesPerSeries') assert.ok(value > 0, name);
+      if (name !== 'residentBytesPerSeries') assert.ok(value > 0, name);
     }
   });
 });
